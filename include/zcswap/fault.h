@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCSWAP_FAULT_H
+#define ZCSWAP_FAULT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zcswap/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * DOC: fault points
+ *
+ * Every system call and every step that can fail is a named point that can be made to fail, as the
+ * kernel's fault attributes do. The switches are the process's: they are meant for tests. In the
+ * environment: ZCSWAP_FAULT="name[:key=value[,key=value...]][;name...]" with the keys probability,
+ * interval, times, space and errno (a number or a name such as ENOSPC); "*" names every point; a part
+ * that is wrong is logged with the known keys and ignored. A point that is off costs one load.
+ */
+
+/**
+ * struct zcs_fault_attr - when a point fails
+ * @struct_size: sizeof(struct zcs_fault_attr)
+ * @probability: in per cent, 1 to 100; 0 means 100
+ * @interval: only every interval-th call may fail; 0 means 1
+ * @times: how often it fails at most; 0: without limit
+ * @space: calls that pass before the first that may fail
+ * @error: errno to fail with; 0: what the point fails with by nature
+ */
+struct zcs_fault_attr {
+	size_t struct_size;
+	unsigned probability;
+	unsigned interval;
+	uint64_t times;
+	uint64_t space;
+	int error;
+};
+
+/**
+ * zcs_fault_set - switch a point on or off
+ * @name: a point's name, or "*" for all
+ * @attr: NULL: off. Counting starts anew either way.
+ *
+ * Return: 0; -EINVAL: NULL name, a wrong struct_size, a probability over 100, a negative errno; -ENOENT:
+ * no such point. Thread-safe.
+ */
+ZCS_API int zcs_fault_set(const char *name, const struct zcs_fault_attr *attr);
+
+/** zcs_fault_name - the name of the @i-th point; NULL past the last. Thread-safe. */
+ZCS_API const char *zcs_fault_name(unsigned i);
+
+/**
+ * zcs_fault_count - how often a point was passed since it was switched on
+ * @name: a point's name
+ * @calls: where the number of calls is put, or NULL
+ * @failed: where the number of failures is put, or NULL
+ *
+ * Return: 0; -EINVAL: NULL name; -ENOENT. Thread-safe.
+ */
+ZCS_API int zcs_fault_count(const char *name, uint64_t *calls, uint64_t *failed);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
