@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arena: address space as a sparse file, and the memory that comes and goes in it.
+ *
+ * Why one large file: a pfn is then an address for life, ten thousand buffers are one VMA, and a folio moves
+ * between owners without any mapping being made. Why two maps: the user map is what applications see and
+ * what is zapped; the linear map stays, so that a folio nobody maps can still be written to disk, zeroed
+ * or refilled.
+ *
+ *	user map    ▓▓▓▓····▓▓▓▓▓▓▓▓····   addresses of homes; · a home that is out, traps (userfaultfd)
+ *	memory file ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓        ▓ resident
+ *	linear map  ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓
+ *
+ * The linear map is never read where the state does not say "resident": reading a hole allocates it.
+ *
+ * Running out is an error and never a signal: hugetlb pages come by fallocate (-ENOSPC), the others by
+ * MADV_POPULATE_WRITE (-EFAULT, -ENOMEM). Known bottleneck: with shmem_enabled=never each 2 MiB is made huge
+ * by MADV_COLLAPSE, about 180 us.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zcswap/pool.h>
+
+#include "arena.h"
+#include "log.h"
+#include "sys.h"
+
+#define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
+#define MIN_BYTES  (UINT64_C(4) << 30)
+
+static _Atomic(struct zcs_arena *) table[ZCS_ARENA_IDS];
+
+struct zcs_arena *zcs_arena_by_id(unsigned id)
+{
+	return atomic_load_explicit(&table[id], memory_order_acquire);
+}
+
+static int take_id(struct zcs_arena *arena)
+{
+	for (unsigned id = 1; id < ZCS_ARENA_IDS; id++) {
+		struct zcs_arena *none = NULL;
+
+		if (atomic_compare_exchange_strong(&table[id], &none, arena)) {
+			arena->id = id;
+			return 0;
+		}
+	}
+	return -ENOMEM;
+}
+
+/* ZCSWAP_ARENA_BYTES: a number with an optional K, M, G or T; UINT64_MAX if unset or wrong. */
+static uint64_t cap_from_env(void)
+{
+	const char *s = getenv("ZCSWAP_ARENA_BYTES"), *suffix;
+	static const char letters[] = "KMGT";
+	unsigned long long n;
+	char *end;
+
+	if (!s || !*s)
+		return UINT64_MAX;
+	n = strtoull(s, &end, 10);
+	suffix = *end ? strchr(letters, *end) : NULL;
+	if (suffix && !end[1])
+		n <<= 10 * (suffix - letters + 1);
+	if ((*end && !suffix) || n < UNIT_BYTES) {
+		zcs_warn("ZCSWAP_ARENA_BYTES: \"%s\" ignored; give a size of at least 2M", s);
+		return UINT64_MAX;
+	}
+	return n & ~(UNIT_BYTES - 1);
+}
+
+static void unmap_all(struct zcs_arena *a)
+{
+	uint64_t nr = a->bytes / ZCS_PAGE_SIZE;
+
+	zcs_sys_unmap(a->linear, a->bytes);
+	zcs_sys_unmap(a->user, a->bytes);
+	zcs_sys_unmap(a->units, nr / ZCS_UNIT_PAGES * sizeof(*a->units));
+	zcs_sys_unmap(a->pages, nr * sizeof(*a->pages));
+	if (a->runs.whole)
+		zcs_runs_fini(&a->runs);
+	a->linear = a->user = NULL;
+	a->units = a->pages = NULL;
+}
+
+static int map_descriptors(struct zcs_arena *a, uint64_t nr)
+{
+	void *p;
+	int err = zcs_sys_reserve(nr / ZCS_UNIT_PAGES * sizeof(*a->units), &p);
+
+	if (err)
+		return err;
+	a->units = p;
+	if (a->kind == ZCS_ARENA_HUGETLB)
+		return 0;
+	err = zcs_sys_reserve(nr * sizeof(*a->pages), &p);
+	if (!err)
+		a->pages = p;
+	return err;
+}
+
+/* Both maps, the descriptors and the run map for a->bytes; all or nothing. */
+static int map_all(struct zcs_arena *a)
+{
+	uint64_t nr = a->bytes / ZCS_PAGE_SIZE;
+	int err = zcs_sys_map(a->fd, a->offset, a->bytes, &a->linear);
+
+	if (!err)
+		err = zcs_sys_map(a->fd, a->offset, a->bytes, &a->user);
+	if (!err)
+		err = map_descriptors(a, nr);
+	if (!err)
+		err = zcs_runs_init(&a->runs, nr / ZCS_UNIT_PAGES, a->kind == ZCS_ARENA_HUGETLB);
+	if (err)
+		unmap_all(a);
+	return err;
+}
+
+/* Without userfaultfd the user map does not trap: explicit backup and restore still work. */
+static void arm_user_map(struct zcs_arena *a)
+{
+	int err;
+
+	a->uffd = zcs_sys_uffd(&a->uffd_kernel);
+	err = a->uffd < 0 ? a->uffd : 0;
+	if (!err && a->kind == ZCS_ARENA_HUGETLB)
+		err = zcs_sys_uffd_register(a->uffd, a->user, a->bytes);
+	if (!err)
+		return;
+	zcs_debug("arena %u: no userfaultfd (%s): an evicted address does not trap", a->id,
+		  strerror(-err));
+	zcs_sys_close(a->uffd);
+	a->uffd = -1;
+}
+
+static void set_policy(struct zcs_arena *a)
+{
+	bool hugetlb = a->kind == ZCS_ARENA_HUGETLB;
+
+	/* strict binding of shmem would mean the OOM killer when the node is full */
+	if (zcs_sys_bind(a->linear, a->bytes, a->node, hugetlb))
+		zcs_debug("arena %u: memory is not bound to node %d", a->id, a->node);
+	if (a->kind == ZCS_ARENA_THP) {
+		zcs_sys_hugepage(a->linear, a->bytes);
+		zcs_sys_hugepage(a->user, a->bytes);
+	}
+}
+
+static struct zcs_arena *new_arena(enum zcs_arena_kind kind, int node)
+{
+	struct zcs_arena *a = zcs_sys_calloc(ZCS_FAULT_ALLOC_ARENA, 1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->kind = kind;
+	a->node = node;
+	a->fd = a->uffd = -1;
+	pthread_mutex_init(&a->lock, NULL);
+	return a;
+}
+
+/* Size the file and map it: as much as there is, halving from @bytes. */
+static int grow_to_fit(struct zcs_arena *a, uint64_t bytes)
+{
+	uint64_t least = bytes < MIN_BYTES ? bytes : MIN_BYTES;
+	int err;
+
+	for (a->bytes = bytes; a->bytes >= least; a->bytes = a->bytes / 2 & ~(UNIT_BYTES - 1)) {
+		err = zcs_sys_ftruncate(a->fd, a->bytes);
+		if (!err)
+			err = map_all(a);
+		if (!err)
+			return 0;
+	}
+	return -ENOMEM;
+}
+
+static int finish(struct zcs_arena *a, struct zcs_arena **arena)
+{
+	int err = take_id(a);
+
+	if (err) {
+		zcs_arena_destroy(a);
+		return err;
+	}
+	set_policy(a);
+	arm_user_map(a);
+	*arena = a;
+	return 0;
+}
+
+int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
+		     struct zcs_arena **arena)
+{
+	uint64_t bytes = max_pages * ZCS_PAGE_SIZE, limit = zcs_sys_file_limit(),
+		 cap = cap_from_env();
+	struct zcs_arena *a = new_arena(kind, node);
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	bytes = bytes < cap ? bytes : cap;
+	/* past RLIMIT_FSIZE ftruncate would kill the process with SIGXFSZ */
+	bytes = bytes < limit ? bytes : limit & ~(UNIT_BYTES - 1);
+	err = zcs_sys_memfd("zcswap arena", kind == ZCS_ARENA_HUGETLB);
+	a->fd = err;
+	if (err >= 0)
+		err = bytes ? grow_to_fit(a, bytes) : -ENOMEM;
+	if (err < 0) {
+		a->bytes = 0;
+		zcs_arena_destroy(a);
+		return -ENOMEM;
+	}
+	return finish(a, arena);
+}
+
+int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset, uint64_t bytes,
+		    struct zcs_arena **arena)
+{
+	struct zcs_arena *a = new_arena(kind, node);
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	a->offset = offset;
+	a->bytes = bytes;
+	err = a->fd = zcs_sys_dup(fd);
+	if (err >= 0)
+		err = zcs_sys_punch(a->fd, offset, bytes);
+	if (!err)
+		err = map_all(a);
+	if (err < 0) {
+		zcs_arena_destroy(a);
+		return err == -ENOMEM ? err : -EOPNOTSUPP;
+	}
+	return finish(a, arena);
+}
+
+void zcs_arena_destroy(struct zcs_arena *arena)
+{
+	if (!arena)
+		return;
+	if (arena->id)
+		atomic_store(&table[arena->id], NULL);
+	if (arena->linear)
+		unmap_all(arena);
+	zcs_sys_close(arena->uffd);
+	zcs_sys_close(arena->fd);
+	pthread_mutex_destroy(&arena->lock);
+	free(arena);
+}
+
+int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn)
+{
+	int err;
+
+	pthread_mutex_lock(&arena->lock);
+	err = zcs_runs_alloc(&arena->runs, nr, pfn);
+	pthread_mutex_unlock(&arena->lock);
+	return err;
+}
+
+void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	pthread_mutex_lock(&arena->lock);
+	zcs_runs_free(&arena->runs, pfn, nr);
+	pthread_mutex_unlock(&arena->lock);
+}
+
+static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes)
+{
+	int err = zcs_sys_fallocate(a->fd, a->offset + pfn * ZCS_PAGE_SIZE, bytes);
+
+	/* page tables of the linear map can run out as well; here that is an error, later a signal */
+	if (!err)
+		err = zcs_sys_populate(zcs_arena_linear(a, pfn), bytes);
+	return err;
+}
+
+/*
+ * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one page.
+ * With -EBUSY the kernel refuses to collapse holes because the range, or the one behind it (its interval is
+ * one page too long), traps somewhere: without holes it does.
+ */
+static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
+{
+	char *at = zcs_arena_linear(a, pfn);
+	int err = zcs_sys_populate(at, ZCS_PAGE_SIZE);
+
+	if (!err)
+		err = zcs_sys_collapse(at, UNIT_BYTES);
+	if (err == -EBUSY && !zcs_sys_populate(at, UNIT_BYTES))
+		err = zcs_sys_collapse(at, UNIT_BYTES);
+	return !err;
+}
+
+int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bool effort,
+		       bool *huge)
+{
+	size_t bytes = (size_t)ZCS_PAGE_SIZE << order;
+	int err = 0;
+
+	*huge = false;
+	if (arena->kind == ZCS_ARENA_HUGETLB) {
+		err = populate_hugetlb(arena, pfn, bytes);
+		*huge = !err;
+	} else {
+		if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && effort)
+			*huge = populate_thp(arena, pfn);
+		if (!*huge)
+			err = zcs_sys_populate(zcs_arena_linear(arena, pfn), bytes);
+	}
+	if (!err) {
+		if (*huge)
+			atomic_fetch_add(&arena->huge_pages, UINT64_C(1) << order);
+		return 0;
+	}
+	zcs_arena_punch(arena, pfn, UINT64_C(1) << order);
+	return -ENOMEM;
+}
+
+int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return zcs_sys_punch(arena->fd, arena->offset + pfn * ZCS_PAGE_SIZE, nr * ZCS_PAGE_SIZE);
+}
+
+int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	size_t bytes = nr * ZCS_PAGE_SIZE;
+	char *at = zcs_arena_user(arena, pfn);
+
+	if (arena->uffd >= 0 && arena->kind != ZCS_ARENA_HUGETLB) {
+		int err = zcs_sys_uffd_register(arena->uffd, at, bytes);
+
+		if (err)
+			return err;
+	}
+	return zcs_sys_zap(at, bytes);
+}
+
+int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	int err = zcs_sys_zap(zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE);
+
+	return err || arena->kind == ZCS_ARENA_HUGETLB ? err : zcs_arena_map(arena, pfn, nr);
+}
+
+int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	size_t bytes = nr * ZCS_PAGE_SIZE;
+	char *at = zcs_arena_user(arena, pfn);
+
+	if (arena->uffd < 0)
+		return 0;
+	if (arena->kind == ZCS_ARENA_HUGETLB)
+		return zcs_sys_uffd_continue(arena->uffd, at, bytes, UNIT_BYTES);
+	return zcs_sys_uffd_unregister(arena->uffd, at, bytes);
+}

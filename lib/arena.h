@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_ARENA_H
+#define ZCS_LIB_ARENA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memmap.h"
+#include "runs.h"
+
+struct zcs_pool;
+
+enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARENA_KINDS };
+
+/*
+ * struct zcs_arena - one sparse memory file, mapped twice
+ * @pool: whose it is; set once by the pool
+ * @id: place in the process's table of arenas (in every descriptor's meta), not 0
+ * @slot: place in its pool; the pool's page number of pfn p is (slot << arena_shift) + p
+ * @kind: what the pages are; @node: where they are
+ * @fd: the file; @offset: where the arena starts in it; @bytes: its address space
+ * @linear: the linear map: I/O, zeroing, refilling; @user: the user map: addresses of homes
+ * @uffd: -1 if userfaultfd is not to be had; @uffd_kernel: kernel accesses are resolved as well
+ * @units, @pages: descriptors (memmap.h); pages is NULL for hugetlb
+ * @lock: protects @runs
+ * @huge_pages: pages of huge folios that are resident
+ *
+ * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is populated, so
+ * that a page is always populated before it is mapped. Two ways out and in, by kind:
+ *
+ *	hugetlb	registered for life.   zap: MADV_DONTNEED             map: UFFDIO_CONTINUE
+ *	shmem	registered when out.   zap: REGISTER, MADV_DONTNEED   map: UNREGISTER
+ *
+ * because a partial REGISTER splits a hugetlb VMA for good, and CONTINUE maps shmem 4 KiB at a time. A range
+ * that is registered MISSING anywhere is not collapsed while it has holes: the user map of shmem is
+ * registered for homes only, and the holes of a home are resolved before they are populated.
+ */
+struct zcs_arena {
+	struct zcs_pool *pool;
+	unsigned id, slot;
+	enum zcs_arena_kind kind;
+	int node;
+	int fd;
+	uint64_t offset, bytes;
+	char *linear, *user;
+	int uffd;
+	bool uffd_kernel;
+	struct zcs_folio *units, *pages;
+	pthread_mutex_t lock;
+	struct zcs_runs runs;
+	_Atomic uint64_t huge_pages;
+};
+
+/* An arena of at most @max_pages (a multiple of 512) and whatever address space there is. */
+int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
+		     struct zcs_arena **arena);
+/* An arena over a range of a file of somebody else's; what the range holds is discarded. */
+int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset, uint64_t bytes,
+		    struct zcs_arena **arena);
+void zcs_arena_destroy(struct zcs_arena *arena);
+struct zcs_arena *zcs_arena_by_id(unsigned id);
+
+/* Address space: whole runs of pfns. */
+int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn);
+void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+
+/*
+ * Memory of 2^order pages that are a hole. 0: resident, zero and mapped in the linear map; *huge says
+ * whether it is one huge page. -ENOMEM, and it is a hole still; never a signal. @effort: worth compacting.
+ */
+int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bool effort,
+		       bool *huge);
+int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+
+/* The user map of a range: one atomic step out; and back, when every page of it is resident. */
+int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+/* A home that ends: nothing is mapped there and nothing traps. */
+int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+
+static inline struct zcs_folio *zcs_arena_folio(const struct zcs_arena *arena, uint64_t pfn)
+{
+	return pfn % ZCS_UNIT_PAGES ? arena->pages + pfn : arena->units + pfn / ZCS_UNIT_PAGES;
+}
+
+static inline struct zcs_arena *zcs_folio_arena(const struct zcs_folio *folio)
+{
+	return zcs_arena_by_id(ZCS_META_ARENA(zcs_folio_meta(folio)));
+}
+
+static inline uint64_t zcs_arena_pfn(const struct zcs_arena *arena, const struct zcs_folio *folio)
+{
+	uintptr_t unit = ((uintptr_t)folio - (uintptr_t)arena->units) / sizeof(*folio);
+
+	if (unit < arena->bytes >> (ZCS_UNIT_ORDER + 12))
+		return unit * ZCS_UNIT_PAGES;
+	return (uint64_t)(folio - arena->pages);
+}
+
+static inline char *zcs_arena_linear(const struct zcs_arena *arena, uint64_t pfn)
+{
+	return arena->linear + (pfn << 12);
+}
+
+static inline char *zcs_arena_user(const struct zcs_arena *arena, uint64_t pfn)
+{
+	return arena->user + (pfn << 12);
+}
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fault points: named places that can be made to fail, with the kernel's fault attributes
+ * (probability, interval, times, space). The state is the process's, like debugfs is the machine's,
+ * because a point sits below any object. All points share one lock: they are slow only when switched
+ * on, and then order matters more than speed ("fail the third call" must mean the third).
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault.h"
+#include "log.h"
+
+struct point {
+	const char *name;
+	int natural;
+	bool on;
+	struct zcs_fault_attr attr;
+	uint64_t calls, failed;
+};
+
+static struct point points[ZCS_FAULT_NR] = {
+#define X(id, name, err) [ZCS_FAULT_##id] = {name, err, false, {0, 0, 0, 0, 0, 0}, 0, 0},
+	ZCS_FAULT_POINTS(X)
+#undef X
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t random_state = 0x9e3779b97f4a7c15u;
+atomic_bool zcs_fault_armed;
+
+/* xorshift64: a fixed seed, so that a failing run can be repeated */
+static unsigned random_percent(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (unsigned)(random_state % 100);
+}
+
+static bool should_fail(struct point *p)
+{
+	const struct zcs_fault_attr *a = &p->attr;
+	uint64_t nr = p->calls++;
+
+	if (nr < a->space)
+		return false;
+	if (a->times && p->failed >= a->times)
+		return false;
+	if (a->interval > 1 && (nr - a->space) % a->interval != a->interval - 1)
+		return false;
+	return !a->probability || a->probability == 100 || random_percent() < a->probability;
+}
+
+int zcs_fault_slow(enum zcs_fault_id id)
+{
+	struct point *p = &points[id];
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	if (p->on && should_fail(p)) {
+		p->failed++;
+		err = p->attr.error ? p->attr.error : p->natural;
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+static void set_point(struct point *p, const struct zcs_fault_attr *attr)
+{
+	p->on = attr != NULL;
+	p->calls = 0;
+	p->failed = 0;
+	if (attr)
+		p->attr = *attr;
+}
+
+static void update_armed(void)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < ZCS_FAULT_NR; i++)
+		any |= points[i].on;
+	atomic_store(&zcs_fault_armed, any);
+}
+
+int zcs_fault_set(const char *name, const struct zcs_fault_attr *attr)
+{
+	bool found = false;
+
+	if (!name)
+		return -EINVAL;
+	if (attr &&
+	    (attr->struct_size != sizeof(*attr) || attr->probability > 100 || attr->error < 0))
+		return -EINVAL;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < ZCS_FAULT_NR; i++) {
+		if (strcmp(name, "*") != 0 && strcmp(name, points[i].name) != 0)
+			continue;
+		set_point(&points[i], attr);
+		found = true;
+	}
+	update_armed();
+	pthread_mutex_unlock(&lock);
+	return found ? 0 : -ENOENT;
+}
+
+const char *zcs_fault_name(unsigned i)
+{
+	return i < ZCS_FAULT_NR ? points[i].name : NULL;
+}
+
+int zcs_fault_count(const char *name, uint64_t *calls, uint64_t *failed)
+{
+	int err = -ENOENT;
+
+	if (!name)
+		return -EINVAL;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < ZCS_FAULT_NR; i++) {
+		if (strcmp(name, points[i].name) != 0)
+			continue;
+		if (calls)
+			*calls = points[i].calls;
+		if (failed)
+			*failed = points[i].failed;
+		err = 0;
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+/* The errnos that make sense to inject; a number works for the rest. */
+static int errno_from_text(const char *s)
+{
+	static const struct {
+		const char *name;
+		int value;
+	} names[] = {
+		{"ENOMEM", ENOMEM}, {"ENOSPC", ENOSPC}, {"EIO", EIO},	    {"EINTR", EINTR},
+		{"EAGAIN", EAGAIN}, {"EPERM", EPERM},	{"EFAULT", EFAULT}, {"EINVAL", EINVAL},
+		{"ENOSYS", ENOSYS}, {"EBUSY", EBUSY},	{"EMFILE", EMFILE}, {"ENODEV", ENODEV},
+	};
+	char *end;
+	long n;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(s, names[i].name))
+			return names[i].value;
+	n = strtol(s, &end, 10);
+	return *s && !*end && n > 0 && n < 4096 ? (int)n : -1;
+}
+
+static int parse_key(struct zcs_fault_attr *attr, const char *key, const char *value)
+{
+	char *end;
+	unsigned long long n;
+
+	if (!strcmp(key, "errno")) {
+		attr->error = errno_from_text(value);
+		return attr->error < 0 ? -EINVAL : 0;
+	}
+	n = strtoull(value, &end, 10);
+	if (!*value || *end || *value == '-')
+		return -EINVAL;
+	if (!strcmp(key, "probability") && n <= 100)
+		attr->probability = (unsigned)n;
+	else if (!strcmp(key, "interval") && n <= UINT32_MAX)
+		attr->interval = (unsigned)n;
+	else if (!strcmp(key, "times"))
+		attr->times = n;
+	else if (!strcmp(key, "space"))
+		attr->space = n;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/* name[:key=value[,key=value...]]; @text is cut up */
+static int parse_part(char *text)
+{
+	struct zcs_fault_attr attr = {.struct_size = sizeof(attr)};
+	char *save = NULL, *keys = strchr(text, ':');
+
+	if (keys)
+		*keys++ = '\0';
+	for (char *k = keys ? strtok_r(keys, ",", &save) : NULL; k;
+	     k = strtok_r(NULL, ",", &save)) {
+		char *value = strchr(k, '=');
+
+		if (!value)
+			return -EINVAL;
+		*value++ = '\0';
+		if (parse_key(&attr, k, value))
+			return -EINVAL;
+	}
+	return zcs_fault_set(text, &attr);
+}
+
+__attribute__((constructor)) static void faults_from_env(void)
+{
+	const char *env = getenv("ZCSWAP_FAULT");
+	char *copy = env ? strdup(env) : NULL, *save = NULL;
+
+	for (char *part = copy ? strtok_r(copy, ";", &save) : NULL; part;
+	     part = strtok_r(NULL, ";", &save)) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s", part);
+		if (parse_part(part))
+			zcs_warn("ZCSWAP_FAULT: \"%s\" ignored; name a fault point, and the keys "
+				 "probability (to 100), interval, times, space, errno",
+				 name);
+	}
+	free(copy);
+}

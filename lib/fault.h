@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_FAULT_H
+#define ZCS_LIB_FAULT_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <zcswap/fault.h>
+
+/*
+ * The fault points: X(identifier, name, natural errno). Points named after a system call sit in sys.c in
+ * front of that call; the others sit at the step they name.
+ */
+#define ZCS_FAULT_POINTS(X)                             \
+	X(MEMFD, "memfd_create", EMFILE)                \
+	X(FTRUNCATE, "ftruncate", EFBIG)                \
+	X(MMAP, "mmap", ENOMEM)                         \
+	X(FALLOCATE, "fallocate", ENOSPC)               \
+	X(PUNCH, "punch_hole", EIO)                     \
+	X(POPULATE, "madvise_populate_write", EFAULT)   \
+	X(COLLAPSE, "madvise_collapse", EAGAIN)         \
+	X(ZAP, "madvise_dontneed", EINVAL)              \
+	X(MBIND, "mbind", EPERM)                        \
+	X(UFFD, "userfaultfd", EPERM)                   \
+	X(UFFD_REGISTER, "uffdio_register", ENOMEM)     \
+	X(UFFD_UNREGISTER, "uffdio_unregister", ENOMEM) \
+	X(UFFD_CONTINUE, "uffdio_continue", ENOMEM)     \
+	X(ALLOC_ARENA, "alloc_arena", ENOMEM)           \
+	X(ALLOC_POOL, "alloc_pool", ENOMEM)             \
+	X(ALLOC_STORE, "alloc_store", ENOMEM)           \
+	X(ALLOC_BACKUP, "alloc_backup", ENOMEM)         \
+	X(ALLOC_TT, "alloc_tt", ENOMEM)                 \
+	X(ALLOC_NODE, "alloc_index_node", ENOMEM)       \
+	X(FOLIO_ALLOC, "folio_alloc", ENOMEM)           \
+	X(SPLIT, "split", ENOMEM)                       \
+	X(INSERT, "insert", ENOMEM)                     \
+	X(INSERT_LARGE, "insert_large", ENOMEM)         \
+	X(TAKE, "take", ENOMEM)                         \
+	X(COPY_PAGE, "copy_page", EINTR)                \
+	X(BACKUP_TRUNCATE, "backup_truncate", EINTR)    \
+	X(RESTORE, "restore", EINTR)                    \
+	X(STORE_FULL, "store_full", ENOSPC)             \
+	X(OPEN, "open", EACCES)                         \
+	X(OPEN_DIRECT, "open_direct", EINVAL)           \
+	X(LOCK, "lock", EBUSY)                          \
+	X(READ, "read", EIO)                            \
+	X(WRITE, "write", EIO)                          \
+	X(SHORT_READ, "short_read", EIO)                \
+	X(SHORT_WRITE, "short_write", EIO)              \
+	X(SYNC_RANGE, "sync_file_range", EIO)           \
+	X(DISCARD, "discard", EOPNOTSUPP)               \
+	X(EVENTFD, "eventfd", EMFILE)                   \
+	X(URING_SETUP, "uring_setup", EPERM)            \
+	X(URING_SUBMIT, "uring_submit", EAGAIN)         \
+	X(URING_FULL, "uring_full", EBUSY)              \
+	X(IO_THREAD, "io_thread", EAGAIN)               \
+	X(ALLOC_SWAP, "alloc_swap", ENOMEM)             \
+	X(SWAP_SLOT, "swap_slot", ENOSPC)               \
+	X(CHECKSUM, "checksum", EIO)
+
+enum zcs_fault_id {
+#define X(id, name, err) ZCS_FAULT_##id,
+	ZCS_FAULT_POINTS(X)
+#undef X
+		ZCS_FAULT_NR
+};
+
+extern atomic_bool zcs_fault_armed;
+
+int zcs_fault_slow(enum zcs_fault_id id);
+
+/* 0, or the errno that this call is to fail with. While no point is on it costs one load. */
+static inline int zcs_fault(enum zcs_fault_id id)
+{
+	if (__builtin_expect(!atomic_load_explicit(&zcs_fault_armed, memory_order_relaxed), 1))
+		return 0;
+	return zcs_fault_slow(id);
+}
+
+#endif
