@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backup: folios by page index, without copies.
+ *
+ * Insert writes a number into a table and changes a state; take does the reverse. The kernel's way
+ * (shmem_insert_folio) has to make driver pages look like page cache first and undo that on failure; here
+ * a folio is a folio for every owner, so that there is nothing to promote and nothing to undo.
+ *
+ *	caller ──move OWNED→BUSY──▶ checked ──store accepts──▶ table, BUSY→INSERTED
+ *	                              └─refused: BUSY→OWNED, as it was
+ *
+ * The claim comes first: of two threads that insert one folio, one gets -EINVAL. The index nodes exist since
+ * the backup was made (or, for a tt's backup, since the tt was populated), so inserting allocates nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backup_priv.h"
+#include "log.h"
+#include "pool_priv.h"
+#include "store_priv.h"
+#include "sys.h"
+
+#define MAX_PAGES ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
+
+static void free_backup(struct zcs_backup *b)
+{
+	if (b->object)
+		b->store->ops->destroy(b->store, b->object);
+	if (b->pool)
+		zcs_pool_unref(b->pool);
+	zcs_table_fini(&b->table);
+	pthread_mutex_destroy(&b->lock);
+	zcs_store_close(b->store);
+	free(b);
+}
+
+int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backup **backup)
+{
+	struct zcs_backup *b = zcs_sys_calloc(ZCS_FAULT_ALLOC_BACKUP, 1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	err = zcs_table_init(&b->table, num_pages, ZCS_FAULT_ALLOC_NODE);
+	if (err) {
+		free(b);
+		return err;
+	}
+	b->refs = 1;
+	b->num_pages = num_pages;
+	b->store = store;
+	pthread_mutex_init(&b->lock, NULL);
+	zcs_store_get(store);
+	if (store->ops->create)
+		err = store->ops->create(store, num_pages, &b->object);
+	if (err) {
+		b->object = NULL;
+		free_backup(b);
+		return err;
+	}
+	*backup = b;
+	return 0;
+}
+
+int zcs_backup_create(struct zcs_store *store, uint64_t num_pages, struct zcs_backup **backup)
+{
+	struct zcs_backup *b;
+	int err;
+
+	if (!store || !backup || !num_pages || num_pages > MAX_PAGES)
+		return -EINVAL;
+	err = zcs_backup_new(store, num_pages, &b);
+	if (err)
+		return err;
+	err = zcs_table_reserve_all(&b->table);
+	if (err)
+		free_backup(b);
+	else
+		*backup = b;
+	return err;
+}
+
+int zcs_backup_reserve(struct zcs_backup *backup, uint64_t index)
+{
+	int err;
+
+	pthread_mutex_lock(&backup->lock);
+	err = zcs_table_reserve(&backup->table, index);
+	pthread_mutex_unlock(&backup->lock);
+	return err;
+}
+
+static bool range_ok(const struct zcs_backup *b, uint64_t index, unsigned order)
+{
+	uint64_t nr = UINT64_C(1) << order;
+
+	return index % nr == 0 && nr <= b->num_pages && index <= b->num_pages - nr;
+}
+
+/* -- insert */
+
+static int bind_pool(struct zcs_backup *b, struct zcs_pool *pool)
+{
+	if (b->pool == pool)
+		return 0;
+	if (b->resident_pages)
+		return -EXDEV;
+	if (b->pool)
+		zcs_pool_unref(b->pool);
+	zcs_pool_get(pool);
+	b->pool = pool;
+	return 0;
+}
+
+static int injected_refusal(unsigned order)
+{
+	int err = zcs_fault(ZCS_FAULT_INSERT);
+
+	if (!err && order)
+		err = zcs_fault(ZCS_FAULT_INSERT_LARGE);
+	return -err;
+}
+
+static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr);
+
+static int split_block(struct zcs_backup *b, const struct zcs_block *blk);
+
+/* Whether the range can be emptied: a block that reaches out of it is split here, which nobody sees. */
+static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
+{
+	struct zcs_block blk = zcs_table_get(&b->table, index);
+
+	return blk.order <= order || blk.entry == ZCS_E_EMPTY || !split_block(b, &blk);
+}
+
+/* Everything that can refuse, before anything changes; the folio is BUSY. */
+static int check_insert(struct zcs_backup *b, const struct zcs_insert *in, uint32_t flags)
+{
+	int err = injected_refusal(in->order);
+
+	if (!err)
+		err = bind_pool(b, zcs_folio_pool(in->folio));
+	if (err)
+		return err;
+	if (!zcs_table_range_empty(&b->table, in->index, in->order) &&
+	    (!(flags & ZCS_INSERT_REPLACE) || !replaceable(b, in->index, in->order)))
+		return -EEXIST;
+	if (in->order < ZCS_UNIT_ORDER)
+		return zcs_table_reserve(&b->table, in->index);
+	return 0;
+}
+
+static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in)
+{
+	struct zcs_folio *folio = in->folio;
+
+	if (!zcs_table_range_empty(&b->table, in->index, in->order)) {
+		drop_range(b, in->index, UINT64_C(1) << in->order);
+		zcs_table_range_empty(&b->table, in->index, in->order);
+		zcs_pool_count_event(b->pool, ZCS_COUNT_INSERT_REPLACED, 1);
+		zcs_warn("insert: index %llu, order %u: content replaced",
+			 (unsigned long long)in->index, in->order);
+	}
+	zcs_table_set(&b->table, in->index, in->order, zcs_e_page(zcs_pool_ppn(b->pool, folio)));
+	b->resident_pages += UINT64_C(1) << in->order;
+	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, in->order, 1);
+	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
+}
+
+static bool element_ok(const struct zcs_backup *b, const struct zcs_insert *in)
+{
+	return in->folio && !in->reserved && in->order <= ZCS_MAX_ORDER &&
+	       range_ok(b, in->index, in->order) && zcs_folio_ord(in->folio) == in->order;
+}
+
+/* Claims and checks; on success the folio is BUSY. */
+static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t flags,
+			  enum zcs_folio_state from)
+{
+	struct zcs_pool *pool;
+	int err;
+
+	if (!element_ok(b, in) || !zcs_folio_move(in->folio, from, ZCS_FS_BUSY))
+		return -EINVAL;
+	err = check_insert(b, in, flags);
+	if (!err)
+		return 0;
+	pool = zcs_folio_pool(in->folio);
+	zcs_folio_set_state(in->folio, from);
+	zcs_pool_count_event(pool, ZCS_COUNT_INSERT_REFUSED, 1);
+	return err;
+}
+
+static void refuse(struct zcs_insert *in, enum zcs_folio_state from)
+{
+	zcs_folio_set_state(in->folio, from);
+	zcs_pool_count_event(zcs_folio_pool(in->folio), ZCS_COUNT_INSERT_REFUSED, 1);
+}
+
+/* How many of @nr claimed elements a store of objects accepts; *err says why not more. */
+static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, size_t nr,
+			 uint32_t flags, int *err)
+{
+	struct zcs_extent e[ZCS_VEC];
+	int64_t n;
+
+	for (size_t i = 0; i < nr; i++)
+		e[i] = (struct zcs_extent){vec[i].index, zcs_folio_pfn(vec[i].folio), vec[i].order,
+					   0};
+	n = b->store->ops->insert(b->store, b->object, e, nr, flags);
+	if (n == (int64_t)nr)
+		return nr;
+	*err = n < 0 ? (int)n : -ENOMEM;
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* Takes an element back that was committed and then refused: its range was empty before. */
+static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio_state from)
+{
+	zcs_table_clear(&b->table, in->index, in->order);
+	b->resident_pages -= UINT64_C(1) << in->order;
+	zcs_pool_account_inserted(b->pool, zcs_folio_arena(in->folio)->node, in->order, -1);
+	refuse(in, from);
+}
+
+/*
+ * One piece of a vector: every element is committed as it is checked, so that elements of one vector
+ * exclude each other; what the store then refuses is uncommitted. Replacing cannot be undone: there the
+ * store is asked first, one element at a time.
+ */
+static size_t insert_piece(struct zcs_backup *b, struct zcs_insert *vec, size_t nr, uint32_t flags,
+			   enum zcs_folio_state from, int *err)
+{
+	bool objects = b->store->ops->insert != NULL, replace = flags & ZCS_INSERT_REPLACE;
+	size_t n = 0, accepted;
+
+	for (; n < nr; n++) {
+		*err = prepare_insert(b, &vec[n], flags, from);
+		if (!*err && objects && replace && !tell_store(b, &vec[n], 1, flags, err))
+			refuse(&vec[n], from);
+		if (*err)
+			break;
+		commit_insert(b, &vec[n]);
+	}
+	if (!objects || replace || !n)
+		return n;
+	accepted = tell_store(b, vec, n, flags, err);
+	while (n > accepted)
+		uncommit(b, &vec[--n], from);
+	return n;
+}
+
+int64_t zcs_backup_insert_vec(struct zcs_backup *backup, struct zcs_insert *vec, size_t nr,
+			      uint32_t flags, enum zcs_folio_state from)
+{
+	size_t done = 0;
+	int err = 0;
+
+	pthread_mutex_lock(&backup->lock);
+	while (done < nr && !err)
+		done += insert_piece(backup, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
+				     flags, from, &err);
+	pthread_mutex_unlock(&backup->lock);
+	for (size_t i = 0; i < nr; i++)
+		vec[i].handle = i < done ? zcs_handle_from_index(vec[i].index) : 0;
+	if (done < nr)
+		vec[done].handle = err;
+	return done ? (int64_t)done : err;
+}
+
+int64_t zcs_backup_insert_folios(struct zcs_backup *backup, struct zcs_insert *vec, size_t nr,
+				 uint32_t flags)
+{
+	if (!backup || !vec || !nr || (flags & ~(ZCS_INSERT_WRITEBACK | ZCS_INSERT_REPLACE)))
+		return -EINVAL;
+	return zcs_backup_insert_vec(backup, vec, nr, flags, ZCS_FS_OWNED);
+}
+
+int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *folio, unsigned order,
+				uint32_t flags, uint64_t index)
+{
+	struct zcs_insert in = {.folio = folio, .index = index, .order = order};
+	int64_t n = zcs_backup_insert_folios(backup, &in, 1, flags);
+
+	return n < 0 ? n : in.handle;
+}
+
+/* -- take */
+
+static void count_bad_take(struct zcs_pool *pool)
+{
+	zcs_pool_count_event(pool, ZCS_COUNT_BAD_TAKE, 1);
+}
+
+/* Finds and claims the block of an element; the folio is BUSY then. */
+static int prepare_take(struct zcs_backup *b, struct zcs_take *take, struct zcs_pool *pool)
+{
+	uint64_t index = zcs_handle_to_index(take->handle);
+	struct zcs_block blk;
+
+	if (take->handle <= 0 || index >= b->num_pages)
+		return -EINVAL;
+	blk = zcs_table_get(&b->table, index);
+	if (blk.entry == ZCS_E_EMPTY)
+		return -ENOENT;
+	if (blk.index != index)
+		return -EINVAL;
+	if (pool != b->pool)
+		return -EXDEV;
+	if (zcs_fault(ZCS_FAULT_TAKE))
+		return -ENOMEM;
+	take->folio = zcs_pool_folio(pool, zcs_e_ppn(blk.entry));
+	/* a second element of the same vector finds it claimed */
+	return zcs_folio_move(take->folio, ZCS_FS_INSERTED, ZCS_FS_BUSY) ? 0 : -ENOENT;
+}
+
+static void commit_take(struct zcs_backup *b, struct zcs_take *take, enum zcs_folio_state to)
+{
+	unsigned order = zcs_folio_ord(take->folio);
+
+	zcs_table_clear(&b->table, zcs_handle_to_index(take->handle), order);
+	b->resident_pages -= UINT64_C(1) << order;
+	zcs_pool_account_inserted(b->pool, zcs_folio_arena(take->folio)->node, order, -1);
+	zcs_folio_set_state(take->folio, to);
+}
+
+/* How many of @nr claimed blocks a store of objects hands back; *err says why not more. */
+static size_t ask_store(struct zcs_backup *b, const struct zcs_take *vec, size_t nr, int *err)
+{
+	struct zcs_extent e[ZCS_VEC];
+	int64_t n;
+
+	if (!b->store->ops->take || !nr)
+		return nr;
+	for (size_t i = 0; i < nr; i++)
+		e[i] = (struct zcs_extent){zcs_handle_to_index(vec[i].handle),
+					   zcs_folio_pfn(vec[i].folio), zcs_folio_ord(vec[i].folio),
+					   0};
+	n = b->store->ops->take(b->store, b->object, e, nr);
+	if (n == (int64_t)nr)
+		return nr;
+	*err = n < 0 ? (int)n : -EIO;
+	return n < 0 ? 0 : (size_t)n;
+}
+
+static size_t take_piece(struct zcs_backup *b, struct zcs_take *vec, size_t nr,
+			 struct zcs_pool *pool, enum zcs_folio_state to, int *err)
+{
+	size_t claimed = 0, given;
+
+	while (claimed < nr && !(*err = prepare_take(b, &vec[claimed], pool)))
+		claimed++;
+	if (*err && *err != -ENOMEM)
+		count_bad_take(pool);
+	given = ask_store(b, vec, claimed, err);
+	for (size_t i = 0; i < given; i++)
+		commit_take(b, &vec[i], to);
+	for (size_t i = given; i < claimed; i++)
+		zcs_folio_set_state(vec[i].folio, ZCS_FS_INSERTED);
+	return given;
+}
+
+int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
+			    struct zcs_pool *pool, enum zcs_folio_state to)
+{
+	size_t done = 0;
+	int err = 0;
+
+	pthread_mutex_lock(&backup->lock);
+	while (done < nr && !err)
+		done += take_piece(backup, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
+				   pool, to, &err);
+	pthread_mutex_unlock(&backup->lock);
+	for (size_t i = done; i < nr; i++)
+		vec[i].folio = NULL;
+	if (done)
+		zcs_pool_count_event(pool, ZCS_COUNT_TAKE_MOVED, done);
+	return done ? (int64_t)done : err;
+}
+
+int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
+			       struct zcs_pool *pool)
+{
+	if (!backup || !vec || !nr || !pool)
+		return -EINVAL;
+	return zcs_backup_take_vec(backup, vec, nr, pool, ZCS_FS_OWNED);
+}
+
+int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_pool *pool,
+			  struct zcs_folio **folio)
+{
+	struct zcs_take take = {.handle = handle};
+	int64_t n;
+
+	if (!folio)
+		return -EINVAL;
+	n = zcs_backup_take_folios(backup, &take, 1, pool);
+	if (n < 0)
+		return (int)n;
+	*folio = take.folio;
+	return 0;
+}
+
+/* -- read and write back */
+
+static int copy_locked(struct zcs_backup *b, void *dst, uint64_t index, bool interruptible)
+{
+	struct zcs_block blk = zcs_table_get(&b->table, index);
+
+	if (blk.entry == ZCS_E_EMPTY) {
+		memset(dst, 0, ZCS_PAGE_SIZE);
+		return 0;
+	}
+	if (b->store->ops->copy)
+		return b->store->ops->copy(b->store, b->object, index, dst, interruptible);
+	memcpy(dst, zcs_pool_linear(b->pool, zcs_e_ppn(blk.entry) + index - blk.index),
+	       ZCS_PAGE_SIZE);
+	return 0;
+}
+
+int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle, bool interruptible)
+{
+	int err;
+
+	if (!backup || !dst || handle <= 0 || zcs_handle_to_index(handle) >= backup->num_pages)
+		return -EINVAL;
+	err = interruptible ? zcs_fault(ZCS_FAULT_COPY_PAGE) : 0;
+	if (err)
+		return -err;
+	pthread_mutex_lock(&backup->lock);
+	err = copy_locked(backup, dst, zcs_handle_to_index(handle), interruptible);
+	pthread_mutex_unlock(&backup->lock);
+	return err;
+}
+
+int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t last,
+			     uint32_t flags)
+{
+	int64_t n;
+
+	if (!backup || first > last || first >= backup->num_pages || (flags & ~ZCS_WB_WAIT))
+		return -EINVAL;
+	if (!backup->store->ops->writeback)
+		return 0;
+	if (last >= backup->num_pages)
+		last = backup->num_pages - 1;
+	pthread_mutex_lock(&backup->lock);
+	n = backup->store->ops->writeback(backup->store, backup->object, first, last, flags);
+	pthread_mutex_unlock(&backup->lock);
+	return n;
+}
+
+/* -- drop */
+
+static void release_block(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+
+	zcs_table_clear(&b->table, blk->index, blk->order);
+	b->resident_pages -= zcs_block_pages(blk);
+	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, blk->order, -1);
+	zcs_folio_set_state(folio, ZCS_FS_BUSY);
+	if (zcs_folio_flag(folio, ZCS_FF_HOMED))
+		zcs_home_depopulate(b->pool, folio);
+	else
+		zcs_pool_give(folio);
+}
+
+/* The pieces take the block's place in the table; 0, or why the arena or the index cannot. */
+static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	uint64_t ppn = zcs_e_ppn(blk->entry);
+	int err = zcs_table_reserve(&b->table, blk->index);
+
+	if (!err)
+		err = zcs_pool_split(zcs_pool_folio(b->pool, ppn), ZCS_FS_INSERTED);
+	if (err)
+		return err;
+	zcs_table_clear(&b->table, blk->index, blk->order);
+	for (uint64_t i = 0; i < zcs_block_pages(blk); i++)
+		zcs_table_set(&b->table, blk->index + i, 0, zcs_e_page(ppn + i));
+	return 0;
+}
+
+static void zero_part(struct zcs_backup *b, const struct zcs_block *blk, uint64_t index,
+		      uint64_t end)
+{
+	char *at = zcs_pool_linear(b->pool, zcs_e_ppn(blk->entry) + index - blk->index);
+
+	memset(at, 0, (size_t)(end - index) * ZCS_PAGE_SIZE);
+	zcs_pool_count_event(b->pool, ZCS_COUNT_DROP_ZEROED, 1);
+}
+
+static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
+{
+	uint64_t end = index + nr;
+
+	while (index < end) {
+		struct zcs_block blk = zcs_table_get(&b->table, index);
+		uint64_t upto = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
+
+		if (blk.entry != ZCS_E_EMPTY) {
+			if (blk.index >= index && upto == zcs_block_end(&blk))
+				release_block(b, &blk);
+			else if (!split_block(b, &blk))
+				continue;
+			else
+				zero_part(b, &blk, index, upto);
+		}
+		index = upto;
+	}
+}
+
+static void bad_drop(struct zcs_backup *b, int64_t handle, unsigned order)
+{
+	if (b->pool)
+		zcs_pool_count_event(b->pool, ZCS_COUNT_BAD_DROP, 1);
+	zcs_misuse("zcs_backup_drop: handle %lld, order %u: outside the backup of %llu pages, or "
+		   "unaligned;"
+		   " nothing done",
+		   (long long)handle, order, (unsigned long long)b->num_pages);
+}
+
+void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
+{
+	uint64_t index = zcs_handle_to_index(handle);
+
+	if (!backup) {
+		zcs_misuse("zcs_backup_drop: backup is NULL");
+		return;
+	}
+	pthread_mutex_lock(&backup->lock);
+	if (handle <= 0 || order > ZCS_MAX_ORDER || !range_ok(backup, index, order)) {
+		bad_drop(backup, handle, order);
+	} else {
+		drop_range(backup, index, UINT64_C(1) << order);
+		if (backup->store->ops->drop)
+			backup->store->ops->drop(backup->store, backup->object, index, order);
+	}
+	pthread_mutex_unlock(&backup->lock);
+}
+
+/* Empties the backup; the store of objects hears of it by destroy() alone. */
+void zcs_backup_destroy(struct zcs_backup *backup)
+{
+	if (!backup || atomic_fetch_sub(&backup->refs, 1) != 1)
+		return;
+	pthread_mutex_lock(&backup->lock);
+	drop_range(backup, 0, backup->num_pages);
+	pthread_mutex_unlock(&backup->lock);
+	free_backup(backup);
+}
+
+int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
+{
+	struct zcs_backup_stats st = {0};
+	size_t size;
+
+	if (!backup || !stats || stats->struct_size < sizeof(stats->struct_size))
+		return -EINVAL;
+	size = stats->struct_size;
+	pthread_mutex_lock(&backup->lock);
+	st.num_pages = backup->num_pages;
+	st.resident_pages = backup->resident_pages;
+	st.metadata_bytes = sizeof(*backup) + zcs_table_bytes(&backup->table);
+	pthread_mutex_unlock(&backup->lock);
+	memcpy(stats, &st, size < sizeof(st) ? size : sizeof(st));
+	stats->struct_size = size;
+	return 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backup's validator: every entry of the index is a block that is aligned, whose folio is INSERTED and of
+ * the block's order, and every tail entry belongs to the block before it; the pages add up.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "backup_priv.h"
+#include "log.h"
+#include "pool_priv.h"
+
+struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)
+{
+	struct zcs_block blk;
+
+	pthread_mutex_lock(&backup->lock);
+	blk = zcs_table_get(&backup->table, index);
+	pthread_mutex_unlock(&backup->lock);
+	return blk;
+}
+
+static bool block_ok(struct zcs_backup *b, const struct zcs_block *blk, uint64_t index)
+{
+	uint32_t meta;
+
+	if (blk->index != index || index % zcs_block_pages(blk) ||
+	    zcs_block_end(blk) > b->num_pages)
+		return false;
+	if (!zcs_e_is_page(blk->entry) || !b->pool)
+		return false;
+	meta = zcs_folio_meta(zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry)));
+	return ZCS_META_STATE(meta) == ZCS_FS_INSERTED && ZCS_META_ORDER(meta) == blk->order;
+}
+
+static bool tails_ok(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	for (uint64_t i = blk->index; i < zcs_block_end(blk); i++) {
+		struct zcs_block same = zcs_table_get(&b->table, i);
+
+		if (same.index != blk->index || same.order != blk->order ||
+		    same.entry != blk->entry)
+			return false;
+	}
+	return true;
+}
+
+static int walk(struct zcs_backup *b)
+{
+	uint64_t pages = 0;
+	int err = 0;
+
+	for (uint64_t i = 0; i < b->num_pages;) {
+		struct zcs_block blk = zcs_table_get(&b->table, i);
+
+		i = zcs_block_end(&blk);
+		if (blk.entry == ZCS_E_EMPTY)
+			continue;
+		pages += zcs_block_pages(&blk);
+		if (block_ok(b, &blk, i - zcs_block_pages(&blk)) && tails_ok(b, &blk))
+			continue;
+		zcs_warn("zcs_backup_check: index %" PRIu64
+			 " order %u: entry %08x is no inserted block",
+			 blk.index, blk.order, blk.entry);
+		err = -EUCLEAN;
+	}
+	if (pages == b->resident_pages)
+		return err;
+	zcs_warn("zcs_backup_check: %" PRIu64 " pages walked, %" PRIu64 " counted", pages,
+		 b->resident_pages);
+	return -EUCLEAN;
+}
+
+int zcs_backup_check(struct zcs_backup *backup)
+{
+	int err;
+
+	if (!backup)
+		return -EINVAL;
+	pthread_mutex_lock(&backup->lock);
+	err = walk(backup);
+	pthread_mutex_unlock(&backup->lock);
+	return err;
+}

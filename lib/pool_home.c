@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Homes: runs of pages that contiguous tts hold for life.
+ *
+ * A home's kind is fixed when it is made: huge pages if the length is a multiple of 2 MiB (AUTO: hugetlb if
+ * it can hold the whole home now, else THP), small pages otherwise. Its blocks are folios with
+ * ZCS_FF_HOMED: HOME while they are holes, TT or INSERTED while they hold memory, and never in a list.
+ *
+ * Runs that still hold memory are preferred: a run of cached folios is looked for first, at most
+ * SCAN_STEPS places. Such blocks are KEPT until they are populated.
+ * Only complete runs are reused; looking for partly resident ones costs more than the pages they save.
+ */
+#include <errno.h>
+
+#include "pool_priv.h"
+#include "sys.h"
+
+#define SCAN_STEPS 65536u
+
+static bool hugetlb_has_room(struct zcs_pool *pool, int node, uint64_t nr)
+{
+	uint64_t cached = 0;
+
+	for (unsigned i = 0; i < pool->nr_shards; i++) {
+		pthread_mutex_lock(&pool->shard[i].lock);
+		cached += pool->shard[i].stack[zcs_type(node, ZCS_MAX_ORDER)].nr;
+		pthread_mutex_unlock(&pool->shard[i].lock);
+	}
+	return (zcs_sys_hugetlb_free() + cached) * ZCS_UNIT_PAGES >= nr;
+}
+
+static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t nr)
+{
+	if (pool->outside)
+		return zcs_pool_ppn_arena(pool, 0)->kind;
+	if (nr % ZCS_UNIT_PAGES || pool->backing == ZCS_BACKING_SMALL)
+		return ZCS_ARENA_SMALL;
+	if (pool->backing == ZCS_BACKING_HUGETLB)
+		return ZCS_ARENA_HUGETLB;
+	if (pool->backing == ZCS_BACKING_AUTO) {
+		if (hugetlb_has_room(pool, node, nr))
+			return ZCS_ARENA_HUGETLB;
+		zcs_pool_count_event(pool, ZCS_COUNT_HUGETLB_FALLBACK, 1);
+	}
+	return ZCS_ARENA_THP;
+}
+
+/* Whether [pfn, pfn + nr) is made of whole cached folios, as far as can be seen without their locks. */
+static bool run_is_cached(const struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	uint64_t end = pfn + nr;
+
+	while (pfn < end) {
+		uint32_t meta = zcs_folio_meta(zcs_arena_folio(arena, pfn));
+
+		if (ZCS_META_STATE(meta) != ZCS_FS_CACHED)
+			return false;
+		pfn += UINT64_C(1) << ZCS_META_ORDER(meta);
+	}
+	return pfn == end;
+}
+
+/* Claims every folio of the run (BUSY), or none. */
+static bool claim_run(struct zcs_pool *pool, const struct zcs_arena *arena, uint64_t pfn,
+		      uint64_t nr)
+{
+	uint64_t at = pfn;
+
+	while (at < pfn + nr && zcs_cache_remove(pool, zcs_arena_folio(arena, at)))
+		at += UINT64_C(1) << zcs_folio_ord(zcs_arena_folio(arena, at));
+	if (at == pfn + nr)
+		return true;
+	while (pfn < at) {
+		struct zcs_folio *folio = zcs_arena_folio(arena, pfn);
+
+		pfn += UINT64_C(1) << zcs_folio_ord(folio);
+		if (!zcs_cache_push(pool, folio))
+			zcs_pool_free_folio(pool, folio);
+	}
+	return false;
+}
+
+static bool find_cached_run(struct zcs_pool *pool, struct zcs_arena *arena, uint64_t nr,
+			    uint64_t *pfn)
+{
+	uint64_t step = zcs_runs_align(nr), top;
+
+	if (zcs_cache_pages(pool) < nr)
+		return false;
+	pthread_mutex_lock(&arena->lock);
+	top = arena->runs.top * ZCS_UNIT_PAGES;
+	pthread_mutex_unlock(&arena->lock);
+	for (uint64_t at = 0, steps = 0; at + nr <= top && steps < SCAN_STEPS;
+	     at += step, steps++) {
+		if (!run_is_cached(arena, at, nr))
+			continue;
+		if (!claim_run(pool, arena, at, nr))
+			continue;
+		*pfn = at;
+		return true;
+	}
+	return false;
+}
+
+/* Cuts a claimed run into the home's blocks. Memory stays huge where a block is the folio that was. */
+static void form_blocks(struct zcs_home *home, enum zcs_folio_state state)
+{
+	struct zcs_arena *arena = home->arena;
+
+	for (uint64_t i = 0; i < home->nr;) {
+		unsigned order = zcs_block_order(i, home->nr, ZCS_MAX_ORDER);
+		struct zcs_folio *folio = zcs_arena_folio(arena, home->pfn + i);
+		uint32_t meta = zcs_folio_meta(folio);
+		unsigned huge = state == ZCS_FS_KEPT ? ZCS_META_FLAGS(meta) & ZCS_FF_HUGE : 0;
+
+		zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED | huge, state, order));
+		i += UINT64_C(1) << order;
+	}
+}
+
+int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
+{
+	int node = zcs_pool_local_node(pool), err;
+	enum zcs_folio_state state = ZCS_FS_HOME;
+
+	if (nr > ZCS_POOL_PAGES_MAX)
+		return -ENOMEM;
+	home->nr = nr;
+	err = zcs_pool_arena(pool, node, home_kind(pool, node, nr), &home->arena);
+	if (err)
+		return err;
+	if (find_cached_run(pool, home->arena, nr, &home->pfn)) {
+		state = ZCS_FS_KEPT;
+		atomic_fetch_add(&pool->kept, nr);
+		zcs_pool_count_event(pool, ZCS_COUNT_RUN_REUSED, 1);
+	} else {
+		err = zcs_arena_get_run(home->arena, nr, &home->pfn);
+	}
+	if (err)
+		return err;
+	form_blocks(home, state);
+	atomic_fetch_add(&pool->home, nr);
+	/* without the trap a premature touch takes memory that nobody counts; nothing worse */
+	if (zcs_arena_zap(home->arena, home->pfn, nr))
+		zcs_pool_count_event(pool, ZCS_COUNT_ZAP_FAILED, 1);
+	return 0;
+}
+
+static int fill_hole(struct zcs_pool *pool, struct zcs_folio *folio, const struct zcs_ctx *ctx)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	unsigned order = zcs_folio_ord(folio);
+	bool effort = zcs_pool_effort(pool, order), huge;
+	int err = zcs_pool_charge(pool, UINT64_C(1) << order, ctx, effort);
+
+	if (err)
+		return err;
+	err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, effort, &huge);
+	zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
+	if (err) {
+		zcs_pool_uncharge(pool, UINT64_C(1) << order);
+		return err;
+	}
+	if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && !huge)
+		zcs_pool_count_event(pool, ZCS_COUNT_THP_FALLBACK, 1);
+	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED | (huge ? ZCS_FF_HUGE : 0),
+				      ZCS_FS_TT, order));
+	return 0;
+}
+
+int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const struct zcs_ctx *ctx)
+{
+	int err = zcs_fault(ZCS_FAULT_FOLIO_ALLOC);
+
+	if (err)
+		return -err;
+	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_TT))
+		atomic_fetch_sub(&pool->kept, UINT64_C(1) << zcs_folio_ord(folio));
+	else
+		err = fill_hole(pool, folio, ctx);
+	if (!err)
+		zcs_pool_account(pool, zcs_folio_arena(folio)->node, zcs_folio_ord(folio), 1);
+	return err;
+}
+
+void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	unsigned order = zcs_folio_ord(folio);
+
+	zcs_pool_punch(pool, folio);
+	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
+	zcs_pool_account(pool, arena->node, order, -1);
+}
+
+/* A block leaves its home: memory to the pool's lists, a hole back to the run map. */
+static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	uint32_t meta = zcs_folio_meta(folio);
+	unsigned order = ZCS_META_ORDER(meta), huge = ZCS_META_FLAGS(meta) & ZCS_FF_HUGE;
+	uint32_t busy = zcs_meta(0, arena->id, huge, ZCS_FS_BUSY, order);
+
+	switch ((enum zcs_folio_state)ZCS_META_STATE(meta)) {
+	case ZCS_FS_TT:
+		zcs_folio_set(folio, busy);
+		zcs_pool_give(folio);
+		break;
+	case ZCS_FS_KEPT:
+		atomic_fetch_sub(&pool->kept, UINT64_C(1) << order);
+		zcs_folio_set(folio, busy);
+		if (!zcs_cache_push(pool, folio))
+			zcs_pool_free_folio(pool, folio);
+		break;
+	default:
+		zcs_folio_set(folio, zcs_meta(0, arena->id, 0, ZCS_FS_FREE, order));
+		zcs_arena_put_run(arena, zcs_arena_pfn(arena, folio), UINT64_C(1) << order);
+	}
+}
+
+void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home)
+{
+	/* the next holder of these addresses must not see through old mappings */
+	if (zcs_arena_disarm(home->arena, home->pfn, home->nr))
+		zcs_pool_count_event(pool, ZCS_COUNT_ZAP_FAILED, 1);
+	for (uint64_t i = 0; i < home->nr;) {
+		struct zcs_folio *folio = zcs_arena_folio(home->arena, home->pfn + i);
+
+		i += UINT64_C(1) << zcs_folio_ord(folio);
+		destroy_block(pool, folio);
+	}
+	atomic_fetch_sub(&pool->home, home->nr);
+}

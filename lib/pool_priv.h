@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_POOL_PRIV_H
+#define ZCS_LIB_POOL_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <zcswap/pool.h>
+
+#include "arena.h"
+
+#define ZCS_ORDERS    (ZCS_MAX_ORDER + 1)
+#define ZCS_MAX_NODES 64
+#define ZCS_MAX_SLOTS (ZCS_MAX_NODES * ZCS_ARENA_KINDS)
+
+/* Page numbers of a pool, over all its arenas: 1 and up to here as a table entry (table.h). */
+#define ZCS_POOL_PAGES_MAX UINT64_C(0xc0000000)
+
+/* Free folios of one order and node in one shard: page numbers, last in first out. */
+struct zcs_stack {
+	uint32_t *entry;
+	uint32_t nr;
+};
+
+/*
+ * struct zcs_shard - the part of a pool that threads on one CPU use
+ * @lock: protects everything but @inserted
+ * @stack: cached folios by node and order, [node * ZCS_ORDERS + order]
+ * @out: folios handed out and not given back, the same shape; negative if others gave them back here
+ * @inserted: folios that went to backups, the same shape; active == out - inserted
+ * @cached_pages: pages in @stack
+ * @counters: events
+ *
+ * Two threads on two CPUs never touch the same line on the fast path. Values are written under the lock and
+ * read without it, hence atomic and relaxed.
+ */
+struct zcs_shard {
+	pthread_mutex_t lock;
+	_Atomic uint64_t cached_pages;
+	struct zcs_stack *stack;
+	_Atomic int64_t *out;
+	_Atomic int64_t *inserted;
+	_Atomic uint64_t counters[ZCS_COUNT_NR];
+} __attribute__((aligned(64)));
+
+/*
+ * struct zcs_pool - folios over arenas
+ * @refs: creator, tts, bound backups; at 0 the pool is a zombie until its last folio comes back
+ * @zombie: no references left; set with every shard locked
+ * @zombie_folios: folios that a zombie still waits for
+ * @nr_nodes, @node: topology when created; @node -1: the caller's
+ * @arena: by slot (node * ZCS_ARENA_KINDS + kind); made when first needed
+ * @arena_shift: a pool page number is slot << arena_shift | pfn
+ * @outside: the only arena came from outside: slot 0
+ * @grow: held while an arena is made
+ * @shrinkers: held shared by a running shrinker, exclusively by destroy
+ * @next_order: the type that the shrinker visits next
+ * @resident: pages that hold memory, limited by @max_pages (0: none)
+ * @leaving: pages of them that are just being given back to the system
+ * @kept, @home: pages (struct zcs_pool_stats)
+ * @reclaim: asked for pages before an allocation fails on the limit; set by the device
+ */
+struct zcs_pool {
+	_Atomic uint64_t refs;
+	atomic_bool zombie;
+	_Atomic int64_t zombie_folios;
+	int nr_nodes, node;
+	enum zcs_backing backing;
+	unsigned beneficial_order;
+	uint64_t max_pages, cache_pages;
+	_Atomic(struct zcs_arena *) arena[ZCS_MAX_SLOTS];
+	unsigned arena_shift;
+	bool outside;
+	pthread_mutex_t grow;
+	pthread_rwlock_t shrinkers;
+	_Atomic unsigned next_order;
+	_Atomic uint64_t resident, leaving, kept, home;
+	int64_t (*reclaim)(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
+	void *reclaim_arg;
+	void *stacks;
+	size_t stacks_bytes;
+	uint32_t stack_room[ZCS_ORDERS];
+	unsigned nr_shards;
+	struct zcs_shard *shard;
+};
+
+/*
+ * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that zcs_block_order()
+ * gives; each is a folio with ZCS_FF_HOMED.
+ */
+struct zcs_home {
+	struct zcs_arena *arena;
+	uint64_t pfn, nr;
+};
+
+/* The order of the block at @index of a table of @nr pages: as TTM's allocator, never over @max. */
+static inline unsigned zcs_block_order(uint64_t index, uint64_t nr, unsigned max)
+{
+	uint64_t left = nr - index;
+	unsigned order = 63u - (unsigned)__builtin_clzll(left);
+
+	return order < max ? order : max;
+}
+
+/* -- pool.c: life, folios, counting */
+void zcs_pool_get(struct zcs_pool *pool);
+void zcs_pool_unref(struct zcs_pool *pool);
+void zcs_pool_count_event(struct zcs_pool *pool, enum zcs_counter counter, uint64_t nr);
+struct zcs_shard *zcs_pool_shard(struct zcs_pool *pool);
+/* zcs_folio_alloc() with a context */
+int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, const struct zcs_ctx *ctx,
+		   struct zcs_folio **folio);
+/* A folio in BUSY, without a home: zeroed and to the pool's list; to the system. */
+void zcs_pool_give(struct zcs_folio *folio);
+void zcs_pool_discard(struct zcs_folio *folio);
+/* Folios of one type were handed out (+) or came back (-). The last that comes back frees a zombie. */
+void zcs_pool_account(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
+/* Folios of one type went to backups (+) or came back from them (-). */
+void zcs_pool_account_inserted(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
+/* Splits into order 0; the folio is in @state and its pieces will be. -EOPNOTSUPP, -ENOMEM (injected). */
+int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state);
+/* The node that an allocation starts with. */
+int zcs_pool_local_node(const struct zcs_pool *pool);
+
+static inline size_t zcs_type(int node, unsigned order)
+{
+	return (size_t)node * ZCS_ORDERS + order;
+}
+
+/* -- pool_mem.c: memory and the limit */
+int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort);
+void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
+int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
+		   struct zcs_arena **arena);
+bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order);
+int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
+		       struct zcs_folio **folio);
+/* Punches a folio's memory and uncharges it. If it cannot be punched it is zeroed, and counted. */
+void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio);
+/* The same, and its pfns are free address space: BUSY -> FREE. */
+void zcs_pool_free_folio(struct zcs_pool *pool, struct zcs_folio *folio);
+
+/* -- pool_cache.c: the shards' stacks */
+bool zcs_cache_push(struct zcs_pool *pool, struct zcs_folio *folio);
+struct zcs_folio *zcs_cache_pop(struct zcs_pool *pool, int node, unsigned order);
+/* Takes one particular folio out of its stack; false if somebody else has it. It is BUSY then. */
+bool zcs_cache_remove(struct zcs_pool *pool, struct zcs_folio *folio);
+uint64_t zcs_cache_pages(struct zcs_pool *pool);
+/* Frees cached folios until at least @nr pages are free or there is none left. */
+uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
+
+/* -- pool_home.c */
+int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
+/* Gives a block of a home memory: HOME or KEPT -> TT. */
+int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const struct zcs_ctx *ctx);
+/* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */
+void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
+/* Every block is HOME, KEPT or TT. */
+void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home);
+
+/* -- page numbers of the pool */
+static inline uint64_t zcs_pool_ppn(const struct zcs_pool *pool, const struct zcs_folio *folio)
+{
+	const struct zcs_arena *a = zcs_folio_arena(folio);
+
+	return ((uint64_t)a->slot << pool->arena_shift) + zcs_arena_pfn(a, folio);
+}
+
+static inline struct zcs_arena *zcs_pool_ppn_arena(const struct zcs_pool *pool, uint64_t ppn)
+{
+	return atomic_load_explicit(&pool->arena[ppn >> pool->arena_shift], memory_order_acquire);
+}
+
+static inline uint64_t zcs_pool_ppn_pfn(const struct zcs_pool *pool, uint64_t ppn)
+{
+	return ppn & ((UINT64_C(1) << pool->arena_shift) - 1);
+}
+
+static inline struct zcs_folio *zcs_pool_folio(const struct zcs_pool *pool, uint64_t ppn)
+{
+	return zcs_arena_folio(zcs_pool_ppn_arena(pool, ppn), zcs_pool_ppn_pfn(pool, ppn));
+}
+
+static inline char *zcs_pool_linear(const struct zcs_pool *pool, uint64_t ppn)
+{
+	return zcs_arena_linear(zcs_pool_ppn_arena(pool, ppn), zcs_pool_ppn_pfn(pool, ppn));
+}
+
+static inline struct zcs_pool *zcs_folio_pool(const struct zcs_folio *folio)
+{
+	return zcs_folio_arena(folio)->pool;
+}
+
+static inline unsigned zcs_folio_ord(const struct zcs_folio *folio)
+{
+	return ZCS_META_ORDER(zcs_folio_meta(folio));
+}
+
+/* -- for a shard's owner: plain additions that others may read */
+#define zcs_bump(p, n)                                                                    \
+	atomic_store_explicit((p), atomic_load_explicit((p), memory_order_relaxed) + (n), \
+			      memory_order_relaxed)
+
+#endif

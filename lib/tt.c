@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tt: its life, its pages, and looking at slots. Backing up is in tt_backup.c, restoring in
+ * tt_restore.c.
+ *
+ * Populate follows TTM's allocator: start with the largest order that fits, go down when the system
+ * refuses, never up again, so that every block starts at a multiple of its size. A contiguous tt gets its
+ * blocks with its home; there the orders are given and only memory is to be had or not.
+ *
+ * Whatever a later swap-out needs is reserved here: a leaf in the tt's table and in the backup's for every
+ * unit that has small blocks.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <zcswap/store.h>
+
+#include "log.h"
+#include "sys.h"
+#include "tt_priv.h"
+
+#define MAX_PAGES    ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
+#define CREATE_FLAGS (ZCS_TT_ZERO_ALLOC | ZCS_TT_EXTERNAL | ZCS_TT_CONTIGUOUS)
+
+int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	if (ctx && ctx->struct_size != sizeof(*ctx))
+		return -EINVAL;
+	if (!ctx || !ctx->no_wait)
+		return -pthread_mutex_lock(&tt->lock);
+	return -pthread_mutex_trylock(&tt->lock);
+}
+
+void zcs_tt_unlock(struct zcs_tt *tt)
+{
+	pthread_mutex_unlock(&tt->lock);
+}
+
+int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, struct zcs_tt **tt)
+{
+	struct zcs_tt *t;
+	int err;
+
+	if (!pool || !tt || !num_pages || num_pages > MAX_PAGES || (flags & ~CREATE_FLAGS))
+		return -EINVAL;
+	t = zcs_sys_calloc(ZCS_FAULT_ALLOC_TT, 1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	err = zcs_table_init(&t->table, num_pages, ZCS_FAULT_ALLOC_NODE);
+	if (!err && (flags & ZCS_TT_CONTIGUOUS)) {
+		err = zcs_home_create(pool, num_pages, &t->home);
+		if (err)
+			zcs_table_fini(&t->table);
+	}
+	if (err) {
+		free(t);
+		return err;
+	}
+	t->nr = num_pages;
+	t->flags = flags;
+	t->pool = pool;
+	zcs_pool_get(pool);
+	pthread_mutex_init(&t->lock, NULL);
+	*tt = t;
+	return 0;
+}
+
+int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order)
+{
+	int err;
+
+	if (order == ZCS_UNIT_ORDER)
+		return 0;
+	err = zcs_table_reserve(&tt->table, index);
+	if (!err && tt->backup)
+		err = zcs_backup_reserve(tt->backup, index);
+	return err;
+}
+
+/* A contiguous tt's block: the folio is given, it needs memory. */
+static int fill_home(struct zcs_tt *tt, uint64_t index, const struct zcs_ctx *ctx,
+		     struct zcs_folio **folio)
+{
+	*folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + index);
+	return zcs_home_populate(tt->pool, *folio, ctx);
+}
+
+/* A folio of the largest order that is to be had, at most @order. */
+static int fill_any(struct zcs_tt *tt, unsigned order, const struct zcs_ctx *ctx,
+		    struct zcs_folio **folio)
+{
+	for (;; order--) {
+		int err = zcs_pool_alloc(tt->pool, order, 0, ctx, folio);
+
+		if (!err)
+			zcs_folio_set_state(*folio, ZCS_FS_TT);
+		if (!err || !order)
+			return err;
+		zcs_pool_count_event(tt->pool, ZCS_COUNT_ORDER_FALLBACK, 1);
+	}
+}
+
+static void give_back(struct zcs_tt *tt, struct zcs_folio *folio, bool to_system)
+{
+	if (zcs_tt_contiguous(tt)) {
+		zcs_home_depopulate(tt->pool, folio);
+		return;
+	}
+	zcs_folio_set_state(folio, ZCS_FS_BUSY);
+	if (to_system)
+		zcs_pool_discard(folio);
+	else
+		zcs_pool_give(folio);
+}
+
+int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const struct zcs_ctx *ctx,
+		unsigned *order)
+{
+	struct zcs_folio *folio;
+	int err;
+
+	if (zcs_tt_contiguous(tt))
+		err = fill_home(tt, index, ctx, &folio);
+	else
+		err = fill_any(tt, max_order, ctx, &folio);
+	if (err)
+		return err;
+	*order = zcs_folio_ord(folio);
+	err = zcs_tt_reserve(tt, index, *order);
+	if (err) {
+		give_back(tt, folio, true);
+		return err;
+	}
+	zcs_table_range_empty(&tt->table, index, *order);
+	zcs_table_set(&tt->table, index, *order, zcs_e_page(zcs_pool_ppn(tt->pool, folio)));
+	tt->pages += UINT64_C(1) << *order;
+	return 0;
+}
+
+void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_system)
+{
+	struct zcs_folio *folio = zcs_tt_folio(tt, blk);
+
+	zcs_table_clear(&tt->table, blk->index, blk->order);
+	tt->pages -= zcs_block_pages(blk);
+	give_back(tt, folio, to_system);
+}
+
+void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_system)
+{
+	while (first < end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+		if (zcs_e_is_page(blk.entry))
+			zcs_tt_free_block(tt, &blk, to_system);
+		first = zcs_block_end(&blk);
+	}
+}
+
+int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	int err;
+
+	if (!zcs_tt_contiguous(tt) || first >= end)
+		return 0;
+	err = zcs_arena_zap(tt->home.arena, tt->home.pfn + first, end - first);
+	if (err)
+		zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
+	return err;
+}
+
+/* The end of the run of blocks like the one at @first: pages, or handles, or empty. */
+static uint64_t run_end(const struct zcs_tt *tt, uint64_t first, uint64_t end, uint32_t *entry)
+{
+	struct zcs_block blk = zcs_table_get(&tt->table, first);
+	bool page = zcs_e_is_page(blk.entry);
+
+	*entry = blk.entry;
+	while (zcs_block_end(&blk) < end) {
+		struct zcs_block next = zcs_table_get(&tt->table, zcs_block_end(&blk));
+
+		if (zcs_e_is_page(next.entry) != page || (!page && next.entry != *entry))
+			break;
+		blk = next;
+	}
+	return zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
+}
+
+/* Runs of neighbouring pages are resolved in one call each. */
+int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	int err = 0;
+
+	while (zcs_tt_contiguous(tt) && first < end && !err) {
+		uint32_t entry;
+		uint64_t next = run_end(tt, first, end, &entry);
+
+		if (zcs_e_is_page(entry))
+			err = zcs_arena_map(tt->home.arena, tt->home.pfn + first, next - first);
+		first = next;
+	}
+	if (err) {
+		zcs_pool_count_event(tt->pool, ZCS_COUNT_MAP_FAILED, 1);
+		tt->unmapped = true;
+	}
+	return err;
+}
+
+static void each_hole(struct zcs_tt *tt, uint64_t first, uint64_t end,
+		      int (*fn)(struct zcs_arena *arena, uint64_t pfn, uint64_t nr))
+{
+	if (!zcs_tt_contiguous(tt) || tt->home.arena->kind != ZCS_ARENA_THP)
+		return;
+	while (first < end) {
+		uint32_t entry;
+		uint64_t next = run_end(tt, first, end, &entry);
+
+		if (entry == ZCS_E_EMPTY && fn(tt->home.arena, tt->home.pfn + first, next - first))
+			zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
+		first = next;
+	}
+}
+
+void zcs_tt_open_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	each_hole(tt, first, end, zcs_arena_map);
+}
+
+void zcs_tt_close_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	each_hole(tt, first, end, zcs_arena_zap);
+}
+
+static int populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	unsigned order = ZCS_MAX_ORDER;
+	int err = 0;
+
+	zcs_tt_open_holes(tt, 0, tt->nr);
+	for (uint64_t i = 0; i < tt->nr && !err;) {
+		order = zcs_block_order(i, tt->nr, order);
+		err = zcs_tt_fill(tt, i, order, ctx, &order);
+		i += UINT64_C(1) << order;
+	}
+	if (!err)
+		err = zcs_tt_map(tt, 0, tt->nr);
+	if (err) {
+		zcs_tt_zap(tt, 0, tt->nr);
+		zcs_tt_free_pages(tt, 0, tt->nr, false);
+		tt->unmapped = false;
+	}
+	return err;
+}
+
+int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	int err;
+
+	if (!tt)
+		return -EINVAL;
+	err = zcs_tt_lock(tt, ctx);
+	if (err)
+		return err;
+	if (tt->backed_up)
+		err = -EINVAL;
+	else if (tt->pages != tt->nr)
+		err = populate(tt, ctx);
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+void zcs_tt_unpopulate(struct zcs_tt *tt)
+{
+	if (!tt)
+		return;
+	pthread_mutex_lock(&tt->lock);
+	if (tt->pages) {
+		zcs_tt_zap(tt, 0, tt->nr);
+		zcs_tt_free_pages(tt, 0, tt->nr, false);
+	}
+	zcs_tt_unlock(tt);
+}
+
+/* The leaves that the tt's present blocks need in a new backup. */
+static int reserve_backup(struct zcs_tt *tt, struct zcs_backup *backup)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; i < tt->nr && !err; i += ZCS_UNIT_PAGES)
+		if (zcs_table_has_leaf(&tt->table, i))
+			err = zcs_backup_reserve(backup, i);
+	return err;
+}
+
+static int setup_backup(struct zcs_tt *tt, struct zcs_store *store)
+{
+	struct zcs_backup *backup;
+	int err;
+
+	if (tt->handles)
+		return -EBUSY;
+	err = zcs_backup_new(store, tt->nr, &backup);
+	if (err)
+		return err;
+	err = reserve_backup(tt, backup);
+	if (err) {
+		zcs_backup_destroy(backup);
+		return err;
+	}
+	zcs_backup_destroy(tt->backup);
+	tt->backup = backup;
+	return 0;
+}
+
+int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store)
+{
+	int err;
+
+	if (!tt || !store || (tt->flags & ZCS_TT_EXTERNAL))
+		return -EINVAL;
+	pthread_mutex_lock(&tt->lock);
+	err = setup_backup(tt, store);
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+/* The lock of a tt that the caller only looks at. */
+static pthread_mutex_t *lock_of(const struct zcs_tt *tt)
+{
+	return &((struct zcs_tt *)(uintptr_t)tt)->lock;
+}
+
+uint32_t zcs_tt_flags(const struct zcs_tt *tt)
+{
+	uint32_t flags;
+
+	if (!tt)
+		return 0;
+	pthread_mutex_lock(lock_of(tt));
+	flags = tt->flags;
+	if (tt->backed_up)
+		flags |= ZCS_TT_BACKED_UP;
+	if (tt->pages == tt->nr)
+		flags |= ZCS_TT_POPULATED;
+	pthread_mutex_unlock(lock_of(tt));
+	return flags;
+}
+
+uint64_t zcs_tt_num_pages(const struct zcs_tt *tt)
+{
+	return tt ? tt->nr : 0;
+}
+
+uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index)
+{
+	struct zcs_block blk;
+	uintptr_t slot = 0;
+
+	if (!tt || index >= tt->nr)
+		return 0;
+	pthread_mutex_lock(lock_of(tt));
+	blk = zcs_table_get(&tt->table, index);
+	if (blk.entry == ZCS_E_HANDLE)
+		slot = zcs_handle_to_slot(zcs_handle_from_index(index));
+	else if (zcs_e_is_page(blk.entry))
+		slot = (uintptr_t)zcs_pool_linear(tt->pool,
+						  zcs_e_ppn(blk.entry) + index - blk.index);
+	pthread_mutex_unlock(lock_of(tt));
+	return slot;
+}
+
+void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
+{
+	uintptr_t slot = zcs_tt_slot(tt, index);
+
+	return zcs_slot_is_handle(slot) ? NULL : (void *)slot;
+}
+
+void *zcs_tt_address(const struct zcs_tt *tt)
+{
+	if (!tt || !zcs_tt_contiguous(tt))
+		return NULL;
+	return zcs_arena_user(tt->home.arena, tt->home.pfn);
+}
+
+void zcs_tt_destroy(struct zcs_tt *tt)
+{
+	if (!tt)
+		return;
+	/* blocks of a home that are in the backup become holes of the home again */
+	zcs_backup_destroy(tt->backup);
+	if (zcs_tt_contiguous(tt))
+		zcs_home_destroy(tt->pool, &tt->home);
+	else
+		zcs_tt_free_pages(tt, 0, tt->nr, false);
+	zcs_table_fini(&tt->table);
+	pthread_mutex_destroy(&tt->lock);
+	zcs_pool_unref(tt->pool);
+	free(tt);
+}

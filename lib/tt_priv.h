@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_TT_PRIV_H
+#define ZCS_LIB_TT_PRIV_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <zcswap/tt.h>
+
+#include "backup_priv.h"
+#include "pool_priv.h"
+#include "table.h"
+
+/*
+ * struct zcs_tt - slots over a pool
+ * @pool: reference held
+ * @lock: every call holds it from start to end; taken before the backup's and the pool's
+ * @nr: slots; @flags: as created
+ * @table: the slots: a page, ZCS_E_HANDLE or empty, by block
+ * @home: the run of a contiguous tt; its blocks are the table's blocks at the same offsets
+ * @backup: NULL until set up
+ * @pages, @handles: slots that are a page, that are a handle; the rest is empty
+ * @backed_up: some slots were backed up or purged, and not everything is restored
+ * @unmapped: resolving the user map failed for some pages; the next restore does it again
+ */
+struct zcs_tt {
+	struct zcs_pool *pool;
+	pthread_mutex_t lock;
+	uint64_t nr;
+	uint32_t flags;
+	struct zcs_table table;
+	struct zcs_home home;
+	struct zcs_backup *backup;
+	uint64_t pages, handles;
+	bool backed_up, unmapped;
+};
+
+static inline bool zcs_tt_contiguous(const struct zcs_tt *tt)
+{
+	return tt->flags & ZCS_TT_CONTIGUOUS;
+}
+
+static inline struct zcs_folio *zcs_tt_folio(const struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	return zcs_pool_folio(tt->pool, zcs_e_ppn(blk->entry));
+}
+
+/* The lock, for a call with a context: -EBUSY if that may not wait, -EINVAL if it is none. */
+int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx);
+void zcs_tt_unlock(struct zcs_tt *tt);
+
+/* -- tt.c; all with the lock held */
+/* Leaves in the tt's table, and in its backup's, for a block of @order at @index. */
+int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order);
+/* Gives the empty slots from @index on a block, at most of @max_order; *order: what it came to. */
+int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const struct zcs_ctx *ctx,
+		unsigned *order);
+/* Frees a block that is a page and empties its slots: to the pool's list, or to the system. */
+void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_system);
+/* Frees every page in [first, end); what is no page stays. */
+void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_system);
+/* The user map of a contiguous tt: out for a whole range, in for the pages of it. Others: nothing. */
+int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end);
+int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end);
+/* Holes that are to be populated as THP must not trap meanwhile; and trap again if that failed. */
+void zcs_tt_open_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
+void zcs_tt_close_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Restoring: ttm_pool_restore_and_alloc(), for whole tts and ranges.
+ *
+ * The kernel allocates new blocks, copies page by page and keeps a state to resume in the middle of one.
+ * Here a resident block is taken back whole, so there is no state to keep: a slot is a handle, and the
+ * content the backup's, until the block's folio is the tt's. A call that is interrupted or fails leaves
+ * pages and handles side by side, and the next one goes on where it stopped.
+ *
+ *	page    stays (what a partial backup left is not moved either)
+ *	handle  the block is taken, in vectors
+ *	empty   a zero page
+ */
+#include <errno.h>
+
+#include "sys.h"
+#include "tt_priv.h"
+
+struct walk {
+	struct zcs_tt *tt;
+	uint64_t at, end;
+	const struct zcs_ctx *ctx;
+};
+
+static int interrupted(const struct walk *w)
+{
+	return w->ctx && w->ctx->interruptible ? zcs_fault(ZCS_FAULT_RESTORE) : 0;
+}
+
+/* Neighbouring blocks of handles from w->at on, up to a full vector; *err if interrupted before one. */
+static size_t gather(struct walk *w, struct zcs_take *vec, int *err)
+{
+	size_t n = 0;
+	uint64_t i = w->at;
+
+	while (i < w->end && n < ZCS_VEC) {
+		struct zcs_block blk = zcs_table_get(&w->tt->table, i);
+
+		if (blk.entry != ZCS_E_HANDLE)
+			break;
+		*err = -interrupted(w);
+		if (*err)
+			break;
+		vec[n++].handle = zcs_handle_from_index(blk.index);
+		i = zcs_block_end(&blk);
+	}
+	return n;
+}
+
+static void now_page(struct walk *w, const struct zcs_take *take)
+{
+	struct zcs_tt *tt = w->tt;
+	uint64_t index = zcs_handle_to_index(take->handle);
+	uint64_t nr = UINT64_C(1) << zcs_folio_ord(take->folio);
+
+	zcs_table_update(&tt->table, index, zcs_e_page(zcs_pool_ppn(tt->pool, take->folio)));
+	tt->handles -= nr;
+	tt->pages += nr;
+	w->at = index + nr;
+}
+
+static int take_some(struct walk *w)
+{
+	struct zcs_take vec[ZCS_VEC];
+	int err = 0;
+	size_t n = gather(w, vec, &err);
+	int64_t taken;
+
+	if (!n)
+		return err;
+	taken = zcs_backup_take_vec(w->tt->backup, vec, n, w->tt->pool, ZCS_FS_TT);
+	for (int64_t i = 0; i < taken; i++)
+		now_page(w, &vec[i]);
+	/* fewer than asked for: the next turn begins with the refused one and returns its error */
+	return taken < 0 ? (int)taken : err;
+}
+
+/* The largest order for the hole at w->at: aligned, and no longer than the hole. */
+static unsigned hole_order(const struct walk *w)
+{
+	uint64_t i = w->at, limit = (i / ZCS_UNIT_PAGES + 1) * ZCS_UNIT_PAGES;
+	unsigned order;
+
+	if (limit > w->tt->nr)
+		limit = w->tt->nr;
+	while (i < limit) {
+		struct zcs_block blk = zcs_table_get(&w->tt->table, i);
+
+		if (blk.entry != ZCS_E_EMPTY)
+			break;
+		i = zcs_block_end(&blk);
+	}
+	order = zcs_block_order(w->at, i, ZCS_MAX_ORDER);
+	while (w->at % (UINT64_C(1) << order))
+		order--;
+	return order;
+}
+
+static int fill_hole(struct walk *w)
+{
+	unsigned order;
+	int err = -interrupted(w);
+
+	if (!err)
+		err = zcs_tt_fill(w->tt, w->at, hole_order(w), w->ctx, &order);
+	if (!err)
+		w->at += UINT64_C(1) << order;
+	return err;
+}
+
+static int restore_some(struct walk *w)
+{
+	struct zcs_block blk = zcs_table_get(&w->tt->table, w->at);
+
+	if (blk.entry == ZCS_E_HANDLE)
+		return take_some(w);
+	if (blk.entry == ZCS_E_EMPTY)
+		return fill_hole(w);
+	w->at = zcs_block_end(&blk);
+	return 0;
+}
+
+/* A previous call could not resolve some pages: all of them are tried again. */
+static int map_again(struct zcs_tt *tt)
+{
+	if (!tt->unmapped)
+		return 0;
+	tt->unmapped = false;
+	return zcs_tt_map(tt, 0, tt->nr);
+}
+
+/* Where the block that covers @first begins: blocks are restored whole. */
+static uint64_t block_start(const struct zcs_tt *tt, uint64_t first)
+{
+	struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+	if (blk.entry != ZCS_E_EMPTY)
+		return blk.index;
+	/* a hole of a contiguous tt is filled by the blocks of its home */
+	if (!zcs_tt_contiguous(tt))
+		return first;
+	for (unsigned order = ZCS_MAX_ORDER; order; order--) {
+		uint64_t at = first & ~((UINT64_C(1) << order) - 1);
+		struct zcs_folio *folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + at);
+
+		if (zcs_folio_ord(folio) == order && zcs_folio_state(folio) == ZCS_FS_HOME)
+			return at;
+	}
+	return first;
+}
+
+static int restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			  const struct zcs_ctx *ctx)
+{
+	struct walk w = {.tt = tt, .ctx = ctx, .end = first + count};
+	int err, map_err;
+
+	if (!tt->backed_up)
+		return -EINVAL;
+	w.at = first = block_start(tt, first);
+	err = map_again(tt);
+	zcs_tt_open_holes(tt, first, w.end);
+	while (w.at < w.end && !err)
+		err = restore_some(&w);
+	if (err)
+		zcs_tt_close_holes(tt, w.at, w.end);
+	map_err = zcs_tt_map(tt, first, w.at);
+	if (!err)
+		err = map_err;
+	if (!err && tt->pages == tt->nr)
+		tt->backed_up = false;
+	return err;
+}
+
+static int restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			 const struct zcs_ctx *ctx)
+{
+	int err = zcs_tt_lock(tt, ctx);
+
+	if (err)
+		return err;
+	err = restore_locked(tt, first, count, ctx);
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+int zcs_tt_restore(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	return tt ? restore_range(tt, 0, tt->nr, ctx) : -EINVAL;
+}
+
+int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			 const struct zcs_ctx *ctx)
+{
+	if (!tt || !count || first >= tt->nr || count > tt->nr - first)
+		return -EINVAL;
+	return restore_range(tt, first, count, ctx);
+}
