@@ -26,6 +26,7 @@
 #include "arena.h"
 #include "log.h"
 #include "sys.h"
+#include "uapi.h"
 
 #define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
 #define MIN_BYTES  (UINT64_C(4) << 30)
@@ -118,17 +119,32 @@ static int map_all(struct zcs_arena *a)
 	return err;
 }
 
+/*
+ * Dirt is told by the markers that a zap leaves of write-protected pages (bit 57 of the page map): only what
+ * is read after the zap is true under concurrent writers. On shmem the way back maps without protection.
+ */
+static void start_tracking(struct zcs_arena *a, bool wp)
+{
+	if (!wp || a->kind != ZCS_ARENA_HUGETLB)
+		return;
+	a->pagemap = zcs_sys_pagemap_open();
+	a->tracks = a->pagemap >= 0;
+}
+
 /* Without userfaultfd the user map does not trap: explicit backup and restore still work. */
 static void arm_user_map(struct zcs_arena *a)
 {
+	bool wp = false;
 	int err;
 
-	a->uffd = zcs_sys_uffd(&a->uffd_kernel);
+	a->uffd = zcs_sys_uffd(&a->uffd_kernel, &wp);
 	err = a->uffd < 0 ? a->uffd : 0;
 	if (!err && a->kind == ZCS_ARENA_HUGETLB)
-		err = zcs_sys_uffd_register(a->uffd, a->user, a->bytes);
-	if (!err)
+		err = zcs_sys_uffd_register(a->uffd, a->user, a->bytes, wp);
+	if (!err) {
+		start_tracking(a, wp);
 		return;
+	}
 	zcs_debug("arena %u: no userfaultfd (%s): an evicted address does not trap", a->id,
 		  strerror(-err));
 	zcs_sys_close(a->uffd);
@@ -156,7 +172,7 @@ static struct zcs_arena *new_arena(enum zcs_arena_kind kind, int node)
 		return NULL;
 	a->kind = kind;
 	a->node = node;
-	a->fd = a->uffd = -1;
+	a->fd = a->uffd = a->pagemap = -1;
 	pthread_mutex_init(&a->lock, NULL);
 	return a;
 }
@@ -246,6 +262,7 @@ void zcs_arena_destroy(struct zcs_arena *arena)
 		atomic_store(&table[arena->id], NULL);
 	if (arena->linear)
 		unmap_all(arena);
+	zcs_sys_close(arena->pagemap);
 	zcs_sys_close(arena->uffd);
 	zcs_sys_close(arena->fd);
 	pthread_mutex_destroy(&arena->lock);
@@ -332,7 +349,7 @@ int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	char *at = zcs_arena_user(arena, pfn);
 
 	if (arena->uffd >= 0 && arena->kind != ZCS_ARENA_HUGETLB) {
-		int err = zcs_sys_uffd_register(arena->uffd, at, bytes);
+		int err = zcs_sys_uffd_register(arena->uffd, at, bytes, false);
 
 		if (err)
 			return err;
@@ -347,7 +364,7 @@ int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	return err || arena->kind == ZCS_ARENA_HUGETLB ? err : zcs_arena_map(arena, pfn, nr);
 }
 
-int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+static int map_range(struct zcs_arena *arena, uint64_t pfn, uint64_t nr, bool armed)
 {
 	size_t bytes = nr * ZCS_PAGE_SIZE;
 	char *at = zcs_arena_user(arena, pfn);
@@ -355,6 +372,26 @@ int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	if (arena->uffd < 0)
 		return 0;
 	if (arena->kind == ZCS_ARENA_HUGETLB)
-		return zcs_sys_uffd_continue(arena->uffd, at, bytes, UNIT_BYTES);
+		return zcs_sys_uffd_continue(arena->uffd, at, bytes, UNIT_BYTES, armed);
 	return zcs_sys_uffd_unregister(arena->uffd, at, bytes);
+}
+
+int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return map_range(arena, pfn, nr, false);
+}
+
+int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return map_range(arena, pfn, nr, true);
+}
+
+bool zcs_arena_is_clean(struct zcs_arena *arena, uint64_t pfn)
+{
+	uint64_t entry;
+
+	/* one entry of the page table covers the folio: all 512 say the same */
+	return arena->tracks &&
+	       !zcs_sys_pagemap_read(arena->pagemap, zcs_arena_user(arena, pfn), &entry) &&
+	       (entry & ZCS_PAGEMAP_UFFD_WP);
 }

@@ -23,8 +23,10 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @fd: the file; @offset: where the arena starts in it; @bytes: its address space
  * @linear: the linear map: I/O, zeroing, refilling; @user: the user map: addresses of homes
  * @uffd: -1 if userfaultfd is not to be had; @uffd_kernel: kernel accesses are resolved as well
+ * @tracks, @pagemap: whether it can be told if a mapped page was written to, and the page map that tells
  * @units, @pages: descriptors (memmap.h); pages is NULL for hugetlb
  * @lock: protects @runs
+ * @scan_from: where the search for a run that holds memory begins
  * @huge_pages: pages of huge folios that are resident
  *
  * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is populated, so
@@ -47,9 +49,12 @@ struct zcs_arena {
 	char *linear, *user;
 	int uffd;
 	bool uffd_kernel;
+	bool tracks;
+	int pagemap;
 	struct zcs_folio *units, *pages;
 	pthread_mutex_t lock;
 	struct zcs_runs runs;
+	_Atomic uint64_t scan_from;
 	_Atomic uint64_t huge_pages;
 };
 
@@ -77,6 +82,9 @@ int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* The user map of a range: one atomic step out; and back, when every page of it is resident. */
 int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+/* The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was written to. */
+int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+bool zcs_arena_is_clean(struct zcs_arena *arena, uint64_t pfn);
 /* A home that ends: nothing is mapped there and nothing traps. */
 int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 

@@ -19,8 +19,11 @@
 #include "backup_priv.h"
 #include "log.h"
 #include "pool_priv.h"
+#include "same.h"
 #include "store_priv.h"
+#include "swap.h"
 #include "sys.h"
+#include "writeback.h"
 
 #define MAX_PAGES ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
 
@@ -31,6 +34,7 @@ static void free_backup(struct zcs_backup *b)
 	if (b->pool)
 		zcs_pool_unref(b->pool);
 	zcs_table_fini(&b->table);
+	pthread_cond_destroy(&b->idle);
 	pthread_mutex_destroy(&b->lock);
 	zcs_store_close(b->store);
 	free(b);
@@ -52,6 +56,8 @@ int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backu
 	b->num_pages = num_pages;
 	b->store = store;
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_cond_init(&b->idle, NULL);
+	b->ra_next = UINT64_MAX;
 	zcs_store_get(store);
 	if (store->ops->create)
 		err = store->ops->create(store, num_pages, &b->object);
@@ -105,7 +111,7 @@ static int bind_pool(struct zcs_backup *b, struct zcs_pool *pool)
 {
 	if (b->pool == pool)
 		return 0;
-	if (b->resident_pages)
+	if (b->resident_pages || b->slot_pages || b->same_pages)
 		return -EXDEV;
 	if (b->pool)
 		zcs_pool_unref(b->pool);
@@ -152,7 +158,7 @@ static int check_insert(struct zcs_backup *b, const struct zcs_insert *in, uint3
 	return 0;
 }
 
-static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in)
+static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in, uint32_t flags)
 {
 	struct zcs_folio *folio = in->folio;
 
@@ -167,6 +173,8 @@ static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in)
 	b->resident_pages += UINT64_C(1) << in->order;
 	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, in->order, 1);
 	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
+	if ((flags & ZCS_INSERT_WRITEBACK) && b->store->wb)
+		zcs_wb_mark(b, in->index, in->index + (UINT64_C(1) << in->order) - 1);
 }
 
 static bool element_ok(const struct zcs_backup *b, const struct zcs_insert *in)
@@ -207,8 +215,8 @@ static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, siz
 	int64_t n;
 
 	for (size_t i = 0; i < nr; i++)
-		e[i] = (struct zcs_extent){vec[i].index, zcs_folio_pfn(vec[i].folio), vec[i].order,
-					   0};
+		e[i] = (struct zcs_extent){ vec[i].index, zcs_folio_pfn(vec[i].folio), vec[i].order,
+					    0 };
 	n = b->store->ops->insert(b->store, b->object, e, nr, flags);
 	if (n == (int64_t)nr)
 		return nr;
@@ -242,7 +250,7 @@ static size_t insert_piece(struct zcs_backup *b, struct zcs_insert *vec, size_t 
 			refuse(&vec[n], from);
 		if (*err)
 			break;
-		commit_insert(b, &vec[n]);
+		commit_insert(b, &vec[n], flags);
 	}
 	if (!objects || replace || !n)
 		return n;
@@ -281,206 +289,134 @@ int64_t zcs_backup_insert_folios(struct zcs_backup *backup, struct zcs_insert *v
 int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *folio, unsigned order,
 				uint32_t flags, uint64_t index)
 {
-	struct zcs_insert in = {.folio = folio, .index = index, .order = order};
+	struct zcs_insert in = { .folio = folio, .index = index, .order = order };
 	int64_t n = zcs_backup_insert_folios(backup, &in, 1, flags);
 
 	return n < 0 ? n : in.handle;
 }
 
-/* -- take */
-
-static void count_bad_take(struct zcs_pool *pool)
-{
-	zcs_pool_count_event(pool, ZCS_COUNT_BAD_TAKE, 1);
-}
-
-/* Finds and claims the block of an element; the folio is BUSY then. */
-static int prepare_take(struct zcs_backup *b, struct zcs_take *take, struct zcs_pool *pool)
-{
-	uint64_t index = zcs_handle_to_index(take->handle);
-	struct zcs_block blk;
-
-	if (take->handle <= 0 || index >= b->num_pages)
-		return -EINVAL;
-	blk = zcs_table_get(&b->table, index);
-	if (blk.entry == ZCS_E_EMPTY)
-		return -ENOENT;
-	if (blk.index != index)
-		return -EINVAL;
-	if (pool != b->pool)
-		return -EXDEV;
-	if (zcs_fault(ZCS_FAULT_TAKE))
-		return -ENOMEM;
-	take->folio = zcs_pool_folio(pool, zcs_e_ppn(blk.entry));
-	/* a second element of the same vector finds it claimed */
-	return zcs_folio_move(take->folio, ZCS_FS_INSERTED, ZCS_FS_BUSY) ? 0 : -ENOENT;
-}
-
-static void commit_take(struct zcs_backup *b, struct zcs_take *take, enum zcs_folio_state to)
-{
-	unsigned order = zcs_folio_ord(take->folio);
-
-	zcs_table_clear(&b->table, zcs_handle_to_index(take->handle), order);
-	b->resident_pages -= UINT64_C(1) << order;
-	zcs_pool_account_inserted(b->pool, zcs_folio_arena(take->folio)->node, order, -1);
-	zcs_folio_set_state(take->folio, to);
-}
-
-/* How many of @nr claimed blocks a store of objects hands back; *err says why not more. */
-static size_t ask_store(struct zcs_backup *b, const struct zcs_take *vec, size_t nr, int *err)
-{
-	struct zcs_extent e[ZCS_VEC];
-	int64_t n;
-
-	if (!b->store->ops->take || !nr)
-		return nr;
-	for (size_t i = 0; i < nr; i++)
-		e[i] = (struct zcs_extent){zcs_handle_to_index(vec[i].handle),
-					   zcs_folio_pfn(vec[i].folio), zcs_folio_ord(vec[i].folio),
-					   0};
-	n = b->store->ops->take(b->store, b->object, e, nr);
-	if (n == (int64_t)nr)
-		return nr;
-	*err = n < 0 ? (int)n : -EIO;
-	return n < 0 ? 0 : (size_t)n;
-}
-
-static size_t take_piece(struct zcs_backup *b, struct zcs_take *vec, size_t nr,
-			 struct zcs_pool *pool, enum zcs_folio_state to, int *err)
-{
-	size_t claimed = 0, given;
-
-	while (claimed < nr && !(*err = prepare_take(b, &vec[claimed], pool)))
-		claimed++;
-	if (*err && *err != -ENOMEM)
-		count_bad_take(pool);
-	given = ask_store(b, vec, claimed, err);
-	for (size_t i = 0; i < given; i++)
-		commit_take(b, &vec[i], to);
-	for (size_t i = given; i < claimed; i++)
-		zcs_folio_set_state(vec[i].folio, ZCS_FS_INSERTED);
-	return given;
-}
-
-int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
-			    struct zcs_pool *pool, enum zcs_folio_state to)
-{
-	size_t done = 0;
-	int err = 0;
-
-	pthread_mutex_lock(&backup->lock);
-	while (done < nr && !err)
-		done += take_piece(backup, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
-				   pool, to, &err);
-	pthread_mutex_unlock(&backup->lock);
-	for (size_t i = done; i < nr; i++)
-		vec[i].folio = NULL;
-	if (done)
-		zcs_pool_count_event(pool, ZCS_COUNT_TAKE_MOVED, done);
-	return done ? (int64_t)done : err;
-}
-
-int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
-			       struct zcs_pool *pool)
-{
-	if (!backup || !vec || !nr || !pool)
-		return -EINVAL;
-	return zcs_backup_take_vec(backup, vec, nr, pool, ZCS_FS_OWNED);
-}
-
-int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_pool *pool,
-			  struct zcs_folio **folio)
-{
-	struct zcs_take take = {.handle = handle};
-	int64_t n;
-
-	if (!folio)
-		return -EINVAL;
-	n = zcs_backup_take_folios(backup, &take, 1, pool);
-	if (n < 0)
-		return (int)n;
-	*folio = take.folio;
-	return 0;
-}
-
-/* -- read and write back */
-
-static int copy_locked(struct zcs_backup *b, void *dst, uint64_t index, bool interruptible)
-{
-	struct zcs_block blk = zcs_table_get(&b->table, index);
-
-	if (blk.entry == ZCS_E_EMPTY) {
-		memset(dst, 0, ZCS_PAGE_SIZE);
-		return 0;
-	}
-	if (b->store->ops->copy)
-		return b->store->ops->copy(b->store, b->object, index, dst, interruptible);
-	memcpy(dst, zcs_pool_linear(b->pool, zcs_e_ppn(blk.entry) + index - blk.index),
-	       ZCS_PAGE_SIZE);
-	return 0;
-}
-
-int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle, bool interruptible)
-{
-	int err;
-
-	if (!backup || !dst || handle <= 0 || zcs_handle_to_index(handle) >= backup->num_pages)
-		return -EINVAL;
-	err = interruptible ? zcs_fault(ZCS_FAULT_COPY_PAGE) : 0;
-	if (err)
-		return -err;
-	pthread_mutex_lock(&backup->lock);
-	err = copy_locked(backup, dst, zcs_handle_to_index(handle), interruptible);
-	pthread_mutex_unlock(&backup->lock);
-	return err;
-}
-
-int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t last,
-			     uint32_t flags)
-{
-	int64_t n;
-
-	if (!backup || first > last || first >= backup->num_pages || (flags & ~ZCS_WB_WAIT))
-		return -EINVAL;
-	if (!backup->store->ops->writeback)
-		return 0;
-	if (last >= backup->num_pages)
-		last = backup->num_pages - 1;
-	pthread_mutex_lock(&backup->lock);
-	n = backup->store->ops->writeback(backup->store, backup->object, first, last, flags);
-	pthread_mutex_unlock(&backup->lock);
-	return n;
-}
-
 /* -- drop */
 
-static void release_block(struct zcs_backup *b, const struct zcs_block *blk)
+/* A resident block's pages stop being the backup's: BUSY, and neither written nor counted any more. */
+static struct zcs_folio *withdraw(struct zcs_backup *b, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
 
-	zcs_table_clear(&b->table, blk->index, blk->order);
+	if (b->store->wb) {
+		zcs_wb_ra_used(b, folio, false);
+		zcs_wb_unmark(b, folio);
+	}
 	b->resident_pages -= zcs_block_pages(blk);
 	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, blk->order, -1);
 	zcs_folio_set_state(folio, ZCS_FS_BUSY);
+	return folio;
+}
+
+void zcs_backup_free_folio(struct zcs_backup *backup, struct zcs_folio *folio)
+{
 	if (zcs_folio_flag(folio, ZCS_FF_HOMED))
-		zcs_home_depopulate(b->pool, folio);
+		zcs_home_depopulate(backup->pool, folio);
 	else
 		zcs_pool_give(folio);
+}
+
+void zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block *blk, uint32_t entry)
+{
+	uint64_t nr = zcs_block_pages(blk);
+
+	zcs_backup_free_folio(backup, withdraw(backup, blk));
+	zcs_table_update(&backup->table, blk->index, entry);
+	*(zcs_e_is_slot(entry) ? &backup->slot_pages : &backup->same_pages) += nr;
+}
+
+void zcs_backup_attach(struct zcs_backup *backup, const struct zcs_block *blk,
+		       struct zcs_folio *folio)
+{
+	uint64_t nr = zcs_block_pages(blk);
+
+	zcs_table_update(&backup->table, blk->index, zcs_e_page(zcs_pool_ppn(backup->pool, folio)));
+	backup->slot_pages -= nr;
+	backup->resident_pages += nr;
+	zcs_pool_account_inserted(backup->pool, zcs_folio_arena(folio)->node, blk->order, 1);
+	folio->aux = blk->entry - ZCS_E_SLOT_BASE;
+	zcs_folio_set_flags(folio, ZCS_FF_SLOT, 0);
+	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
+}
+
+void zcs_backup_forget_slot(struct zcs_backup *backup, struct zcs_folio *folio)
+{
+	if (!zcs_folio_flag(folio, ZCS_FF_SLOT))
+		return;
+	zcs_swap_free(backup->store->swap, folio->aux, zcs_folio_ord(folio));
+	zcs_folio_set_flags(folio, 0, ZCS_FF_SLOT);
+}
+
+void zcs_backup_free_entry(struct zcs_backup *backup, uint32_t entry, unsigned order)
+{
+	uint64_t nr = UINT64_C(1) << order;
+
+	if (zcs_e_is_slot(entry)) {
+		zcs_swap_free(backup->store->swap, entry - ZCS_E_SLOT_BASE, order);
+		backup->slot_pages -= nr;
+	} else if (zcs_e_is_same(entry)) {
+		zcs_same_put(backup->store->same, entry - ZCS_E_SAME_BASE);
+		backup->same_pages -= nr;
+	}
+}
+
+static void release_resident(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+
+	if (zcs_folio_state(folio) == ZCS_FS_WRITING)
+		zcs_wb_recall(b, folio);
+	zcs_backup_forget_slot(b, folio);
+	zcs_backup_free_folio(b, withdraw(b, blk));
+}
+
+/* A whole block goes. One that is just being read ahead is freed when that ends. */
+static void release_block(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	if (zcs_e_is_page(blk->entry))
+		release_resident(b, blk);
+	else if (b->store->wb && zcs_wb_drop_read(b, blk->index))
+		b->slot_pages -= zcs_block_pages(blk);
+	else
+		zcs_backup_free_entry(b, blk->entry, blk->order);
+	zcs_table_clear(&b->table, blk->index, blk->order);
+}
+
+/* The entry of page @i of a block that is cut into pages. */
+static uint32_t piece(const struct zcs_block *blk, uint64_t i)
+{
+	return zcs_e_is_same(blk->entry) ? blk->entry : blk->entry + (uint32_t)i;
 }
 
 /* The pieces take the block's place in the table; 0, or why the arena or the index cannot. */
 static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
 {
-	uint64_t ppn = zcs_e_ppn(blk->entry);
+	uint64_t nr = zcs_block_pages(blk);
 	int err = zcs_table_reserve(&b->table, blk->index);
 
-	if (!err)
-		err = zcs_pool_split(zcs_pool_folio(b->pool, ppn), ZCS_FS_INSERTED);
+	if (err)
+		return err;
+	if (zcs_e_is_page(blk->entry)) {
+		struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+
+		if (zcs_folio_state(folio) == ZCS_FS_WRITING)
+			zcs_wb_recall(b, folio);
+		if (b->store->wb)
+			zcs_wb_unmark(b, folio);
+		zcs_backup_forget_slot(b, folio);
+		err = zcs_pool_split(folio, ZCS_FS_INSERTED);
+	} else if (zcs_e_is_same(blk->entry)) {
+		zcs_same_ref(b->store->same, blk->entry - ZCS_E_SAME_BASE, nr - 1);
+	}
 	if (err)
 		return err;
 	zcs_table_clear(&b->table, blk->index, blk->order);
-	for (uint64_t i = 0; i < zcs_block_pages(blk); i++)
-		zcs_table_set(&b->table, blk->index + i, 0, zcs_e_page(ppn + i));
+	for (uint64_t i = 0; i < nr; i++)
+		zcs_table_set(&b->table, blk->index + i, 0, piece(blk, i));
 	return 0;
 }
 
@@ -493,6 +429,13 @@ static void zero_part(struct zcs_backup *b, const struct zcs_block *blk, uint64_
 	zcs_pool_count_event(b->pool, ZCS_COUNT_DROP_ZEROED, 1);
 }
 
+/* A read-ahead that is under way decides what a block is: waited for, unless the whole block goes. */
+static bool must_wait(struct zcs_backup *b, const struct zcs_block *blk, bool whole)
+{
+	return b->store->wb && zcs_e_is_slot(blk->entry) && (!whole || b->home) &&
+	       zcs_wb_wait_read(b, blk->index);
+}
+
 static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
 {
 	uint64_t end = index + nr;
@@ -500,13 +443,16 @@ static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
 	while (index < end) {
 		struct zcs_block blk = zcs_table_get(&b->table, index);
 		uint64_t upto = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
+		bool whole = blk.index >= index && upto == zcs_block_end(&blk);
 
 		if (blk.entry != ZCS_E_EMPTY) {
-			if (blk.index >= index && upto == zcs_block_end(&blk))
+			if (must_wait(b, &blk, whole))
+				continue;
+			if (whole)
 				release_block(b, &blk);
 			else if (!split_block(b, &blk))
 				continue;
-			else
+			else if (zcs_e_is_page(blk.entry))
 				zero_part(b, &blk, index, upto);
 		}
 		index = upto;
@@ -549,13 +495,15 @@ void zcs_backup_destroy(struct zcs_backup *backup)
 		return;
 	pthread_mutex_lock(&backup->lock);
 	drop_range(backup, 0, backup->num_pages);
+	if (backup->store->wb)
+		zcs_wb_wait(backup);
 	pthread_mutex_unlock(&backup->lock);
 	free_backup(backup);
 }
 
 int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 {
-	struct zcs_backup_stats st = {0};
+	struct zcs_backup_stats st = { 0 };
 	size_t size;
 
 	if (!backup || !stats || stats->struct_size < sizeof(stats->struct_size))
@@ -564,6 +512,8 @@ int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 	pthread_mutex_lock(&backup->lock);
 	st.num_pages = backup->num_pages;
 	st.resident_pages = backup->resident_pages;
+	st.slot_pages = backup->slot_pages;
+	st.same_pages = backup->same_pages;
 	st.metadata_bytes = sizeof(*backup) + zcs_table_bytes(&backup->table);
 	pthread_mutex_unlock(&backup->lock);
 	memcpy(stats, &st, size < sizeof(st) ? size : sizeof(st));

@@ -9,6 +9,7 @@
 #include "backup_priv.h"
 #include "log.h"
 #include "pool_priv.h"
+#include "store_priv.h"
 
 struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)
 {
@@ -27,10 +28,12 @@ static bool block_ok(struct zcs_backup *b, const struct zcs_block *blk, uint64_t
 	if (blk->index != index || index % zcs_block_pages(blk) ||
 	    zcs_block_end(blk) > b->num_pages)
 		return false;
-	if (!zcs_e_is_page(blk->entry) || !b->pool)
-		return false;
+	if (!zcs_e_is_page(blk->entry))
+		return b->store->wb && (zcs_e_is_slot(blk->entry) || zcs_e_is_same(blk->entry));
 	meta = zcs_folio_meta(zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry)));
-	return ZCS_META_STATE(meta) == ZCS_FS_INSERTED && ZCS_META_ORDER(meta) == blk->order;
+	return (ZCS_META_STATE(meta) == ZCS_FS_INSERTED ||
+		ZCS_META_STATE(meta) == ZCS_FS_WRITING) &&
+	       ZCS_META_ORDER(meta) == blk->order;
 }
 
 static bool tails_ok(struct zcs_backup *b, const struct zcs_block *blk)
@@ -45,9 +48,32 @@ static bool tails_ok(struct zcs_backup *b, const struct zcs_block *blk)
 	return true;
 }
 
+struct sums {
+	uint64_t resident, slot, same;
+};
+
+static void add(struct sums *sums, const struct zcs_block *blk)
+{
+	if (zcs_e_is_page(blk->entry))
+		sums->resident += zcs_block_pages(blk);
+	else if (zcs_e_is_slot(blk->entry))
+		sums->slot += zcs_block_pages(blk);
+	else
+		sums->same += zcs_block_pages(blk);
+}
+
+static int compare(const char *what, uint64_t walked, uint64_t counted)
+{
+	if (walked == counted)
+		return 0;
+	zcs_warn("zcs_backup_check: %" PRIu64 " %s pages walked, %" PRIu64 " counted", walked, what,
+		 counted);
+	return -EUCLEAN;
+}
+
 static int walk(struct zcs_backup *b)
 {
-	uint64_t pages = 0;
+	struct sums sums = { 0, 0, 0 };
 	int err = 0;
 
 	for (uint64_t i = 0; i < b->num_pages;) {
@@ -56,7 +82,7 @@ static int walk(struct zcs_backup *b)
 		i = zcs_block_end(&blk);
 		if (blk.entry == ZCS_E_EMPTY)
 			continue;
-		pages += zcs_block_pages(&blk);
+		add(&sums, &blk);
 		if (block_ok(b, &blk, i - zcs_block_pages(&blk)) && tails_ok(b, &blk))
 			continue;
 		zcs_warn("zcs_backup_check: index %" PRIu64
@@ -64,11 +90,11 @@ static int walk(struct zcs_backup *b)
 			 blk.index, blk.order, blk.entry);
 		err = -EUCLEAN;
 	}
-	if (pages == b->resident_pages)
-		return err;
-	zcs_warn("zcs_backup_check: %" PRIu64 " pages walked, %" PRIu64 " counted", pages,
-		 b->resident_pages);
-	return -EUCLEAN;
+	if (compare("resident", sums.resident, b->resident_pages) ||
+	    compare("slot", sums.slot, b->slot_pages) ||
+	    compare("same-filled", sums.same, b->same_pages))
+		err = -EUCLEAN;
+	return err;
 }
 
 int zcs_backup_check(struct zcs_backup *backup)

@@ -22,7 +22,7 @@ struct point {
 };
 
 static struct point points[ZCS_FAULT_NR] = {
-#define X(id, name, err) [ZCS_FAULT_##id] = {name, err, false, {0, 0, 0, 0, 0, 0}, 0, 0},
+#define X(id, name, err) [ZCS_FAULT_##id] = { name, err, false, { 0, 0, 0, 0, 0, 0 }, 0, 0 },
 	ZCS_FAULT_POINTS(X)
 #undef X
 };
@@ -139,9 +139,10 @@ static int errno_from_text(const char *s)
 		const char *name;
 		int value;
 	} names[] = {
-		{"ENOMEM", ENOMEM}, {"ENOSPC", ENOSPC}, {"EIO", EIO},	    {"EINTR", EINTR},
-		{"EAGAIN", EAGAIN}, {"EPERM", EPERM},	{"EFAULT", EFAULT}, {"EINVAL", EINVAL},
-		{"ENOSYS", ENOSYS}, {"EBUSY", EBUSY},	{"EMFILE", EMFILE}, {"ENODEV", ENODEV},
+		{ "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC }, { "EIO", EIO },
+		{ "EINTR", EINTR },   { "EAGAIN", EAGAIN }, { "EPERM", EPERM },
+		{ "EFAULT", EFAULT }, { "EINVAL", EINVAL }, { "ENOSYS", ENOSYS },
+		{ "EBUSY", EBUSY },   { "EMFILE", EMFILE }, { "ENODEV", ENODEV },
 	};
 	char *end;
 	long n;
@@ -181,7 +182,7 @@ static int parse_key(struct zcs_fault_attr *attr, const char *key, const char *v
 /* name[:key=value[,key=value...]]; @text is cut up */
 static int parse_part(char *text)
 {
-	struct zcs_fault_attr attr = {.struct_size = sizeof(attr)};
+	struct zcs_fault_attr attr = { .struct_size = sizeof(attr) };
 	char *save = NULL, *keys = strchr(text, ':');
 
 	if (keys)

@@ -23,9 +23,11 @@
 	X(ZAP, "madvise_dontneed", EINVAL)              \
 	X(MBIND, "mbind", EPERM)                        \
 	X(UFFD, "userfaultfd", EPERM)                   \
+	X(UFFD_WP, "userfaultfd_wp", EINVAL)            \
 	X(UFFD_REGISTER, "uffdio_register", ENOMEM)     \
 	X(UFFD_UNREGISTER, "uffdio_unregister", ENOMEM) \
 	X(UFFD_CONTINUE, "uffdio_continue", ENOMEM)     \
+	X(PAGEMAP, "pagemap", EIO)                      \
 	X(ALLOC_ARENA, "alloc_arena", ENOMEM)           \
 	X(ALLOC_POOL, "alloc_pool", ENOMEM)             \
 	X(ALLOC_STORE, "alloc_store", ENOMEM)           \

@@ -18,7 +18,7 @@
  * head's descriptor (pieces[0] == folio). Descriptors of tail pages are not used.
  *
  *	meta:  31..26 shard   25..16 arena id   15..8 flags   7..4 state   3..0 order
- *	aux:   position in the shard's stack (CACHED)
+ *	aux:   position in the shard's stack (CACHED); slot (ZCS_FF_SLOT)
  *
  * The state is changed by compare-and-swap by whoever claims the folio, so that two threads that put or
  * insert the same folio cannot both win; order, flags and aux belong to the winner.
@@ -34,12 +34,16 @@ enum zcs_folio_state {
 	ZCS_FS_TT, /* a tt's page */
 	ZCS_FS_INSERTED, /* a backup's */
 	ZCS_FS_HOME, /* a block of a home, a hole */
+	ZCS_FS_WRITING, /* a backup's, being written to a slot */
 	ZCS_FS_KEPT, /* a block of a home that holds memory, zero, not populated yet */
 	ZCS_FS_BUSY, /* between two states; whoever set it finishes */
 };
 
 #define ZCS_FF_HUGE  1u /* memory is one huge page */
 #define ZCS_FF_HOMED 2u /* block of a home: the pfn stays with its tt */
+#define ZCS_FF_SLOT  4u /* aux is a slot of the store that holds the same bytes */
+#define ZCS_FF_WB    8u /* to be written back */
+#define ZCS_FF_RA    16u /* read ahead and not asked for yet */
 
 struct zcs_folio {
 	_Atomic uint32_t meta;
@@ -96,6 +100,11 @@ static inline bool zcs_folio_move(struct zcs_folio *folio, enum zcs_folio_state 
 static inline void zcs_folio_set(struct zcs_folio *folio, uint32_t meta)
 {
 	atomic_store_explicit(&folio->meta, meta, memory_order_release);
+}
+
+static inline void zcs_folio_set_flags(struct zcs_folio *folio, unsigned set, unsigned clear)
+{
+	zcs_folio_set(folio, (zcs_folio_meta(folio) & ~(clear << 8)) | set << 8);
 }
 
 static inline void zcs_folio_set_state(struct zcs_folio *folio, enum zcs_folio_state state)

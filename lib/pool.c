@@ -154,8 +154,8 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 	return NULL;
 }
 
-static const struct zcs_pool_params default_params = {.struct_size = sizeof(default_params),
-						      .node = -1};
+static const struct zcs_pool_params default_params = { .struct_size = sizeof(default_params),
+						       .node = -1 };
 
 int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_pool **pool)
 {
@@ -364,24 +364,25 @@ void zcs_pool_discard(struct zcs_folio *folio)
 	zcs_pool_account(pool, node, order, -1);
 }
 
+/*
+ * Room in the cache is made before the folio goes there: once it is no longer out, the pool may be freed by
+ * whoever drops its last reference.
+ */
 void zcs_pool_give(struct zcs_folio *folio)
 {
 	struct zcs_arena *arena = zcs_folio_arena(folio);
 	struct zcs_pool *pool = arena->pool;
-	unsigned order = zcs_folio_ord(folio);
-	int node = arena->node;
-	uint64_t cached;
+	uint64_t nr = UINT64_C(1) << zcs_folio_ord(folio), excess = zcs_cache_excess(pool, nr);
 
-	memset(zcs_arena_linear(arena, zcs_arena_pfn(arena, folio)), 0,
-	       (size_t)ZCS_PAGE_SIZE << order);
-	if (!zcs_cache_push(pool, folio)) {
+	if (nr > pool->cache_pages) {
 		zcs_pool_discard(folio);
 		return;
 	}
-	cached = zcs_cache_pages(pool);
-	if (cached > pool->cache_pages)
-		zcs_cache_shrink(pool, -1, cached - pool->cache_pages);
-	zcs_pool_account(pool, node, order, -1);
+	if (excess)
+		zcs_cache_shrink(pool, -1, excess);
+	memset(zcs_arena_linear(arena, zcs_arena_pfn(arena, folio)), 0, nr * ZCS_PAGE_SIZE);
+	if (!zcs_cache_push(pool, folio, true))
+		zcs_pool_discard(folio);
 }
 
 static void bad_put(struct zcs_folio *folio)

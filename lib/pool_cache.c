@@ -22,9 +22,15 @@ static struct zcs_stack *stack_of(struct zcs_shard *s, int node, unsigned order)
 	return &s->stack[zcs_type(node, order)];
 }
 
-static void set_cached(struct zcs_shard *s, uint64_t pages)
+/* With the shard locked. */
+static void add_cached(struct zcs_pool *pool, struct zcs_shard *s, int64_t pages)
 {
-	atomic_store_explicit(&s->cached_pages, pages, memory_order_relaxed);
+	zcs_bump(&s->cached_pages, (uint64_t)pages);
+	s->drift += pages;
+	if (s->drift < ZCS_DRIFT && s->drift > -ZCS_DRIFT)
+		return;
+	atomic_fetch_add_explicit(&pool->cached_estimate, s->drift, memory_order_relaxed);
+	s->drift = 0;
 }
 
 static uint64_t get_cached(const struct zcs_shard *s)
@@ -32,7 +38,7 @@ static uint64_t get_cached(const struct zcs_shard *s)
 	return atomic_load_explicit(&s->cached_pages, memory_order_relaxed);
 }
 
-bool zcs_cache_push(struct zcs_pool *pool, struct zcs_folio *folio)
+bool zcs_cache_push(struct zcs_pool *pool, struct zcs_folio *folio, bool was_out)
 {
 	const struct zcs_arena *arena = zcs_folio_arena(folio);
 	uint32_t meta = zcs_folio_meta(folio);
@@ -46,7 +52,9 @@ bool zcs_cache_push(struct zcs_pool *pool, struct zcs_folio *folio)
 	if (room) {
 		folio->aux = st->nr;
 		st->entry[st->nr++] = (uint32_t)zcs_pool_ppn(pool, folio);
-		set_cached(s, get_cached(s) + (UINT64_C(1) << order));
+		add_cached(pool, s, INT64_C(1) << order);
+		if (was_out)
+			zcs_bump(&s->out[zcs_type(arena->node, order)], -1);
 		zcs_folio_set(folio, zcs_meta((unsigned)(s - pool->shard), arena->id, flags,
 					      ZCS_FS_CACHED, order));
 	}
@@ -65,7 +73,7 @@ static struct zcs_folio *unstack(struct zcs_pool *pool, struct zcs_shard *s, str
 		st->entry[at] = last;
 		zcs_pool_folio(pool, last)->aux = at;
 	}
-	set_cached(s, get_cached(s) - (UINT64_C(1) << zcs_folio_ord(folio)));
+	add_cached(pool, s, -(INT64_C(1) << zcs_folio_ord(folio)));
 	return folio;
 }
 
@@ -123,6 +131,18 @@ uint64_t zcs_cache_pages(struct zcs_pool *pool)
 	for (unsigned i = 0; i < pool->nr_shards; i++)
 		sum += get_cached(&pool->shard[i]);
 	return sum;
+}
+
+/* The sum over the shards is asked for only when the estimate cannot rule out that the limit is passed. */
+uint64_t zcs_cache_excess(struct zcs_pool *pool, uint64_t nr)
+{
+	int64_t estimate = atomic_load_explicit(&pool->cached_estimate, memory_order_relaxed);
+	int64_t most = estimate + (int64_t)nr + (int64_t)pool->nr_shards * ZCS_DRIFT;
+
+	if (most <= (int64_t)pool->cache_pages)
+		return 0;
+	nr += zcs_cache_pages(pool);
+	return nr > pool->cache_pages ? nr - pool->cache_pages : 0;
 }
 
 /* Takes the oldest folio of a type; it is counted as leaving before it leaves the stack. */

@@ -4,7 +4,7 @@
  *
  *	each page is free in the run map or in exactly one folio; each folio is naturally aligned
  *	pages CACHED == entries of the stacks, each at its position
- *	pages OWNED + TT == active; pages INSERTED == inserted; pages KEPT == kept
+ *	pages OWNED + TT == active; pages INSERTED + WRITING == inserted; pages KEPT == kept
  *	pages with ZCS_FF_HOMED == home
  *	all of those but HOME == resident <= max; huge folios' pages == the arena's count
  */
@@ -134,8 +134,8 @@ static void compare(struct tally *t, const char *what, uint64_t walked, uint64_t
 
 int zcs_pool_check(struct zcs_pool *pool)
 {
-	struct zcs_pool_stats st = {.struct_size = sizeof(st)};
-	struct tally t = {.err = 0};
+	struct zcs_pool_stats st = { .struct_size = sizeof(st) };
+	struct tally t = { .err = 0 };
 	const uint64_t *p = t.pages;
 	uint64_t stacked;
 
@@ -148,12 +148,12 @@ int zcs_pool_check(struct zcs_pool *pool)
 	zcs_pool_stats(pool, &st);
 	compare(&t, "cached", p[ZCS_FS_CACHED], stacked);
 	compare(&t, "active", p[ZCS_FS_OWNED] + p[ZCS_FS_TT], st.active_pages);
-	compare(&t, "inserted", p[ZCS_FS_INSERTED], st.inserted_pages);
+	compare(&t, "inserted", p[ZCS_FS_INSERTED] + p[ZCS_FS_WRITING], st.inserted_pages);
 	compare(&t, "kept", p[ZCS_FS_KEPT], st.kept_pages);
 	compare(&t, "home", t.homed, st.home_pages);
 	compare(&t, "resident",
 		p[ZCS_FS_CACHED] + p[ZCS_FS_OWNED] + p[ZCS_FS_TT] + p[ZCS_FS_INSERTED] +
-			p[ZCS_FS_KEPT],
+			p[ZCS_FS_WRITING] + p[ZCS_FS_KEPT],
 		st.resident_pages);
 	expect(&t, !st.max_pages || st.resident_pages <= st.max_pages,
 	       "resident: %" PRIu64 " pages, limit %" PRIu64, st.resident_pages, st.max_pages);

@@ -7,7 +7,7 @@
  * ZCS_FF_HOMED: HOME while they are holes, TT or INSERTED while they hold memory, and never in a list.
  *
  * Runs that still hold memory are preferred: a run of cached folios is looked for first, at most
- * SCAN_STEPS places. Such blocks are KEPT until they are populated.
+ * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated.
  * Only complete runs are reused; looking for partly resident ones costs more than the pages they save.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "pool_priv.h"
 #include "sys.h"
 
-#define SCAN_STEPS 65536u
+#define SCAN_STEPS 1024u
 
 static bool hugetlb_has_room(struct zcs_pool *pool, int node, uint64_t nr)
 {
@@ -74,7 +74,7 @@ static bool claim_run(struct zcs_pool *pool, const struct zcs_arena *arena, uint
 		struct zcs_folio *folio = zcs_arena_folio(arena, pfn);
 
 		pfn += UINT64_C(1) << zcs_folio_ord(folio);
-		if (!zcs_cache_push(pool, folio))
+		if (!zcs_cache_push(pool, folio, false))
 			zcs_pool_free_folio(pool, folio);
 	}
 	return false;
@@ -83,22 +83,26 @@ static bool claim_run(struct zcs_pool *pool, const struct zcs_arena *arena, uint
 static bool find_cached_run(struct zcs_pool *pool, struct zcs_arena *arena, uint64_t nr,
 			    uint64_t *pfn)
 {
-	uint64_t step = zcs_runs_align(nr), top;
+	uint64_t step = zcs_runs_align(nr), top, at;
 
 	if (zcs_cache_pages(pool) < nr)
 		return false;
 	pthread_mutex_lock(&arena->lock);
 	top = arena->runs.top * ZCS_UNIT_PAGES;
 	pthread_mutex_unlock(&arena->lock);
-	for (uint64_t at = 0, steps = 0; at + nr <= top && steps < SCAN_STEPS;
-	     at += step, steps++) {
-		if (!run_is_cached(arena, at, nr))
-			continue;
-		if (!claim_run(pool, arena, at, nr))
-			continue;
-		*pfn = at;
-		return true;
+	at = arena->scan_from & ~(step - 1);
+	for (unsigned steps = 0; steps < SCAN_STEPS; steps++, at += step) {
+		if (at + nr > top)
+			at = 0;
+		if (at + nr > top)
+			return false;
+		if (run_is_cached(arena, at, nr) && claim_run(pool, arena, at, nr)) {
+			arena->scan_from = at + nr;
+			*pfn = at;
+			return true;
+		}
 	}
+	arena->scan_from = at;
 	return false;
 }
 
@@ -209,7 +213,7 @@ static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
 	case ZCS_FS_KEPT:
 		atomic_fetch_sub(&pool->kept, UINT64_C(1) << order);
 		zcs_folio_set(folio, busy);
-		if (!zcs_cache_push(pool, folio))
+		if (!zcs_cache_push(pool, folio, false))
 			zcs_pool_free_folio(pool, folio);
 		break;
 	default:
@@ -230,4 +234,5 @@ void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home)
 		destroy_block(pool, folio);
 	}
 	atomic_fetch_sub(&pool->home, home->nr);
+	home->arena->scan_from = home->pfn;
 }

@@ -124,10 +124,10 @@ static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsign
 static void kinds_for(const struct zcs_pool *pool, unsigned order, int *first, int *last)
 {
 	static const int range[][2] = {
-		[ZCS_BACKING_AUTO] = {ZCS_ARENA_HUGETLB, ZCS_ARENA_SMALL},
-		[ZCS_BACKING_HUGETLB] = {ZCS_ARENA_HUGETLB, ZCS_ARENA_HUGETLB},
-		[ZCS_BACKING_THP] = {ZCS_ARENA_THP, ZCS_ARENA_THP},
-		[ZCS_BACKING_SMALL] = {ZCS_ARENA_SMALL, ZCS_ARENA_SMALL},
+		[ZCS_BACKING_AUTO] = { ZCS_ARENA_HUGETLB, ZCS_ARENA_SMALL },
+		[ZCS_BACKING_HUGETLB] = { ZCS_ARENA_HUGETLB, ZCS_ARENA_HUGETLB },
+		[ZCS_BACKING_THP] = { ZCS_ARENA_THP, ZCS_ARENA_THP },
+		[ZCS_BACKING_SMALL] = { ZCS_ARENA_SMALL, ZCS_ARENA_SMALL },
 	};
 
 	*first = order == ZCS_UNIT_ORDER ? range[pool->backing][0] : ZCS_ARENA_SMALL;

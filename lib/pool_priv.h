@@ -18,6 +18,9 @@
 /* Page numbers of a pool, over all its arenas: 1 and up to here as a table entry (table.h). */
 #define ZCS_POOL_PAGES_MAX UINT64_C(0xc0000000)
 
+/* How far a shard's cached pages may be from what the pool's estimate says, so that puts share no line. */
+#define ZCS_DRIFT 512
+
 /* Free folios of one order and node in one shard: page numbers, last in first out. */
 struct zcs_stack {
 	uint32_t *entry;
@@ -30,7 +33,7 @@ struct zcs_stack {
  * @stack: cached folios by node and order, [node * ZCS_ORDERS + order]
  * @out: folios handed out and not given back, the same shape; negative if others gave them back here
  * @inserted: folios that went to backups, the same shape; active == out - inserted
- * @cached_pages: pages in @stack
+ * @cached_pages: pages in @stack; @drift: of those, not yet in the pool's estimate
  * @counters: events
  *
  * Two threads on two CPUs never touch the same line on the fast path. Values are written under the lock and
@@ -39,6 +42,7 @@ struct zcs_stack {
 struct zcs_shard {
 	pthread_mutex_t lock;
 	_Atomic uint64_t cached_pages;
+	int64_t drift;
 	struct zcs_stack *stack;
 	_Atomic int64_t *out;
 	_Atomic int64_t *inserted;
@@ -58,6 +62,7 @@ struct zcs_shard {
  * @shrinkers: held shared by a running shrinker, exclusively by destroy
  * @next_order: the type that the shrinker visits next
  * @resident: pages that hold memory, limited by @max_pages (0: none)
+ * @cached_estimate: cached pages, out by less than ZCS_DRIFT a shard
  * @leaving: pages of them that are just being given back to the system
  * @kept, @home: pages (struct zcs_pool_stats)
  * @reclaim: asked for pages before an allocation fails on the limit; set by the device
@@ -77,6 +82,7 @@ struct zcs_pool {
 	pthread_rwlock_t shrinkers;
 	_Atomic unsigned next_order;
 	_Atomic uint64_t resident, leaving, kept, home;
+	_Atomic int64_t cached_estimate;
 	int64_t (*reclaim)(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
 	void *reclaim_arg;
 	void *stacks;
@@ -143,7 +149,10 @@ void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio);
 void zcs_pool_free_folio(struct zcs_pool *pool, struct zcs_folio *folio);
 
 /* -- pool_cache.c: the shards' stacks */
-bool zcs_cache_push(struct zcs_pool *pool, struct zcs_folio *folio);
+/* @was_out: it had been handed out; counted in the same step. False: no room, nothing done. */
+bool zcs_cache_push(struct zcs_pool *pool, struct zcs_folio *folio, bool was_out);
+/* By how much @nr more cached pages would pass the pool's cache limit. */
+uint64_t zcs_cache_excess(struct zcs_pool *pool, uint64_t nr);
 struct zcs_folio *zcs_cache_pop(struct zcs_pool *pool, int node, unsigned order);
 /* Takes one particular folio out of its stack; false if somebody else has it. It is BUSY then. */
 bool zcs_cache_remove(struct zcs_pool *pool, struct zcs_folio *folio);

@@ -200,7 +200,7 @@ static void dump_totals(struct text *t, const struct zcs_pool_stats *st)
 
 int64_t zcs_pool_dump(struct zcs_pool *pool, char *buf, size_t size)
 {
-	struct text t = {.buf = buf, .size = size};
+	struct text t = { .buf = buf, .size = size };
 	struct zcs_pool_stats st;
 
 	if (!pool || (!buf && size))

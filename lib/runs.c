@@ -85,9 +85,9 @@ int zcs_runs_init(struct zcs_runs *r, uint64_t nr_units, bool units_only)
 	void *maps, *pages = NULL;
 	int err;
 
-	*r = (struct zcs_runs){.nr_units = nr_units,
-			       .free_pages = nr_units * ZCS_UNIT_PAGES,
-			       .units_only = units_only};
+	*r = (struct zcs_runs){ .nr_units = nr_units,
+				.free_pages = nr_units * ZCS_UNIT_PAGES,
+				.units_only = units_only };
 	err = zcs_sys_reserve(2 * map_bytes(nr_units), &maps);
 	if (err)
 		return err;
@@ -159,8 +159,7 @@ static int find_units(struct zcs_runs *r, uint64_t nr, uint64_t *unit)
 
 static int alloc_units(struct zcs_runs *r, uint64_t nr, uint64_t *pfn)
 {
-	uint64_t units = (nr + ZCS_UNIT_PAGES - 1) / ZCS_UNIT_PAGES, tail = nr % ZCS_UNIT_PAGES,
-		 unit;
+	uint64_t tail = nr % ZCS_UNIT_PAGES, units = nr / ZCS_UNIT_PAGES + (tail != 0), unit;
 	int err = find_units(r, units, &unit);
 
 	if (err)

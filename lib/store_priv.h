@@ -44,6 +44,9 @@ struct zcs_extent {
  * @drop: 2^order pages from @index are forgotten, whole blocks or part of one
  */
 struct zcs_store;
+struct zcs_swap;
+struct zcs_wb;
+struct zcs_same;
 
 struct zcs_store_ops {
 	const char *name;
@@ -65,11 +68,16 @@ struct zcs_store_ops {
 /*
  * struct zcs_store - what every store has
  * @refs: the opener, and each backup
+ * @swap: slots; NULL for stores that never write, or that keep objects of their own
+ * @wb: writeback over @swap; @same: the words of same-filled folios
  * @priv: the implementation's
  */
 struct zcs_store {
 	const struct zcs_store_ops *ops;
 	_Atomic uint64_t refs;
+	struct zcs_swap *swap;
+	struct zcs_wb *wb;
+	struct zcs_same *same;
 	void *priv;
 };
 

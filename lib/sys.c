@@ -175,17 +175,11 @@ static int uffd_open(bool *kernel)
 	return result(fd);
 }
 
-int zcs_sys_uffd(bool *kernel)
+static int uffd_with(uint64_t features, bool *kernel)
 {
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM |
-			    UFFD_FEATURE_MISSING_HUGETLBFS | UFFD_FEATURE_MINOR_HUGETLBFS,
-	};
-	int fd;
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int fd = uffd_open(kernel);
 
-	INJECT(UFFD);
-	fd = uffd_open(kernel);
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, UFFDIO_API, &api)) {
@@ -197,11 +191,28 @@ int zcs_sys_uffd(bool *kernel)
 	return fd;
 }
 
-int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes)
+int zcs_sys_uffd(bool *kernel, bool *wp)
+{
+	const uint64_t least = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM |
+			       UFFD_FEATURE_MISSING_HUGETLBFS | UFFD_FEATURE_MINOR_HUGETLBFS;
+	int fd;
+
+	INJECT(UFFD);
+	fd = zcs_fault(ZCS_FAULT_UFFD_WP)
+		     ? -EINVAL
+		     : uffd_with(least | UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+					 UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_ASYNC,
+				 kernel);
+	*wp = fd >= 0;
+	return fd == -EINVAL ? uffd_with(least, kernel) : fd;
+}
+
+int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp)
 {
 	struct uffdio_register reg = {
-		.range = {(uintptr_t)addr, bytes},
-		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
+		.range = { (uintptr_t)addr, bytes },
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR |
+			(wp ? UFFDIO_REGISTER_MODE_WP : 0),
 	};
 
 	INJECT(UFFD_REGISTER);
@@ -210,26 +221,29 @@ int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes)
 
 int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes)
 {
-	struct uffdio_range range = {(uintptr_t)addr, bytes};
+	struct uffdio_range range = { (uintptr_t)addr, bytes };
 
 	INJECT(UFFD_UNREGISTER);
 	return result(ioctl(uffd, UFFDIO_UNREGISTER, &range));
 }
 
-int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page)
+int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp)
 {
 	uintptr_t at = (uintptr_t)addr, end = at + bytes;
 
 	INJECT(UFFD_CONTINUE);
 	while (at < end) {
-		struct uffdio_continue c = {.range = {at, end - at}};
+		struct uffdio_continue c = {
+			.range = { at, end - at },
+			.mode = wp ? UFFDIO_CONTINUE_MODE_WP : 0,
+		};
 
 		if (!ioctl(uffd, UFFDIO_CONTINUE, &c))
 			return 0;
 		if (c.mapped > 0) {
 			at += (uintptr_t)c.mapped;
 		} else if (errno == EEXIST) {
-			struct uffdio_range range = {at, page};
+			struct uffdio_range range = { at, page };
 
 			/* somebody may have begun to wait before the page was mapped */
 			ioctl(uffd, UFFDIO_WAKE, &range);
@@ -238,6 +252,21 @@ int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page)
 			return -errno;
 		}
 	}
+	return 0;
+}
+
+int zcs_sys_pagemap_open(void)
+{
+	INJECT(PAGEMAP);
+	return result(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+}
+
+int zcs_sys_pagemap_read(int fd, const void *addr, uint64_t *entry)
+{
+	INJECT(PAGEMAP);
+	if (pread(fd, entry, sizeof(*entry), (off_t)((uintptr_t)addr / 4096 * sizeof(*entry))) !=
+	    sizeof(*entry))
+		return -EIO;
 	return 0;
 }
 
@@ -337,7 +366,7 @@ unsigned zcs_sys_nr_cpus(void)
 
 int zcs_sys_bind(void *addr, size_t bytes, int node, bool strict)
 {
-	unsigned long mask[16] = {0};
+	unsigned long mask[16] = { 0 };
 
 	INJECT(MBIND);
 	if (fake_nr_nodes || numa_available() < 0)

@@ -34,12 +34,22 @@ int zcs_sys_collapse(void *addr, size_t bytes);
 int zcs_sys_hugepage(void *addr, size_t bytes);
 int zcs_sys_zap(void *addr, size_t bytes);
 
-/* userfaultfd: full where allowed, else user mode only. @kernel tells which. Returns the fd. */
-int zcs_sys_uffd(bool *kernel);
-int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes);
+/*
+ * userfaultfd: full where allowed, else user mode only; *kernel tells which. *wp: writes to protected pages
+ * are noted by the kernel itself (WP_ASYNC). Returns the fd.
+ */
+int zcs_sys_uffd(bool *kernel, bool *wp);
+int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp);
 int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes);
-/* Maps pages that exist; pages mapped already are skipped. Wakes whoever waits for them. */
-int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page);
+/*
+ * Maps pages that exist, write-protected if @wp; pages mapped already are skipped. Wakes whoever waits for
+ * them.
+ */
+int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp);
+
+/* The process's page map, and an address's entry in it. */
+int zcs_sys_pagemap_open(void);
+int zcs_sys_pagemap_read(int fd, const void *addr, uint64_t *entry);
 
 /* What an outside fd is: sets the page size and the file's size; -EOPNOTSUPP if it is no memory file. */
 int zcs_sys_identify(int fd, size_t *page, uint64_t *bytes);

@@ -26,8 +26,9 @@ static uint64_t leaf_entries(const struct zcs_table *t, uint64_t unit)
 
 int zcs_table_init(struct zcs_table *t, uint64_t nr, enum zcs_fault_id point)
 {
-	*t = (struct zcs_table){
-		.nr = nr, .nr_units = (nr + ZCS_UNIT_PAGES - 1) / ZCS_UNIT_PAGES, .point = point};
+	*t = (struct zcs_table){ .nr = nr,
+				 .nr_units = (nr + ZCS_UNIT_PAGES - 1) / ZCS_UNIT_PAGES,
+				 .point = point };
 	t->unit = zcs_sys_calloc(point, t->nr_units, sizeof(*t->unit));
 	t->leaf = t->unit ? zcs_sys_calloc(point, t->nr_units, sizeof(*t->leaf)) : NULL;
 	if (t->leaf)
@@ -116,7 +117,7 @@ static struct zcs_block get_leaf(const struct zcs_table *t, uint64_t index)
 		   (leaf[at + 1] & 0xfffffff0u) == ZCS_E_TAIL) {
 		order = leaf[at + 1] & 0xfu;
 	}
-	return (struct zcs_block){index - index % ZCS_UNIT_PAGES + at, order, leaf[at]};
+	return (struct zcs_block){ index - index % ZCS_UNIT_PAGES + at, order, leaf[at] };
 }
 
 struct zcs_block zcs_table_get(const struct zcs_table *t, uint64_t index)
@@ -127,8 +128,8 @@ struct zcs_block zcs_table_get(const struct zcs_table *t, uint64_t index)
 		return get_leaf(t, index);
 	/* an empty unit at the end may be short: its indexes are holes one by one */
 	if (t->unit[u] == ZCS_E_EMPTY && leaf_entries(t, u) < ZCS_UNIT_PAGES)
-		return (struct zcs_block){index, 0, ZCS_E_EMPTY};
-	return (struct zcs_block){first, ZCS_UNIT_ORDER, t->unit[u]};
+		return (struct zcs_block){ index, 0, ZCS_E_EMPTY };
+	return (struct zcs_block){ first, ZCS_UNIT_ORDER, t->unit[u] };
 }
 
 void zcs_table_set(struct zcs_table *t, uint64_t index, unsigned order, uint32_t entry)

@@ -141,6 +141,8 @@ void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_s
 {
 	struct zcs_folio *folio = zcs_tt_folio(tt, blk);
 
+	if (tt->backup)
+		zcs_backup_forget_slot(tt->backup, folio);
 	zcs_table_clear(&tt->table, blk->index, blk->order);
 	tt->pages -= zcs_block_pages(blk);
 	give_back(tt, folio, to_system);
@@ -169,17 +171,39 @@ int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	return err;
 }
 
-/* The end of the run of blocks like the one at @first: pages, or handles, or empty. */
-static uint64_t run_end(const struct zcs_tt *tt, uint64_t first, uint64_t end, uint32_t *entry)
+void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	while (tt->backup && first < end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+		if (zcs_e_is_page(blk.entry))
+			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
+		first = zcs_block_end(&blk);
+	}
+}
+
+enum run_kind { RUN_EMPTY, RUN_HANDLES, RUN_PAGES, RUN_CLEAN };
+
+/* What a block is for the user map; RUN_CLEAN: a page that keeps a slot, and must be watched for writes. */
+static enum run_kind kind_of(const struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	if (blk->entry == ZCS_E_EMPTY)
+		return RUN_EMPTY;
+	if (blk->entry == ZCS_E_HANDLE)
+		return RUN_HANDLES;
+	return zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_SLOT) ? RUN_CLEAN : RUN_PAGES;
+}
+
+/* The end of the run of blocks of one kind that begins at @first. */
+static uint64_t run_end(const struct zcs_tt *tt, uint64_t first, uint64_t end, enum run_kind *kind)
 {
 	struct zcs_block blk = zcs_table_get(&tt->table, first);
-	bool page = zcs_e_is_page(blk.entry);
 
-	*entry = blk.entry;
+	*kind = kind_of(tt, &blk);
 	while (zcs_block_end(&blk) < end) {
 		struct zcs_block next = zcs_table_get(&tt->table, zcs_block_end(&blk));
 
-		if (zcs_e_is_page(next.entry) != page || (!page && next.entry != *entry))
+		if (kind_of(tt, &next) != *kind)
 			break;
 		blk = next;
 	}
@@ -192,11 +216,13 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	int err = 0;
 
 	while (zcs_tt_contiguous(tt) && first < end && !err) {
-		uint32_t entry;
-		uint64_t next = run_end(tt, first, end, &entry);
+		enum run_kind kind;
+		uint64_t next = run_end(tt, first, end, &kind), pfn = tt->home.pfn + first;
 
-		if (zcs_e_is_page(entry))
-			err = zcs_arena_map(tt->home.arena, tt->home.pfn + first, next - first);
+		if (kind == RUN_PAGES)
+			err = zcs_arena_map(tt->home.arena, pfn, next - first);
+		else if (kind == RUN_CLEAN)
+			err = zcs_arena_map_armed(tt->home.arena, pfn, next - first);
 		first = next;
 	}
 	if (err) {
@@ -212,10 +238,10 @@ static void each_hole(struct zcs_tt *tt, uint64_t first, uint64_t end,
 	if (!zcs_tt_contiguous(tt) || tt->home.arena->kind != ZCS_ARENA_THP)
 		return;
 	while (first < end) {
-		uint32_t entry;
-		uint64_t next = run_end(tt, first, end, &entry);
+		enum run_kind kind;
+		uint64_t next = run_end(tt, first, end, &kind);
 
-		if (entry == ZCS_E_EMPTY && fn(tt->home.arena, tt->home.pfn + first, next - first))
+		if (kind == RUN_EMPTY && fn(tt->home.arena, tt->home.pfn + first, next - first))
 			zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
 		first = next;
 	}
@@ -307,6 +333,9 @@ static int setup_backup(struct zcs_tt *tt, struct zcs_store *store)
 		zcs_backup_destroy(backup);
 		return err;
 	}
+	backup->home = zcs_tt_contiguous(tt) ? &tt->home : NULL;
+	backup->tracked = backup->home && backup->home->arena->tracks;
+	zcs_tt_forget_slots(tt, 0, tt->nr);
 	zcs_backup_destroy(tt->backup);
 	tt->backup = backup;
 	return 0;
@@ -371,9 +400,21 @@ uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index)
 
 void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 {
-	uintptr_t slot = zcs_tt_slot(tt, index);
+	struct zcs_block blk;
+	char *at = NULL;
 
-	return zcs_slot_is_handle(slot) ? NULL : (void *)slot;
+	if (!tt || index >= tt->nr)
+		return NULL;
+	pthread_mutex_lock(lock_of(tt));
+	blk = zcs_table_get(&tt->table, index);
+	if (zcs_e_is_page(blk.entry)) {
+		/* what is written through the linear map nobody sees */
+		if (tt->backup)
+			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
+		at = zcs_pool_linear(tt->pool, zcs_e_ppn(blk.entry) + index - blk.index);
+	}
+	pthread_mutex_unlock(lock_of(tt));
+	return at;
 }
 
 void *zcs_tt_address(const struct zcs_tt *tt)
@@ -387,6 +428,7 @@ void zcs_tt_destroy(struct zcs_tt *tt)
 {
 	if (!tt)
 		return;
+	zcs_tt_forget_slots(tt, 0, tt->nr);
 	/* blocks of a home that are in the backup become holes of the home again */
 	zcs_backup_destroy(tt->backup);
 	if (zcs_tt_contiguous(tt))

@@ -35,9 +35,9 @@ static size_t gather(struct walk *w, struct zcs_insert *vec, uint64_t *next)
 		struct zcs_block blk = zcs_table_get(&w->tt->table, i);
 
 		if (zcs_e_is_page(blk.entry))
-			vec[n++] = (struct zcs_insert){.folio = zcs_tt_folio(w->tt, &blk),
-						       .index = blk.index,
-						       .order = blk.order};
+			vec[n++] = (struct zcs_insert){ .folio = zcs_tt_folio(w->tt, &blk),
+							.index = blk.index,
+							.order = blk.order };
 		i = zcs_block_end(&blk);
 	}
 	*next = i;
@@ -61,6 +61,7 @@ static int split_block(struct walk *w, const struct zcs_insert *in)
 	uint64_t ppn = zcs_pool_ppn(tt->pool, in->folio);
 	int err = zcs_tt_reserve(tt, in->index, 0);
 
+	zcs_backup_forget_slot(tt->backup, in->folio);
 	if (!err)
 		err = zcs_pool_split(in->folio, ZCS_FS_TT);
 	if (err)
@@ -110,11 +111,30 @@ static void whole_blocks(const struct zcs_tt *tt, uint64_t *first, uint64_t *end
 		*end = blk.index;
 }
 
+/* After the zap, and only then, it can be told which pages were written to since they were restored. */
+static void find_dirt(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	while (tt->backup->tracked && first < end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+		if (zcs_e_is_page(blk.entry)) {
+			struct zcs_folio *folio = zcs_tt_folio(tt, &blk);
+
+			if (zcs_folio_flag(folio, ZCS_FF_SLOT) &&
+			    !zcs_arena_is_clean(tt->home.arena, tt->home.pfn + blk.index))
+				zcs_backup_forget_slot(tt->backup, folio);
+		}
+		first = zcs_block_end(&blk);
+	}
+}
+
 static int64_t insert_range(struct zcs_tt *tt, uint64_t first, uint64_t end, uint32_t flags)
 {
-	struct walk w = {.tt = tt, .at = first, .end = end, .flags = flags};
+	struct walk w = { .tt = tt, .at = first, .end = end, .flags = flags };
 
 	w.err = zcs_tt_zap(tt, first, end);
+	if (!w.err)
+		find_dirt(tt, first, end);
 	while (w.at < end && !w.err)
 		insert_some(&w);
 	if (w.done)

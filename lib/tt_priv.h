@@ -63,6 +63,8 @@ void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_
 /* The user map of a contiguous tt: out for a whole range, in for the pages of it. Others: nothing. */
 int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end);
 int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end);
+/* Pages in [first, end) give up the slots that they keep: they are dirty, or go away. */
+void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end);
 /* Holes that are to be populated as THP must not trap meanwhile; and trap again if that failed. */
 void zcs_tt_open_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
 void zcs_tt_close_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);

@@ -68,7 +68,7 @@ static int take_some(struct walk *w)
 
 	if (!n)
 		return err;
-	taken = zcs_backup_take_vec(w->tt->backup, vec, n, w->tt->pool, ZCS_FS_TT);
+	taken = zcs_backup_take_vec(w->tt->backup, vec, n, w->tt->pool, ZCS_FS_TT, w->ctx);
 	for (int64_t i = 0; i < taken; i++)
 		now_page(w, &vec[i]);
 	/* fewer than asked for: the next turn begins with the refused one and returns its error */
@@ -152,7 +152,7 @@ static uint64_t block_start(const struct zcs_tt *tt, uint64_t first)
 static int restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
 			  const struct zcs_ctx *ctx)
 {
-	struct walk w = {.tt = tt, .ctx = ctx, .end = first + count};
+	struct walk w = { .tt = tt, .ctx = ctx, .end = first + count };
 	int err, map_err;
 
 	if (!tt->backed_up)

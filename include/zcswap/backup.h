@@ -242,10 +242,12 @@ ZCS_API int zcs_backup_check(struct zcs_backup *backup);
  * @num_pages: indexes
  * @resident_pages: pages of inserted folios
  * @metadata_bytes: resident bytes of the index
+ * @slot_pages: pages written back and not resident
+ * @same_pages: pages of same-filled folios, which take no slot and no memory
  */
 struct zcs_backup_stats {
 	size_t struct_size;
-	uint64_t num_pages, resident_pages, metadata_bytes;
+	uint64_t num_pages, resident_pages, metadata_bytes, slot_pages, same_pages;
 };
 
 /** zcs_backup_stats - read what a backup holds; 0 or -EINVAL. Thread-safe. */

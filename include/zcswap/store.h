@@ -2,6 +2,8 @@
 #ifndef ZCSWAP_STORE_H
 #define ZCSWAP_STORE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <zcswap/version.h>
@@ -19,12 +21,29 @@ struct zcs_store;
 
 /**
  * zcs_store_open - open a store
- * @spec: "mem:": folios stay resident and are never written back
+ * @spec: "mem:", or devices joined by ";"
  * @store: where the store is put
  *
- * Return: 0, and the caller holds a reference; -EINVAL: NULL, an empty spec, an unknown key or value
- * (logged, with the list of known ones); -EPROTONOSUPPORT: a kind of store that this build does not
- * have; -ENOMEM. Thread-safe.
+ * Specs:
+ *
+ *	mem:			folios stay resident and are never written back
+ *	file:/path?size=8G	a file that must not exist; it is unlinked at once
+ *	file:?size=8G		an unnamed file in TMPDIR, else in /tmp
+ *	file:/path?keep=1	a file that is kept, and may exist: then regular, the caller's own, without
+ *				other links, mode 0600; it is locked while the store is open
+ *	/dev/..., dev:/dev/...	a block device, opened exclusively; what it holds is overwritten
+ *
+ * Keys follow "?" and are joined by "&": size (K, M, G, T), prio (the higher is filled first; equal ones
+ * are striped), keep, discard (1: give freed clusters back), direct (1: O_DIRECT or fail; 0: never; default:
+ * where the file system takes it), depth (transfers in flight). %XX in a path is the byte XX. Files are made
+ * with mode 0600, never reached through a symlink, and preallocated. Memory for slots, checksums and
+ * requests is taken here; afterwards the store allocates nothing.
+ *
+ * Return: 0, and the caller holds a reference; or, with a message that names the device and the reason:
+ * -EINVAL: NULL, an empty spec, an unknown key (the known ones are listed) or value, a size under 2 MiB;
+ * -EPROTONOSUPPORT: no such kind of store; -EEXIST: the file exists and keep=1 is not given; -ELOOP: a
+ * symlink; -EPERM: an existing file that is not only the caller's; -EBUSY: in use; -ENOTBLK: no block device;
+ * -EOPNOTSUPP: direct=1 and refused; -ENOSPC, -EFBIG, -ENOMEM, or what the system says. Thread-safe.
  */
 ZCS_API int zcs_store_open(const char *spec, struct zcs_store **store);
 
@@ -51,6 +70,47 @@ ZCS_API void zcs_store_close(struct zcs_store *store);
  * Return: 0; -EUCLEAN, logged; -EINVAL.
  */
 ZCS_API int zcs_store_check(struct zcs_store *store);
+
+/**
+ * struct zcs_store_stats - what a store holds and did; all 0 for "mem:"
+ * @struct_size: sizeof(struct zcs_store_stats), set by the caller
+ * @slots: slots of 4 KiB == @free_slots + @used_slots + @retired_slots (after write errors)
+ * @discarded_slots: given back to the device
+ * @reads, @writes: transfers that succeeded; @read_bytes, @written_bytes: their bytes
+ * @read_errors, @write_errors: transfers that failed; @bad_checksums: of those, reads of other bytes than
+ *	were written
+ * @short_transfers, @retries: transfers that were continued, or begun again
+ * @written_blocks: folios written back; @same_blocks: same-filled, without I/O; @clean_blocks: whose slot
+ *	was still good, without I/O
+ * @no_space: folios that stayed resident because no slot was free
+ * @cancelled, @abandoned: writes whose folio was wanted back before the device had it, and after
+ * @ra_read: blocks read ahead; @ra_hits: of those, taken later; @ra_wasted: not
+ * @io_uring: transfers go by io_uring, else by threads
+ * @direct_devices, @buffered_devices: with O_DIRECT, and without
+ */
+struct zcs_store_stats {
+	size_t struct_size;
+	uint64_t slots, free_slots, used_slots, retired_slots, discarded_slots;
+	uint64_t reads, writes, read_bytes, written_bytes;
+	uint64_t read_errors, write_errors, bad_checksums, short_transfers, retries;
+	uint64_t written_blocks, same_blocks, clean_blocks, no_space, cancelled, abandoned;
+	uint64_t ra_read, ra_hits, ra_wasted;
+	bool io_uring;
+	uint32_t direct_devices, buffered_devices;
+};
+
+/** zcs_store_stats - read a store's counters; 0 or -EINVAL. Thread-safe. */
+ZCS_API int zcs_store_stats(struct zcs_store *store, struct zcs_store_stats *stats);
+
+/**
+ * zcs_store_dump - the devices and counters as one line of text
+ * @store: which
+ * @buf: at least @size bytes; may be NULL if @size is 0
+ * @size: bytes at @buf; the text is cut there and always ends in NUL
+ *
+ * Return: bytes of the whole text without its NUL (snprintf's rule); -EINVAL. Thread-safe.
+ */
+ZCS_API int64_t zcs_store_dump(struct zcs_store *store, char *buf, size_t size);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_SWAP_MAP_H
+#define ZCS_LIB_SWAP_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A set of numbers under nr as bits, with a word over each 64 words that says which of them are not 0, and
+ * so on up: the lowest member is found in at most 6 steps however large the set.
+ */
+#define ZCS_MAP_LEVELS 6
+
+struct zcs_map {
+	unsigned levels;
+	uint64_t *level[ZCS_MAP_LEVELS]; /* level[0]: the bits */
+};
+
+static inline uint64_t zcs_map_words(uint64_t nr)
+{
+	return (nr + 63) / 64;
+}
+
+/* Bytes of memory that a set of numbers under @nr needs. */
+static inline size_t zcs_map_bytes(uint64_t nr)
+{
+	uint64_t words = 0;
+
+	do {
+		nr = zcs_map_words(nr);
+		words += nr;
+	} while (nr > 1);
+	return (size_t)words * 8;
+}
+
+/* An empty set in @memory, which is zero; returns what is left of the memory. */
+static inline uint64_t *zcs_map_init(struct zcs_map *map, uint64_t nr, uint64_t *memory)
+{
+	map->levels = 0;
+	do {
+		nr = zcs_map_words(nr);
+		map->level[map->levels++] = memory;
+		memory += nr;
+	} while (nr > 1);
+	return memory;
+}
+
+static inline bool zcs_map_test(const struct zcs_map *map, uint64_t n)
+{
+	return map->level[0][n / 64] >> (n % 64) & 1;
+}
+
+static inline void zcs_map_set(struct zcs_map *map, uint64_t n)
+{
+	for (unsigned l = 0; l < map->levels; l++, n /= 64) {
+		uint64_t *word = &map->level[l][n / 64], old = *word;
+
+		*word |= UINT64_C(1) << (n % 64);
+		if (old)
+			return;
+	}
+}
+
+static inline void zcs_map_clear(struct zcs_map *map, uint64_t n)
+{
+	for (unsigned l = 0; l < map->levels; l++, n /= 64) {
+		uint64_t *word = &map->level[l][n / 64];
+
+		*word &= ~(UINT64_C(1) << (n % 64));
+		if (*word)
+			return;
+	}
+}
+
+/* The lowest member, or -1. */
+static inline int64_t zcs_map_first(const struct zcs_map *map)
+{
+	uint64_t n = 0;
+
+	for (unsigned l = map->levels; l-- > 0;) {
+		uint64_t word = map->level[l][n];
+
+		if (!word)
+			return -1;
+		n = n * 64 + (uint64_t)__builtin_ctzll(word);
+	}
+	return (int64_t)n;
+}
+
+#endif

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writeback: inserted folios become slots.
+ *
+ *	insert(WRITEBACK) ──mark──▶ queue of backups ──thread──▶ same-filled?  word, pages freed
+ *	                                                         slot still good? pages freed, no I/O
+ *	                                                         else WRITING, request to the swap
+ *	swap's I/O thread: done ──▶ ended list ──thread──▶ lock the backup: slot is the entry, pages freed
+ *
+ * The protocol. A folio that is being written stays the backup's and is marked WRITING; it is freed once, by
+ * the thread, when the write has ended. Who wants it back meanwhile does not wait: a request that was not
+ * given to the device yet is cancelled, any other is abandoned (its slot is freed when it ends; that the
+ * device reads pages that change is harmless, nobody will read that slot). A write that fails leaves the
+ * folio resident and retires the slot.
+ *
+ * Nothing is allocated here: the queue is threaded through the backups, the requests are an array, and pages
+ * are freed before anything else is asked for. The I/O thread never takes a backup's lock, so that who
+ * holds one may wait for a read. Lock order: backup, then wb.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backup_priv.h"
+#include "log.h"
+#include "pool_priv.h"
+#include "same.h"
+#include "store_priv.h"
+#include "swap.h"
+#include "sys.h"
+#include "sys_io.h"
+#include "writeback.h"
+
+#define REQUESTS 64u
+
+/*
+ * struct wb_req - a transfer under way
+ * @io: the swap's request; io.user is this
+ * @b: whose it is; NULL: free. Who finds its own backup here and holds that one's lock may read the rest
+ * @index, @order: the block; @folio: what is written, or read into
+ * @abandoned: only the slot is to be freed when it ends (and the folio of a read); under the backup's lock
+ */
+struct wb_req {
+	struct zcs_swap_req io;
+	struct zcs_wb *wb;
+	_Atomic(struct zcs_backup *) b;
+	uint64_t index;
+	struct zcs_folio *folio;
+	bool abandoned;
+	struct wb_req *next;
+};
+
+struct zcs_wb {
+	struct zcs_swap *swap;
+	struct zcs_same *same;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;
+	struct zcs_backup *queue, **queue_tail;
+	struct wb_req *free, *ended;
+	struct zcs_wb_stats stats;
+	struct wb_req req[REQUESTS];
+};
+
+static void bump(struct zcs_wb *wb, uint64_t *counter)
+{
+	pthread_mutex_lock(&wb->lock);
+	++*counter;
+	pthread_mutex_unlock(&wb->lock);
+}
+
+/* -- requests */
+
+static struct wb_req *get_req(struct zcs_wb *wb)
+{
+	struct wb_req *r;
+
+	pthread_mutex_lock(&wb->lock);
+	r = wb->free;
+	if (r)
+		wb->free = r->next;
+	pthread_mutex_unlock(&wb->lock);
+	return r;
+}
+
+static void put_req(struct wb_req *r)
+{
+	struct zcs_wb *wb = r->wb;
+
+	r->folio = NULL;
+	r->abandoned = false;
+	r->b = NULL;
+	pthread_mutex_lock(&wb->lock);
+	r->next = wb->free;
+	wb->free = r;
+	pthread_cond_signal(&wb->wake);
+	pthread_mutex_unlock(&wb->lock);
+}
+
+/* On the swap's I/O thread: hand over, no more. */
+static void ended(struct zcs_swap_req *io, int err)
+{
+	struct wb_req *r = io->user;
+	struct zcs_wb *wb = r->wb;
+
+	io->err = err;
+	pthread_mutex_lock(&wb->lock);
+	r->next = wb->ended;
+	wb->ended = r;
+	pthread_cond_signal(&wb->wake);
+	pthread_mutex_unlock(&wb->lock);
+}
+
+static struct wb_req *find_req(struct zcs_backup *b, enum zcs_swap_op op, uint64_t index)
+{
+	struct zcs_wb *wb = b->store->wb;
+
+	/* a request's fields change only under its backup's lock, which is held */
+	for (unsigned i = 0; b->in_flight && i < REQUESTS; i++) {
+		struct wb_req *r = &wb->req[i];
+
+		if (r->b == b && r->io.op == op && r->index == index && !r->abandoned)
+			return r;
+	}
+	return NULL;
+}
+
+static void start(struct wb_req *r, struct zcs_backup *b, enum zcs_swap_op op,
+		  const struct zcs_block *blk, uint32_t slot, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+
+	r->io = (struct zcs_swap_req){ .op = op,
+				       .order = blk->order,
+				       .slot = slot,
+				       .addr = zcs_arena_linear(arena, zcs_arena_pfn(arena, folio)),
+				       .done = ended,
+				       .user = r };
+	r->index = blk->index;
+	r->folio = folio;
+	r->b = b;
+	b->in_flight++;
+	zcs_swap_submit(r->wb->swap, &r->io);
+}
+
+static void transfer_ended(struct zcs_backup *b)
+{
+	b->in_flight--;
+	pthread_cond_broadcast(&b->idle);
+}
+
+/* -- writing */
+
+static void no_longer_pending(struct zcs_backup *b, struct zcs_folio *folio)
+{
+	zcs_folio_set_flags(folio, 0, ZCS_FF_WB);
+	b->pending--;
+	pthread_cond_broadcast(&b->idle);
+}
+
+void zcs_wb_unmark(struct zcs_backup *backup, struct zcs_folio *folio)
+{
+	if (zcs_folio_flag(folio, ZCS_FF_WB))
+		no_longer_pending(backup, folio);
+}
+
+/* What needs no write: the slot from last time, or one word. True: the pages are gone. */
+static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
+		       struct zcs_folio *folio)
+{
+	size_t bytes = (size_t)ZCS_PAGE_SIZE << blk->order;
+	uint64_t word;
+	int32_t nr;
+
+	if (zcs_folio_flag(folio, ZCS_FF_SLOT)) {
+		zcs_wb_ra_used(b, folio, false);
+		zcs_backup_detach(b, blk, ZCS_E_SLOT_BASE + folio->aux);
+		bump(wb, &wb->stats.clean_blocks);
+		return true;
+	}
+	if (!zcs_same_filled(zcs_pool_linear(b->pool, zcs_e_ppn(blk->entry)), bytes, &word))
+		return false;
+	nr = zcs_same_get(wb->same, word);
+	if (nr < 0)
+		return false;
+	zcs_backup_detach(b, blk, ZCS_E_SAME_BASE + (uint32_t)nr);
+	bump(wb, &wb->stats.same_blocks);
+	return true;
+}
+
+/* One marked block; false if there is no request free and it has to wait. */
+static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
+			struct zcs_folio *folio)
+{
+	struct wb_req *r = get_req(wb);
+	uint32_t slot;
+	int err;
+
+	if (!r)
+		return false;
+	if (without_io(wb, b, blk, folio)) {
+		put_req(r);
+		return true;
+	}
+	err = zcs_swap_alloc(wb->swap, blk->order, &slot);
+	if (err) {
+		b->wb_err = err;
+		bump(wb, &wb->stats.refused_no_space);
+		no_longer_pending(b, folio);
+		put_req(r);
+		return true;
+	}
+	zcs_folio_set_state(folio, ZCS_FS_WRITING);
+	start(r, b, ZCS_SWAP_WRITE, blk, slot, folio);
+	return true;
+}
+
+/* The marked blocks of a backup, as far as there are requests. */
+static void write_marked(struct zcs_wb *wb, struct zcs_backup *b)
+{
+	uint64_t i = b->queue_first;
+
+	while (i <= b->queue_last && b->pending) {
+		struct zcs_block blk = zcs_table_get(&b->table, i);
+		struct zcs_folio *folio;
+
+		if (zcs_e_is_page(blk.entry)) {
+			folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk.entry));
+			if (zcs_folio_flag(folio, ZCS_FF_WB) &&
+			    zcs_folio_state(folio) == ZCS_FS_INSERTED &&
+			    !write_block(wb, b, &blk, folio))
+				break;
+		}
+		i = zcs_block_end(&blk);
+	}
+	b->queue_first = i;
+}
+
+static void enqueue(struct zcs_wb *wb, struct zcs_backup *b)
+{
+	pthread_mutex_lock(&wb->lock);
+	b->queue_next = NULL;
+	*wb->queue_tail = b;
+	wb->queue_tail = &b->queue_next;
+	pthread_cond_signal(&wb->wake);
+	pthread_mutex_unlock(&wb->lock);
+}
+
+static void serve(struct zcs_wb *wb, struct zcs_backup *b)
+{
+	pthread_mutex_lock(&b->lock);
+	write_marked(wb, b);
+	if (b->queue_first <= b->queue_last && b->pending)
+		enqueue(wb, b);
+	else
+		b->queued = false;
+	pthread_cond_broadcast(&b->idle);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static struct zcs_block block_of(const struct wb_req *r)
+{
+	return zcs_table_get(&r->b->table, r->index);
+}
+
+static void write_ended(struct zcs_wb *wb, struct wb_req *r)
+{
+	struct zcs_backup *b = r->b;
+	struct zcs_block blk;
+
+	if (r->abandoned) {
+		zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+		return;
+	}
+	blk = block_of(r);
+	if (!r->io.err) {
+		bump(wb, &wb->stats.written_blocks);
+		zcs_backup_detach(b, &blk, ZCS_E_SLOT_BASE + r->io.slot);
+		return;
+	}
+	b->wb_err = r->io.err;
+	bump(wb, &wb->stats.failed_writes);
+	zcs_swap_retire(wb->swap, r->io.slot, r->io.order);
+	zcs_folio_set_state(r->folio, ZCS_FS_INSERTED);
+	no_longer_pending(b, r->folio);
+}
+
+static void read_ended(struct zcs_wb *wb, struct wb_req *r)
+{
+	struct zcs_backup *b = r->b;
+	struct zcs_block blk;
+
+	if (r->abandoned || r->io.err) {
+		zcs_backup_free_folio(b, r->folio);
+		if (r->abandoned)
+			zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+		return;
+	}
+	blk = block_of(r);
+	zcs_backup_attach(b, &blk, r->folio);
+	zcs_folio_set_flags(r->folio, ZCS_FF_RA, 0);
+	bump(wb, &wb->stats.ra_read);
+}
+
+static void finish(struct zcs_wb *wb, struct wb_req *r)
+{
+	struct zcs_backup *b = r->b;
+
+	pthread_mutex_lock(&b->lock);
+	if (r->io.op == ZCS_SWAP_WRITE)
+		write_ended(wb, r);
+	else
+		read_ended(wb, r);
+	put_req(r);
+	transfer_ended(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* Waits for work; one piece of it, ended transfers first. False: stop. */
+static bool next_work(struct zcs_wb *wb, struct wb_req **r, struct zcs_backup **b)
+{
+	*r = NULL;
+	*b = NULL;
+	pthread_mutex_lock(&wb->lock);
+	while (!wb->stop && !wb->ended && !(wb->queue && wb->free))
+		pthread_cond_wait(&wb->wake, &wb->lock);
+	if (wb->ended) {
+		*r = wb->ended;
+		wb->ended = (*r)->next;
+	} else if (wb->queue && wb->free) {
+		*b = wb->queue;
+		wb->queue = (*b)->queue_next;
+		if (!wb->queue)
+			wb->queue_tail = &wb->queue;
+	}
+	pthread_mutex_unlock(&wb->lock);
+	return *r || *b;
+}
+
+static void *run(void *arg)
+{
+	struct zcs_wb *wb = arg;
+	struct zcs_backup *b;
+	struct wb_req *r;
+
+	while (next_work(wb, &r, &b)) {
+		if (r)
+			finish(wb, r);
+		else
+			serve(wb, b);
+	}
+	return NULL;
+}
+
+static uint64_t mark_block(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+
+	if (zcs_folio_flag(folio, ZCS_FF_WB))
+		return zcs_block_pages(blk);
+	zcs_folio_set_flags(folio, ZCS_FF_WB, 0);
+	b->pending++;
+	return zcs_block_pages(blk);
+}
+
+static void queue_range(struct zcs_backup *b, uint64_t first, uint64_t last)
+{
+	if (b->queued) {
+		b->queue_first = first < b->queue_first ? first : b->queue_first;
+		b->queue_last = last > b->queue_last ? last : b->queue_last;
+		return;
+	}
+	b->queued = true;
+	b->queue_first = first;
+	b->queue_last = last;
+	enqueue(b->store->wb, b);
+}
+
+uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last)
+{
+	uint64_t pages = 0;
+
+	for (uint64_t i = first; i <= last;) {
+		struct zcs_block blk = zcs_table_get(&backup->table, i);
+
+		i = zcs_block_end(&blk);
+		if (zcs_e_is_page(blk.entry) && blk.index >= first && i - 1 <= last)
+			pages += mark_block(backup, &blk);
+	}
+	if (pages)
+		queue_range(backup, first, last);
+	return pages;
+}
+
+void zcs_wb_wait(struct zcs_backup *backup)
+{
+	while (backup->pending || backup->in_flight || backup->queued)
+		pthread_cond_wait(&backup->idle, &backup->lock);
+}
+
+void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio)
+{
+	struct zcs_wb *wb = backup->store->wb;
+	struct wb_req *r = NULL;
+
+	for (unsigned i = 0; i < REQUESTS && !r; i++)
+		if (wb->req[i].b == backup && wb->req[i].folio == folio && !wb->req[i].abandoned)
+			r = &wb->req[i];
+	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
+	no_longer_pending(backup, folio);
+	if (!zcs_swap_cancel(wb->swap, &r->io)) {
+		r->abandoned = true;
+		bump(wb, &wb->stats.abandoned);
+		return;
+	}
+	zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+	bump(wb, &wb->stats.cancelled);
+	put_req(r);
+	transfer_ended(backup);
+}
+
+/* -- reading ahead */
+
+bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index)
+{
+	struct zcs_wb *wb = backup->store->wb;
+	struct zcs_ctx ctx = { .struct_size = sizeof(ctx), .no_wait = true };
+	struct zcs_block blk = zcs_table_get(&backup->table, index);
+	struct zcs_folio *folio;
+	struct wb_req *r;
+
+	if (!zcs_e_is_slot(blk.entry) || blk.index != index ||
+	    find_req(backup, ZCS_SWAP_READ, index))
+		return false;
+	r = get_req(wb);
+	if (!r)
+		return false;
+	if (zcs_backup_new_folio(backup, &blk, backup->pool, &ctx, &folio)) {
+		put_req(r);
+		return false;
+	}
+	start(r, backup, ZCS_SWAP_READ, &blk, blk.entry - ZCS_E_SLOT_BASE, folio);
+	return true;
+}
+
+bool zcs_wb_wait_read(struct zcs_backup *backup, uint64_t index)
+{
+	struct wb_req *r = find_req(backup, ZCS_SWAP_READ, index);
+
+	if (!r)
+		return false;
+	zcs_swap_hurry(r->wb->swap, &r->io);
+	pthread_cond_wait(&backup->idle, &backup->lock);
+	return true;
+}
+
+bool zcs_wb_drop_read(struct zcs_backup *backup, uint64_t index)
+{
+	struct wb_req *r = find_req(backup, ZCS_SWAP_READ, index);
+
+	if (r)
+		r->abandoned = true;
+	return r != NULL;
+}
+
+void zcs_wb_ra_used(struct zcs_backup *backup, struct zcs_folio *folio, bool hit)
+{
+	struct zcs_wb *wb = backup->store->wb;
+
+	if (!zcs_folio_flag(folio, ZCS_FF_RA))
+		return;
+	zcs_folio_set_flags(folio, 0, ZCS_FF_RA);
+	bump(wb, hit ? &wb->stats.ra_hits : &wb->stats.ra_wasted);
+}
+
+/* -- life */
+
+int zcs_wb_create(struct zcs_swap *swap, struct zcs_same *same, struct zcs_wb **wb)
+{
+	struct zcs_wb *w = zcs_sys_calloc(ZCS_FAULT_ALLOC_STORE, 1, sizeof(*w));
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->swap = swap;
+	w->same = same;
+	w->queue_tail = &w->queue;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	for (unsigned i = 0; i < REQUESTS; i++) {
+		w->req[i].wb = w;
+		w->req[i].next = w->free;
+		w->free = &w->req[i];
+	}
+	err = zcs_sys_thread(&w->thread, "zcs-writeback", run, w);
+	if (err) {
+		free(w);
+		return err;
+	}
+	*wb = w;
+	return 0;
+}
+
+void zcs_wb_destroy(struct zcs_wb *wb)
+{
+	if (!wb)
+		return;
+	pthread_mutex_lock(&wb->lock);
+	wb->stop = true;
+	pthread_cond_signal(&wb->wake);
+	pthread_mutex_unlock(&wb->lock);
+	pthread_join(wb->thread, NULL);
+	pthread_cond_destroy(&wb->wake);
+	pthread_mutex_destroy(&wb->lock);
+	free(wb);
+}
+
+void zcs_wb_stats(struct zcs_wb *wb, struct zcs_wb_stats *stats)
+{
+	pthread_mutex_lock(&wb->lock);
+	*stats = wb->stats;
+	pthread_mutex_unlock(&wb->lock);
+}

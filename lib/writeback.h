@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_WRITEBACK_H
+#define ZCS_LIB_WRITEBACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct zcs_backup;
+struct zcs_block;
+struct zcs_ctx;
+struct zcs_folio;
+struct zcs_same;
+struct zcs_swap;
+struct zcs_wb;
+
+/*
+ * Writeback: one thread a store, which turns inserted folios into slots and finishes read-ahead. Functions
+ * that take a backup want its lock held, unless they say otherwise.
+ */
+struct zcs_wb_stats {
+	uint64_t written_blocks, same_blocks, clean_blocks;
+	uint64_t refused_no_space, failed_writes, cancelled, abandoned;
+	uint64_t ra_read, ra_hits, ra_wasted;
+};
+
+int zcs_wb_create(struct zcs_swap *swap, struct zcs_same *same, struct zcs_wb **wb);
+/* Ends the thread. No backup uses it any more. */
+void zcs_wb_destroy(struct zcs_wb *wb);
+void zcs_wb_stats(struct zcs_wb *wb, struct zcs_wb_stats *stats);
+
+/* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages marked. */
+uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last);
+/* Waits until nothing is marked or being written; the lock is given up meanwhile. */
+void zcs_wb_wait(struct zcs_backup *backup);
+/* A block that is being written is wanted back, or dropped: it is INSERTED again, at once. */
+void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio);
+/* The mark of a block that goes away. */
+void zcs_wb_unmark(struct zcs_backup *backup, struct zcs_folio *folio);
+
+/* Starts to read the block at @index into memory, if there is room without asking anybody to leave. */
+bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index);
+/* Whether the block at @index is being read ahead; then waits for it, the lock given up meanwhile. */
+bool zcs_wb_wait_read(struct zcs_backup *backup, uint64_t index);
+/* The block's slot is to be freed, when its read has ended. False: it is not being read. */
+bool zcs_wb_drop_read(struct zcs_backup *backup, uint64_t index);
+/* A block that was read ahead is taken (hit), or leaves unused. */
+void zcs_wb_ra_used(struct zcs_backup *backup, struct zcs_folio *folio, bool hit);
+
+#endif
