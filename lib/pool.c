@@ -215,6 +215,8 @@ int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64
 	p = new_pool(params);
 	if (!p)
 		return -ENOMEM;
+	/* all page numbers are the one arena's, however many nodes there are */
+	p->arena_shift = arena_shift(1);
 	if (bytes / ZCS_PAGE_SIZE > UINT64_C(1) << p->arena_shift)
 		err = -EINVAL;
 	else

@@ -22,8 +22,11 @@ static bool hugetlb_has_room(struct zcs_pool *pool, int node, uint64_t nr)
 	uint64_t cached = 0;
 
 	for (unsigned i = 0; i < pool->nr_shards; i++) {
+		const struct zcs_stack *st = &pool->shard[i].stack[zcs_type(node, ZCS_MAX_ORDER)];
+
 		pthread_mutex_lock(&pool->shard[i].lock);
-		cached += pool->shard[i].stack[zcs_type(node, ZCS_MAX_ORDER)].nr;
+		for (uint32_t e = 0; e < st->nr; e++)
+			cached += zcs_pool_ppn_arena(pool, st->entry[e])->kind == ZCS_ARENA_HUGETLB;
 		pthread_mutex_unlock(&pool->shard[i].lock);
 	}
 	return (zcs_sys_hugetlb_free() + cached) * ZCS_UNIT_PAGES >= nr;
@@ -159,7 +162,10 @@ static int fill_hole(struct zcs_pool *pool, struct zcs_folio *folio, const struc
 
 	if (err)
 		return err;
-	err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, effort, &huge);
+	/* what the system lacks may lie in our own lists: hugetlb above all */
+	do
+		err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, effort, &huge);
+	while (err && zcs_cache_shrink(pool, arena->node, UINT64_C(1) << order));
 	zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
 	if (err) {
 		zcs_pool_uncharge(pool, UINT64_C(1) << order);

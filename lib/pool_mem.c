@@ -20,6 +20,9 @@
 
 #include "pool_priv.h"
 #include "sys.h"
+#include "sys_io.h"
+
+#define FLYING_US 50u /* a write of 2 MiB takes ten times that */
 
 bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order)
 {
@@ -51,16 +54,45 @@ static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *
 	return pool->reclaim(pool->reclaim_arg, nr, ctx) > 0;
 }
 
+/*
+ * The last try: with every shard locked nothing moves between the lists and their users, so that what cannot
+ * be charged, with nothing cached and nothing leaving, is in use. -EAGAIN: something came into a list
+ * behind the back of make_room().
+ */
+static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
+{
+	bool more;
+	int err = 0;
+
+	for (unsigned i = 0; i < pool->nr_shards; i++)
+		pthread_mutex_lock(&pool->shard[i].lock);
+	/* looked at first: what leaves is uncharged before it stops counting as leaving */
+	more = atomic_load(&pool->leaving) || zcs_cache_pages(pool);
+	if (!try_charge(pool, nr))
+		err = more ? -EAGAIN : -ENOMEM;
+	for (unsigned i = 0; i < pool->nr_shards; i++)
+		pthread_mutex_unlock(&pool->shard[i].lock);
+	return err;
+}
+
 int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
 {
+	int err = -EAGAIN;
+
 	if (try_charge(pool, nr))
 		return 0;
 	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
-	while (nr <= pool->max_pages && make_room(pool, nr, ctx, effort))
-		if (try_charge(pool, nr))
-			return 0;
-	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_REFUSED, 1);
-	return -ENOMEM;
+	if (nr > pool->max_pages)
+		err = -ENOMEM;
+	while (err == -EAGAIN) {
+		if (!make_room(pool, nr, ctx, effort))
+			err = charge_or_refuse(pool, nr);
+		else if (try_charge(pool, nr))
+			err = 0;
+	}
+	if (err)
+		zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_REFUSED, 1);
+	return err;
 }
 
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr)
@@ -193,6 +225,8 @@ void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio)
 	struct zcs_arena *arena = zcs_folio_arena(folio);
 	uint64_t pfn = zcs_arena_pfn(arena, folio), nr = UINT64_C(1) << zcs_folio_ord(folio);
 
+	while (atomic_load(&pool->flying))
+		zcs_sys_sleep_us(FLYING_US);
 	if (zcs_arena_punch(arena, pfn, nr)) {
 		/* the next owner must not see this one's bytes */
 		memset(zcs_arena_linear(arena, pfn), 0, nr * ZCS_PAGE_SIZE);

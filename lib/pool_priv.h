@@ -64,6 +64,7 @@ struct zcs_shard {
  * @resident: pages that hold memory, limited by @max_pages (0: none)
  * @cached_estimate: cached pages, out by less than ZCS_DRIFT a shard
  * @leaving: pages of them that are just being given back to the system
+ * @flying: writes of pages that were taken back meanwhile; nothing is punched before they have ended
  * @kept, @home: pages (struct zcs_pool_stats)
  * @reclaim: asked for pages before an allocation fails on the limit; set by the device
  */
@@ -81,7 +82,7 @@ struct zcs_pool {
 	pthread_mutex_t grow;
 	pthread_rwlock_t shrinkers;
 	_Atomic unsigned next_order;
-	_Atomic uint64_t resident, leaving, kept, home;
+	_Atomic uint64_t resident, leaving, flying, kept, home;
 	_Atomic int64_t cached_estimate;
 	int64_t (*reclaim)(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
 	void *reclaim_arg;

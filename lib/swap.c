@@ -158,6 +158,14 @@ static void free_swap(struct zcs_swap *s)
 	free(s);
 }
 
+/* What was not there before a swap that could not be opened should not be there after it. */
+static void remove_made(const struct zcs_swap *s)
+{
+	for (unsigned i = 0; i < s->nr_devs; i++)
+		if (s->dev[i].made)
+			zcs_sys_unlink(s->dev[i].name);
+}
+
 static int new_swap(unsigned nr, struct zcs_swap **swap)
 {
 	struct zcs_swap *s = zcs_sys_calloc(ZCS_FAULT_ALLOC_SWAP, 1, sizeof(*s));
@@ -204,10 +212,12 @@ int zcs_swap_open(const char *text, struct zcs_swap **swap)
 	err = new_swap(nr, &s);
 	if (!err) {
 		err = set_up(s, specs, nr);
-		if (err)
+		if (err) {
+			remove_made(s);
 			free_swap(s);
-		else
+		} else {
 			*swap = s;
+		}
 	}
 	zcs_swap_free_specs(specs, nr);
 	return err;

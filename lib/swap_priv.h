@@ -61,6 +61,7 @@ struct zcs_swap_spec {
  * struct zcs_swap_dev - a device
  * @name: for messages
  * @first: its first slot in the swap
+ * @made: a kept file that did not exist before
  * @bytes: usable, a multiple of 2 MiB
  * @sector: a transfer is continued at a multiple of this
  * @direct: O_DIRECT is on
@@ -72,7 +73,7 @@ struct zcs_swap_spec {
 struct zcs_swap_dev {
 	char *name;
 	int fd;
-	bool block, keep, direct, discard, sparse;
+	bool block, keep, made, direct, discard, sparse;
 	int prio;
 	uint64_t bytes;
 	uint32_t sector, first;

@@ -267,7 +267,8 @@ static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsign
 			continue;
 		*slot += d->first;
 		if (i)
-			return 0;
+			head->turn_left = ZCS_CLUSTER_SLOTS;
+		head->turn = turn;
 		if (head->turn_left > 1u << order) {
 			head->turn_left -= 1u << order;
 		} else {

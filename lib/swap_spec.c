@@ -251,11 +251,11 @@ static int failed(const struct zcs_swap_dev *d, int err, const char *what)
 }
 
 /* Opens a file that may exist. */
-static int open_kept(struct zcs_swap_dev *d, bool *made)
+static int open_kept(struct zcs_swap_dev *d)
 {
 	int fd = zcs_sys_open(d->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 
-	*made = fd >= 0;
+	d->made = fd >= 0;
 	if (fd != -EEXIST)
 		return fd;
 	/* not to hang on a FIFO; the flag is gone once O_DIRECT is set or cleared */
@@ -290,7 +290,7 @@ static int open_file_error(const struct zcs_swap_dev *d, int err)
 	return failed(d, err, "cannot be opened");
 }
 
-static int open_file(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d, bool *made)
+static int open_file(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 {
 	struct zcs_sys_file f;
 	int err;
@@ -298,7 +298,7 @@ static int open_file(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d, b
 	if (!*spec->path)
 		d->fd = zcs_sys_open_unnamed(d->name);
 	else if (spec->keep)
-		d->fd = open_kept(d, made);
+		d->fd = open_kept(d);
 	else
 		d->fd = zcs_sys_open(d->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (d->fd < 0)
@@ -413,7 +413,6 @@ static int choose_direct(const struct zcs_swap_spec *spec, struct zcs_swap_dev *
 int zcs_swap_open_dev(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 {
 	const char *dir = getenv("TMPDIR");
-	bool made = false;
 	int err;
 
 	*d = (struct zcs_swap_dev){.fd = -1,
@@ -425,13 +424,11 @@ int zcs_swap_open_dev(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 	d->name = strdup(*spec->path ? spec->path : dir && *dir ? dir : "/tmp");
 	if (!d->name)
 		return -ENOMEM;
-	err = spec->block ? open_block(spec, d) : open_file(spec, d, &made);
+	err = spec->block ? open_block(spec, d) : open_file(spec, d);
 	if (!err && !spec->block)
 		err = size_file(spec, d);
 	if (!err)
 		err = choose_direct(spec, d);
-	if (err && made)
-		zcs_sys_unlink(d->name);
 	d->bytes -= d->bytes % ZCS_CLUSTER_BYTES;
 	return err;
 }

@@ -10,8 +10,9 @@
  * The protocol. A folio that is being written stays the backup's and is marked WRITING; it is freed once, by
  * the thread, when the write has ended. Who wants it back meanwhile does not wait: a request that was not
  * given to the device yet is cancelled, any other is abandoned (its slot is freed when it ends; that the
- * device reads pages that change is harmless, nobody will read that slot). A write that fails leaves the
- * folio resident and retires the slot.
+ * device reads pages that change is harmless, nobody will read that slot). Until an abandoned write has ended
+ * its pool punches nothing: a transfer that comes to a hole would bring its memory back, or find none. A
+ * write that fails leaves the folio resident and retires the slot.
  *
  * Nothing is allocated here: the queue is threaded through the backups, the requests are an array, and pages
  * are freed before anything else is asked for. The I/O thread never takes a backup's lock, so that who
@@ -38,7 +39,9 @@
  * @io: the swap's request; io.user is this
  * @b: whose it is; NULL: free. Who finds its own backup here and holds that one's lock may read the rest
  * @index, @order: the block; @folio: what is written, or read into
- * @abandoned: only the slot is to be freed when it ends (and the folio of a read); under the backup's lock
+ * @abandoned: only the slot is to be freed when it ends (and the folio of a read); under the backup's lock,
+ *	of a write under the wb's too
+ * @ended: the device has it no more; under the wb's lock
  */
 struct wb_req {
 	struct zcs_swap_req io;
@@ -46,7 +49,7 @@ struct wb_req {
 	_Atomic(struct zcs_backup *) b;
 	uint64_t index;
 	struct zcs_folio *folio;
-	bool abandoned;
+	bool abandoned, ended;
 	struct wb_req *next;
 };
 
@@ -106,6 +109,9 @@ static void ended(struct zcs_swap_req *io, int err)
 
 	io->err = err;
 	pthread_mutex_lock(&wb->lock);
+	r->ended = true;
+	if (io->op == ZCS_SWAP_WRITE && r->abandoned)
+		atomic_fetch_sub(&zcs_folio_pool(r->folio)->flying, 1);
 	r->next = wb->ended;
 	wb->ended = r;
 	pthread_cond_signal(&wb->wake);
@@ -139,6 +145,7 @@ static void start(struct wb_req *r, struct zcs_backup *b, enum zcs_swap_op op,
 				       .user = r };
 	r->index = blk->index;
 	r->folio = folio;
+	r->ended = false;
 	r->b = b;
 	b->in_flight++;
 	zcs_swap_submit(r->wb->swap, &r->io);
@@ -399,6 +406,17 @@ void zcs_wb_wait(struct zcs_backup *backup)
 		pthread_cond_wait(&backup->idle, &backup->lock);
 }
 
+/* The device has a write that nobody wants any more. */
+static void abandon(struct zcs_wb *wb, struct wb_req *r)
+{
+	pthread_mutex_lock(&wb->lock);
+	r->abandoned = true;
+	if (!r->ended)
+		atomic_fetch_add(&zcs_folio_pool(r->folio)->flying, 1);
+	wb->stats.abandoned++;
+	pthread_mutex_unlock(&wb->lock);
+}
+
 void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio)
 {
 	struct zcs_wb *wb = backup->store->wb;
@@ -410,8 +428,7 @@ void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio)
 	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
 	no_longer_pending(backup, folio);
 	if (!zcs_swap_cancel(wb->swap, &r->io)) {
-		r->abandoned = true;
-		bump(wb, &wb->stats.abandoned);
+		abandon(wb, r);
 		return;
 	}
 	zcs_swap_free(wb->swap, r->io.slot, r->io.order);
