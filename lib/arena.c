@@ -26,6 +26,7 @@
 #include "arena.h"
 #include "log.h"
 #include "sys.h"
+#include "sys_dev.h"
 #include "uapi.h"
 
 #define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
@@ -299,7 +300,7 @@ static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes)
 /*
  * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one page.
  * With -EBUSY the kernel refuses to collapse holes because the range, or the one behind it (its interval is
- * one page too long), traps somewhere: without holes it does.
+ * one page too long), traps somewhere: without holes it does, and fallocate() fills them fastest.
  */
 static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 {
@@ -308,7 +309,8 @@ static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 
 	if (!err)
 		err = zcs_sys_collapse(at, UNIT_BYTES);
-	if (err == -EBUSY && !zcs_sys_populate(at, UNIT_BYTES))
+	if (err == -EBUSY &&
+	    !zcs_sys_fallocate(a->fd, a->offset + pfn * ZCS_PAGE_SIZE, UNIT_BYTES))
 		err = zcs_sys_collapse(at, UNIT_BYTES);
 	return !err;
 }
@@ -384,6 +386,23 @@ int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
 	return map_range(arena, pfn, nr, true);
+}
+
+int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn)
+{
+	bool hugetlb = arena->kind == ZCS_ARENA_HUGETLB;
+	uint64_t first = hugetlb ? pfn & ~(uint64_t)(ZCS_UNIT_PAGES - 1) : pfn;
+
+	return zcs_sys_uffd_poison(arena->uffd, zcs_arena_user(arena, first),
+				   hugetlb ? UNIT_BYTES : ZCS_PAGE_SIZE);
+}
+
+/* UNREGISTER leaves the poison in the page table; CONTINUE replaces it (so on hugetlb the mapping itself). */
+void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	if (arena->uffd >= 0 && arena->kind != ZCS_ARENA_HUGETLB)
+		zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE,
+				      ZCS_PAGE_SIZE, false);
 }
 
 bool zcs_arena_is_clean(struct zcs_arena *arena, uint64_t pfn)

@@ -19,6 +19,7 @@
 #include "backup_priv.h"
 #include "log.h"
 #include "pool_priv.h"
+#include "probe.h"
 #include "same.h"
 #include "store_priv.h"
 #include "swap.h"
@@ -173,6 +174,7 @@ static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in, uin
 	b->resident_pages += UINT64_C(1) << in->order;
 	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, in->order, 1);
 	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
+	ZCS_PROBE3(insert, b, in->index, in->order);
 	if ((flags & ZCS_INSERT_WRITEBACK) && b->store->wb)
 		zcs_wb_mark(b, in->index, in->index + (UINT64_C(1) << in->order) - 1);
 }

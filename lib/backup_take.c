@@ -20,6 +20,7 @@
 #include "backup_priv.h"
 #include "log.h"
 #include "pool_priv.h"
+#include "probe.h"
 #include "same.h"
 #include "store_priv.h"
 #include "swap.h"
@@ -104,6 +105,7 @@ static void start_read(struct batch *batch, struct claim *c)
 				       .addr = linear_of(c->folio),
 				       .done = read_done,
 				       .user = c };
+	ZCS_PROBE3(read, batch->b, c->blk.index, c->blk.order);
 	zcs_swap_submit(batch->b->store->swap, &c->io);
 }
 
@@ -258,6 +260,7 @@ static void hand_out(struct batch *batch, struct claim *c)
 		keep_or_free_slot(b, c);
 	zcs_table_clear(&b->table, c->blk.index, c->blk.order);
 	zcs_folio_set_state(c->folio, batch->to);
+	ZCS_PROBE3(take, b, c->blk.index, c->blk.order);
 }
 
 /* An element that is not handed out: as it was, or resident with its slot if it was read all the same. */

@@ -54,6 +54,8 @@ static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *
 	return pool->reclaim(pool->reclaim_arg, nr, ctx) > 0;
 }
 
+const struct zcs_ctx zcs_ctx_touch = { .struct_size = sizeof(zcs_ctx_touch) };
+
 /*
  * The last try: with every shard locked nothing moves between the lists and their users, so that what cannot
  * be charged, with nothing cached and nothing leaving, is in use. -EAGAIN: something came into a list
@@ -75,23 +77,37 @@ static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
 	return err;
 }
 
-int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
+static int charge_by_force(struct zcs_pool *pool, uint64_t nr)
 {
-	int err = -EAGAIN;
+	atomic_fetch_add(&pool->resident, nr);
+	atomic_fetch_add(&pool->overshot, 1);
+	return 0;
+}
 
-	if (try_charge(pool, nr))
-		return 0;
+static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
+{
+	int err = nr > pool->max_pages ? -ENOMEM : -EAGAIN;
+
 	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
-	if (nr > pool->max_pages)
-		err = -ENOMEM;
 	while (err == -EAGAIN) {
 		if (!make_room(pool, nr, ctx, effort))
 			err = charge_or_refuse(pool, nr);
 		else if (try_charge(pool, nr))
 			err = 0;
 	}
+	if (err && ctx == &zcs_ctx_touch)
+		return charge_by_force(pool, nr);
 	if (err)
 		zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_REFUSED, 1);
+	return err;
+}
+
+int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
+{
+	int err = try_charge(pool, nr) ? 0 : charge_at_limit(pool, nr, ctx, effort);
+
+	if (pool->wake && atomic_load_explicit(&pool->resident, memory_order_relaxed) > pool->wake_pages)
+		pool->wake(pool->reclaim_arg);
 	return err;
 }
 

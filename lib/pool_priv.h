@@ -66,6 +66,8 @@ struct zcs_shard {
  * @leaving: pages of them that are just being given back to the system
  * @flying: writes of pages that were taken back meanwhile; nothing is punched before they have ended
  * @kept, @home: pages (struct zcs_pool_stats)
+ * @overshot: pages were taken over @max_pages for a touch (zcs_ctx_touch)
+ * @wake_pages, @wake: called when more than that is resident; must not block
  * @reclaim: asked for pages before an allocation fails on the limit; set by the device
  */
 struct zcs_pool {
@@ -84,6 +86,9 @@ struct zcs_pool {
 	_Atomic unsigned next_order;
 	_Atomic uint64_t resident, leaving, flying, kept, home;
 	_Atomic int64_t cached_estimate;
+	_Atomic uint64_t overshot;
+	uint64_t wake_pages;
+	void (*wake)(void *arg);
 	int64_t (*reclaim)(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
 	void *reclaim_arg;
 	void *stacks;
@@ -137,6 +142,9 @@ static inline size_t zcs_type(int node, unsigned order)
 }
 
 /* -- pool_mem.c: memory and the limit */
+/* The context of a touch: it is not refused on the pool's limit, which it may pass. */
+extern const struct zcs_ctx zcs_ctx_touch;
+
 int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort);
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
 int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,

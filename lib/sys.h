@@ -36,7 +36,7 @@ int zcs_sys_zap(void *addr, size_t bytes);
 
 /*
  * userfaultfd: full where allowed, else user mode only; *kernel tells which. *wp: writes to protected pages
- * are noted by the kernel itself (WP_ASYNC). Returns the fd.
+ * are noted by the kernel itself (WP_ASYNC), and pages can be poisoned. Returns the fd.
  */
 int zcs_sys_uffd(bool *kernel, bool *wp);
 int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp);

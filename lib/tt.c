@@ -219,6 +219,8 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 		enum run_kind kind;
 		uint64_t next = run_end(tt, first, end, &kind), pfn = tt->home.pfn + first;
 
+		if (tt->poisoned && kind >= RUN_PAGES)
+			zcs_arena_unpoison(tt->home.arena, pfn, next - first);
 		if (kind == RUN_PAGES)
 			err = zcs_arena_map(tt->home.arena, pfn, next - first);
 		else if (kind == RUN_CLEAN)

@@ -179,7 +179,7 @@ static int64_t purge_range(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	return (int64_t)done;
 }
 
-static int64_t backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags)
+int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags)
 {
 	uint64_t end = first + count;
 
@@ -206,7 +206,7 @@ static int64_t backup_range(struct zcs_tt *tt, uint64_t first, uint64_t count, u
 	if (flags & ~(ZCS_BACKUP_PURGE | ZCS_BACKUP_WRITEBACK))
 		return -EINVAL;
 	pthread_mutex_lock(&tt->lock);
-	ret = backup_locked(tt, first, count, flags);
+	ret = zcs_tt_backup_locked(tt, first, count, flags);
 	zcs_tt_unlock(tt);
 	return ret;
 }

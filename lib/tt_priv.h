@@ -22,6 +22,7 @@
  * @backup: NULL until set up
  * @pages, @handles: slots that are a page, that are a handle; the rest is empty
  * @backed_up: some slots were backed up or purged, and not everything is restored
+ * @poisoned: a page could not be read and was poisoned in the user map
  * @unmapped: resolving the user map failed for some pages; the next restore does it again
  */
 struct zcs_tt {
@@ -33,7 +34,7 @@ struct zcs_tt {
 	struct zcs_home home;
 	struct zcs_backup *backup;
 	uint64_t pages, handles;
-	bool backed_up, unmapped;
+	bool backed_up, unmapped, poisoned;
 };
 
 static inline bool zcs_tt_contiguous(const struct zcs_tt *tt)
@@ -49,6 +50,33 @@ static inline struct zcs_folio *zcs_tt_folio(const struct zcs_tt *tt, const stru
 /* The lock, for a call with a context: -EBUSY if that may not wait, -EINVAL if it is none. */
 int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx);
 void zcs_tt_unlock(struct zcs_tt *tt);
+
+/* -- tt_touch.c: what the device asks of a contiguous tt; they take the lock themselves */
+enum zcs_touch { ZCS_TOUCH_LATE, ZCS_TOUCH_EMPTY, ZCS_TOUCH_RESIDENT, ZCS_TOUCH_READ };
+
+/* Empty slots are from now on filled by touches and restores, as after a purge. */
+void zcs_tt_commit_on_touch(struct zcs_tt *tt);
+/* Restores the block of slot @index and resolves it; *what tells from where. */
+int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what);
+/* After -EIO: the touchers of the slot get SIGBUS. */
+void zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
+/* zcs_tt_backup(), -EBUSY if somebody holds the tt. */
+int64_t zcs_tt_try_backup(struct zcs_tt *tt, uint32_t flags);
+/* Frees what is inserted and needs no I/O for it; pages. -EBUSY if somebody holds the tt. */
+int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
+/* Begins to write back what is inserted; pages. -EBUSY if somebody holds the tt. */
+int64_t zcs_tt_try_writeback(struct zcs_tt *tt);
+struct zcs_tt_pages {
+	uint64_t mapped, inserted, written, same;
+};
+void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages);
+
+/* -- tt_restore.c, tt_backup.c; with the lock held */
+int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, const struct zcs_ctx *ctx,
+			  bool write);
+int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags);
+/* The block of slot @index, or of a contiguous tt's home if it is empty. */
+struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);
 
 /* -- tt.c; all with the lock held */
 /* Leaves in the tt's table, and in its backup's, for a block of @order at @index. */

@@ -129,46 +129,47 @@ static int map_again(struct zcs_tt *tt)
 	return zcs_tt_map(tt, 0, tt->nr);
 }
 
-/* Where the block that covers @first begins: blocks are restored whole. */
-static uint64_t block_start(const struct zcs_tt *tt, uint64_t first)
+/* Holes of a contiguous tt are filled by the blocks of its home, those of others one slot at a time. */
+struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
 {
-	struct zcs_block blk = zcs_table_get(&tt->table, first);
+	struct zcs_block blk = zcs_table_get(&tt->table, index);
 
 	if (blk.entry != ZCS_E_EMPTY)
-		return blk.index;
-	/* a hole of a contiguous tt is filled by the blocks of its home */
-	if (!zcs_tt_contiguous(tt))
-		return first;
-	for (unsigned order = ZCS_MAX_ORDER; order; order--) {
-		uint64_t at = first & ~((UINT64_C(1) << order) - 1);
+		return blk;
+	for (unsigned order = ZCS_MAX_ORDER; zcs_tt_contiguous(tt) && order; order--) {
+		uint64_t at = index & ~((UINT64_C(1) << order) - 1);
 		struct zcs_folio *folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + at);
+		enum zcs_folio_state state = zcs_folio_state(folio);
 
-		if (zcs_folio_ord(folio) == order && zcs_folio_state(folio) == ZCS_FS_HOME)
-			return at;
+		if (zcs_folio_ord(folio) == order && (state == ZCS_FS_HOME || state == ZCS_FS_KEPT))
+			return (struct zcs_block){ at, order, ZCS_E_EMPTY };
 	}
-	return first;
+	return (struct zcs_block){ index, 0, ZCS_E_EMPTY };
 }
 
-static int restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
-			  const struct zcs_ctx *ctx)
+/* @write: the pages are about to be written to, so what is clean need not be watched. */
+int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, const struct zcs_ctx *ctx,
+			  bool write)
 {
 	struct walk w = { .tt = tt, .ctx = ctx, .end = first + count };
 	int err, map_err;
 
 	if (!tt->backed_up)
 		return -EINVAL;
-	w.at = first = block_start(tt, first);
+	w.at = first = zcs_tt_block(tt, first).index;
 	err = map_again(tt);
 	zcs_tt_open_holes(tt, first, w.end);
 	while (w.at < w.end && !err)
 		err = restore_some(&w);
 	if (err)
 		zcs_tt_close_holes(tt, w.at, w.end);
+	if (write)
+		zcs_tt_forget_slots(tt, first, w.at);
 	map_err = zcs_tt_map(tt, first, w.at);
 	if (!err)
 		err = map_err;
 	if (!err && tt->pages == tt->nr)
-		tt->backed_up = false;
+		tt->backed_up = tt->poisoned = false;
 	return err;
 }
 
@@ -179,7 +180,7 @@ static int restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
 
 	if (err)
 		return err;
-	err = restore_locked(tt, first, count, ctx);
+	err = zcs_tt_restore_locked(tt, first, count, ctx, false);
 	zcs_tt_unlock(tt);
 	return err;
 }

@@ -25,6 +25,15 @@
 #ifndef UFFDIO_CONTINUE_MODE_WP
 #define UFFDIO_CONTINUE_MODE_WP ((__u64)1 << 1) /* 6.4 */
 #endif
+#ifndef UFFD_FEATURE_POISON
+#define UFFD_FEATURE_POISON (1 << 14) /* 6.6 */
+#define UFFDIO_POISON	    _IOWR(UFFDIO, 0x08, struct uffdio_poison)
+struct uffdio_poison {
+	struct uffdio_range range;
+	__u64 mode;
+	__s64 updated;
+};
+#endif
 #define ZCS_PAGEMAP_UFFD_WP (UINT64_C(1) << 57) /* 5.14 */
 #ifndef MFD_HUGE_2MB
 #define MFD_HUGE_2MB (21U << 26)

@@ -25,6 +25,7 @@
 #include "backup_priv.h"
 #include "log.h"
 #include "pool_priv.h"
+#include "probe.h"
 #include "same.h"
 #include "store_priv.h"
 #include "swap.h"
@@ -62,6 +63,7 @@ struct zcs_wb {
 	bool stop;
 	struct zcs_backup *queue, **queue_tail;
 	struct wb_req *free, *ended;
+	_Atomic uint64_t pending, freed;
 	struct zcs_wb_stats stats;
 	struct wb_req req[REQUESTS];
 };
@@ -162,6 +164,7 @@ static void transfer_ended(struct zcs_backup *b)
 static void no_longer_pending(struct zcs_backup *b, struct zcs_folio *folio)
 {
 	zcs_folio_set_flags(folio, 0, ZCS_FF_WB);
+	atomic_fetch_sub(&b->store->wb->pending, UINT64_C(1) << zcs_folio_ord(folio));
 	b->pending--;
 	pthread_cond_broadcast(&b->idle);
 }
@@ -207,6 +210,7 @@ static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zc
 	if (!r)
 		return false;
 	if (without_io(wb, b, blk, folio)) {
+		atomic_fetch_add(&wb->freed, zcs_block_pages(blk));
 		put_req(r);
 		return true;
 	}
@@ -284,6 +288,8 @@ static void write_ended(struct zcs_wb *wb, struct wb_req *r)
 	if (!r->io.err) {
 		bump(wb, &wb->stats.written_blocks);
 		zcs_backup_detach(b, &blk, ZCS_E_SLOT_BASE + r->io.slot);
+		atomic_fetch_add(&wb->freed, zcs_block_pages(&blk));
+		ZCS_PROBE3(writeback, b, blk.index, blk.order);
 		return;
 	}
 	b->wb_err = r->io.err;
@@ -367,6 +373,7 @@ static uint64_t mark_block(struct zcs_backup *b, const struct zcs_block *blk)
 	if (zcs_folio_flag(folio, ZCS_FF_WB))
 		return zcs_block_pages(blk);
 	zcs_folio_set_flags(folio, ZCS_FF_WB, 0);
+	atomic_fetch_add(&b->store->wb->pending, zcs_block_pages(blk));
 	b->pending++;
 	return zcs_block_pages(blk);
 }
@@ -397,6 +404,39 @@ uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last)
 	}
 	if (pages)
 		queue_range(backup, first, last);
+	return pages;
+}
+
+uint64_t zcs_wb_pending(struct zcs_wb *wb)
+{
+	return atomic_load_explicit(&wb->pending, memory_order_relaxed);
+}
+
+uint64_t zcs_wb_freed(struct zcs_wb *wb)
+{
+	return atomic_load_explicit(&wb->freed, memory_order_relaxed);
+}
+
+uint64_t zcs_wb_free_clean(struct zcs_backup *backup)
+{
+	struct zcs_wb *wb = backup->store->wb;
+	uint64_t pages = 0;
+
+	for (uint64_t i = 0; backup->resident_pages && i < backup->num_pages;) {
+		struct zcs_block blk = zcs_table_get(&backup->table, i);
+		struct zcs_folio *folio;
+
+		i = zcs_block_end(&blk);
+		if (!zcs_e_is_page(blk.entry))
+			continue;
+		folio = zcs_pool_folio(backup->pool, zcs_e_ppn(blk.entry));
+		if (!zcs_folio_flag(folio, ZCS_FF_SLOT) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
+			continue;
+		zcs_wb_ra_used(backup, folio, false);
+		zcs_backup_detach(backup, &blk, ZCS_E_SLOT_BASE + folio->aux);
+		bump(wb, &wb->stats.clean_blocks);
+		pages += zcs_block_pages(&blk);
+	}
 	return pages;
 }
 

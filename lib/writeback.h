@@ -28,6 +28,12 @@ int zcs_wb_create(struct zcs_swap *swap, struct zcs_same *same, struct zcs_wb **
 void zcs_wb_destroy(struct zcs_wb *wb);
 void zcs_wb_stats(struct zcs_wb *wb, struct zcs_wb_stats *stats);
 
+/* Pages that are marked or being written; by any thread, without a lock. */
+uint64_t zcs_wb_pending(struct zcs_wb *wb);
+/* Pages that writeback has freed, in all. */
+uint64_t zcs_wb_freed(struct zcs_wb *wb);
+/* Frees the resident blocks that need no I/O: their slot is still good. Returns pages. */
+uint64_t zcs_wb_free_clean(struct zcs_backup *backup);
 /* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages marked. */
 uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last);
 /* Waits until nothing is marked or being written; the lock is given up meanwhile. */

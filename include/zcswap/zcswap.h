@@ -20,6 +20,7 @@
 #include <zcswap/store.h>
 #include <zcswap/backup.h>
 #include <zcswap/tt.h>
+#include <zcswap/bo.h>
 #include <zcswap/fault.h>
 
 #endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Buffer objects: a contiguous tt whose home is the address, a place in the LRU, a pin count.
+ *
+ * A bo has no pages until it is touched: its tt starts as if it had been purged, and a touch of an empty
+ * slot commits a zero page. Sizes from 2 MiB on are rounded to huge pages, smaller ones to pages, which the
+ * small-page arena packs.
+ *
+ * Bos are found by address in a tree (tsearch), read by the fault threads. The last reference may be dropped
+ * where destroying is out of the question, by a walker that holds another bo's lock: then the background
+ * thread does it.
+ */
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+
+#include <zcswap/store.h>
+
+#include "device_priv.h"
+#include "log.h"
+#include "sys.h"
+#include "sys_dev.h"
+
+#define UNIT_BYTES  ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
+#define PIN_RETRIES 64
+
+static uint64_t rounded(uint64_t size)
+{
+	uint64_t to = size >= UNIT_BYTES ? UNIT_BYTES : ZCS_PAGE_SIZE;
+
+	return (size + to - 1) & ~(to - 1);
+}
+
+/* Ranges that overlap are equal: a key of one address finds the bo around it. */
+static int compare(const void *a, const void *b)
+{
+	const struct zcs_bo *x = a, *y = b;
+
+	if (x->end <= y->start)
+		return -1;
+	return x->start >= y->end;
+}
+
+static int add_to_tree(struct zcs_bo *bo)
+{
+	struct zcs_device *dev = bo->device;
+	void *node;
+
+	pthread_rwlock_wrlock(&dev->tree_lock);
+	node = zcs_fault(ZCS_FAULT_ALLOC_BO) ? NULL : tsearch(bo, &dev->tree, compare);
+	pthread_rwlock_unlock(&dev->tree_lock);
+	return node ? 0 : -ENOMEM;
+}
+
+struct zcs_bo *zcs_bo_find(struct zcs_device *dev, uintptr_t addr)
+{
+	struct zcs_bo key = { .start = addr, .end = addr + 1 }, **node, *bo = NULL;
+
+	pthread_rwlock_rdlock(&dev->tree_lock);
+	node = tfind(&key, &dev->tree, compare);
+	if (node) {
+		uint64_t refs = atomic_load(&(*node)->refs);
+
+		while (refs && !atomic_compare_exchange_weak(&(*node)->refs, &refs, refs + 1))
+			;
+		bo = refs ? *node : NULL;
+	}
+	pthread_rwlock_unlock(&dev->tree_lock);
+	return bo;
+}
+
+/* The tt, its backup, its address served by the fault threads. */
+static int make_tt(struct zcs_bo *bo, uint64_t size)
+{
+	struct zcs_device *dev = bo->device;
+	int err = zcs_tt_create(dev->pool, size / ZCS_PAGE_SIZE, ZCS_TT_CONTIGUOUS, &bo->tt);
+
+	if (err)
+		return err;
+	bo->start = (uintptr_t)zcs_tt_address(bo->tt);
+	bo->end = bo->start + size;
+	err = zcs_tt_setup_backup(bo->tt, dev->store);
+	if (!err)
+		err = zcs_touch_serve(dev, bo->tt->home.arena);
+	if (!err) {
+		zcs_tt_commit_on_touch(bo->tt);
+		err = add_to_tree(bo);
+	}
+	if (err)
+		zcs_tt_destroy(bo->tt);
+	return err;
+}
+
+/* With the LRU's lock held, or alone. */
+static void make_purgeable(struct zcs_bo *bo, bool purgeable)
+{
+	if (bo->purgeable != purgeable)
+		atomic_fetch_add(&bo->device->purgeables, purgeable ? 1 : UINT64_MAX);
+	bo->purgeable = purgeable;
+}
+
+static int new_bo(struct zcs_device *dev, uint64_t size, const struct zcs_bo_params *params,
+		  struct zcs_bo **bo)
+{
+	struct zcs_bo *b = zcs_sys_calloc(ZCS_FAULT_ALLOC_BO, 1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	b->device = dev;
+	b->refs = 1;
+	b->priority = params->priority;
+	err = make_tt(b, size);
+	if (err) {
+		free(b);
+		return err;
+	}
+	zcs_device_get(dev);
+	make_purgeable(b, params->flags & ZCS_BO_PURGEABLE);
+	atomic_fetch_add(&dev->bos, 1);
+	atomic_fetch_add(&dev->bytes, size);
+	zcs_lru_move(b, ZCS_LRU_ACTIVE, true);
+	*bo = b;
+	return 0;
+}
+
+int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_params *params,
+		  struct zcs_bo **bo)
+{
+	static const struct zcs_bo_params defaults = { .struct_size = sizeof(defaults), .priority = 1 };
+
+	if (!params)
+		params = &defaults;
+	if (!device || !bo || !size || size > INT64_MAX - UNIT_BYTES ||
+	    params->struct_size != sizeof(*params) || params->priority >= ZCS_PRIORITIES ||
+	    (params->flags & ~ZCS_BO_PURGEABLE))
+		return -EINVAL;
+	return new_bo(device, rounded(size), params, bo);
+}
+
+static void destroy(struct zcs_bo *bo)
+{
+	struct zcs_device *dev = bo->device;
+
+	pthread_rwlock_wrlock(&dev->tree_lock);
+	tdelete(bo, &dev->tree, compare);
+	pthread_rwlock_unlock(&dev->tree_lock);
+	zcs_bulk_remove(bo);
+	zcs_lru_remove(bo);
+	make_purgeable(bo, false);
+	if (bo->pins)
+		atomic_fetch_sub(&dev->pinned, 1);
+	atomic_fetch_sub(&dev->bos, 1);
+	atomic_fetch_sub(&dev->bytes, bo->end - bo->start);
+	zcs_tt_destroy(bo->tt);
+	free(bo);
+	zcs_device_unref(dev);
+}
+
+struct zcs_bo *zcs_bo_get(struct zcs_bo *bo)
+{
+	if (bo)
+		atomic_fetch_add(&bo->refs, 1);
+	return bo;
+}
+
+void zcs_bo_put(struct zcs_bo *bo)
+{
+	if (bo && atomic_fetch_sub(&bo->refs, 1) == 1)
+		destroy(bo);
+}
+
+void zcs_bo_put_later(struct zcs_bo *bo)
+{
+	struct zcs_device *dev = bo->device;
+
+	if (atomic_fetch_sub(&bo->refs, 1) != 1)
+		return;
+	pthread_mutex_lock(&dev->dead_lock);
+	SLIST_INSERT_HEAD(&dev->dead, bo, dead);
+	pthread_mutex_unlock(&dev->dead_lock);
+	zcs_evict_wake(dev);
+}
+
+void zcs_bo_destroy_dead(struct zcs_device *dev)
+{
+	for (;;) {
+		struct zcs_bo *bo;
+
+		pthread_mutex_lock(&dev->dead_lock);
+		bo = SLIST_FIRST(&dev->dead);
+		if (bo)
+			SLIST_REMOVE_HEAD(&dev->dead, dead);
+		pthread_mutex_unlock(&dev->dead_lock);
+		if (!bo)
+			return;
+		destroy(bo);
+	}
+}
+
+void *zcs_bo_address(struct zcs_bo *bo)
+{
+	return bo ? (void *)bo->start : NULL;
+}
+
+uint64_t zcs_bo_size(struct zcs_bo *bo)
+{
+	return bo ? bo->end - bo->start : 0;
+}
+
+/*
+ * Room is made with nothing locked: a restore that runs into the limit holds the tt's lock, and there only
+ * what needs no waiting is freed.
+ */
+static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
+{
+	struct zcs_device *dev = bo->device;
+	int err = -ENOMEM;
+
+	for (int i = 0; err == -ENOMEM && i < PIN_RETRIES; i++) {
+		err = zcs_tt_restore(bo->tt, ctx);
+		if (err == -EINVAL && (zcs_tt_flags(bo->tt) & ZCS_TT_POPULATED))
+			return 0;
+		if (err != -ENOMEM || (ctx && ctx->no_wait))
+			break;
+		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
+			break;
+	}
+	return err;
+}
+
+int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
+{
+	bool first;
+	int err;
+
+	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)))
+		return -EINVAL;
+	first = zcs_lru_pin(bo);
+	if (first)
+		zcs_count(bo->device->pinned);
+	err = restore_all(bo, ctx);
+	if (err) {
+		zcs_lru_unpin(bo);
+		if (first)
+			atomic_fetch_sub(&bo->device->pinned, 1);
+	}
+	return err;
+}
+
+void zcs_bo_unpin(struct zcs_bo *bo)
+{
+	if (!bo)
+		return;
+	if (!zcs_lru_unpin(bo))
+		zcs_misuse("zcs_bo_unpin: bo %p is not pinned; nothing done", (void *)bo);
+	else if (!zcs_lru_pins(bo))
+		atomic_fetch_sub(&bo->device->pinned, 1);
+}
+
+int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags)
+{
+	int64_t n;
+
+	if (!bo)
+		return -EINVAL;
+	if (zcs_lru_pins(bo))
+		return -EBUSY;
+	n = zcs_tt_backup(bo->tt, flags);
+	if (n > 0) {
+		zcs_count(bo->device->evicted);
+		zcs_lru_move(bo, flags ? ZCS_LRU_OUT : ZCS_LRU_INACTIVE, true);
+	}
+	return n;
+}
+
+int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint32_t flags)
+{
+	int64_t n;
+
+	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)))
+		return -EINVAL;
+	if (zcs_lru_pins(bo))
+		return -EBUSY;
+	if (ctx && ctx->no_wait)
+		n = zcs_tt_try_backup(bo->tt, flags);
+	else
+		n = zcs_tt_backup(bo->tt, flags);
+	if (n > 0) {
+		zcs_count(bo->device->evicted);
+		zcs_lru_move(bo, ZCS_LRU_OUT, true);
+	}
+	return n < 0 && n != -EINTR && n != -EINVAL ? -EBUSY : n;
+}
+
+int zcs_bo_prefetch(struct zcs_bo *bo)
+{
+	if (!bo)
+		return -EINVAL;
+	zcs_touch_fetch(bo);
+	return 0;
+}
+
+int zcs_bo_set_priority(struct zcs_bo *bo, unsigned priority)
+{
+	if (!bo || priority >= ZCS_PRIORITIES)
+		return -EINVAL;
+	zcs_lru_set_priority(bo, priority);
+	return 0;
+}
+
+int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable)
+{
+	int purged;
+
+	if (!bo)
+		return -EINVAL;
+	pthread_mutex_lock(&bo->device->lru.lock);
+	make_purgeable(bo, purgeable);
+	purged = bo->purged;
+	bo->purged = false;
+	pthread_mutex_unlock(&bo->device->lru.lock);
+	return purged;
+}

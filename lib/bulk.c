@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bulk moves. A bulk is a list of bos in the order they were added; moving it moves each member that is
+ * evictable to its LRU's tail, under one hold of the lock. Members that are evicted or pinned keep their
+ * membership and are passed over, so that nothing dangles when one leaves the LRU (what TTM's ranges got
+ * wrong).
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "device_priv.h"
+#include "sys.h"
+
+int zcs_bulk_create(struct zcs_device *device, struct zcs_bulk **bulk)
+{
+	struct zcs_bulk *b;
+
+	if (!device || !bulk)
+		return -EINVAL;
+	b = zcs_sys_calloc(ZCS_FAULT_ALLOC_BO, 1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	TAILQ_INIT(&b->members);
+	b->device = device;
+	zcs_device_get(device);
+	*bulk = b;
+	return 0;
+}
+
+int zcs_bulk_add(struct zcs_bulk *bulk, struct zcs_bo *bo)
+{
+	int err = 0;
+
+	if (!bulk || !bo)
+		return -EINVAL;
+	if (bo->device != bulk->device)
+		return -EXDEV;
+	pthread_mutex_lock(&bo->device->lru.lock);
+	if (bo->bulk) {
+		err = -EBUSY;
+	} else {
+		bo->bulk = bulk;
+		TAILQ_INSERT_TAIL(&bulk->members, bo, in_bulk);
+	}
+	pthread_mutex_unlock(&bo->device->lru.lock);
+	return err;
+}
+
+int zcs_bulk_remove(struct zcs_bo *bo)
+{
+	int err = 0;
+
+	if (!bo)
+		return -EINVAL;
+	pthread_mutex_lock(&bo->device->lru.lock);
+	if (bo->bulk) {
+		TAILQ_REMOVE(&bo->bulk->members, bo, in_bulk);
+		bo->bulk = NULL;
+	} else {
+		err = -ENOENT;
+	}
+	pthread_mutex_unlock(&bo->device->lru.lock);
+	return err;
+}
+
+static void move_tail(struct zcs_lru *lru, struct zcs_bo *bo)
+{
+	struct zcs_lru_head *head = &lru->list[bo->place][bo->priority];
+
+	TAILQ_REMOVE(head, bo, lru);
+	TAILQ_INSERT_TAIL(head, bo, lru);
+	bo->moved++;
+}
+
+int zcs_bulk_move_tail(struct zcs_bulk *bulk)
+{
+	struct zcs_lru *lru;
+	struct zcs_bo *bo;
+
+	if (!bulk)
+		return -EINVAL;
+	lru = &bulk->device->lru;
+	pthread_mutex_lock(&lru->lock);
+	TAILQ_FOREACH (bo, &bulk->members, in_bulk)
+		if (bo->place == ZCS_LRU_ACTIVE || bo->place == ZCS_LRU_INACTIVE)
+			move_tail(lru, bo);
+	pthread_mutex_unlock(&lru->lock);
+	return 0;
+}
+
+void zcs_bulk_destroy(struct zcs_bulk *bulk)
+{
+	struct zcs_bo *bo;
+
+	if (!bulk)
+		return;
+	pthread_mutex_lock(&bulk->device->lru.lock);
+	TAILQ_FOREACH (bo, &bulk->members, in_bulk)
+		bo->bulk = NULL;
+	pthread_mutex_unlock(&bulk->device->lru.lock);
+	zcs_device_unref(bulk->device);
+	free(bulk);
+}

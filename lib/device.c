@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device: one pool, one store, the LRU over its bos, the threads that serve them.
+ *
+ * References are held by the creator and by each bo (and bulk), so that destroying the device before its
+ * last bo is safe. The last reference may be dropped on one of the device's own threads (a bo that died in
+ * a walk is destroyed by the background thread): then a thread made for it takes the device down.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zcswap/store.h>
+
+#include "device_priv.h"
+#include "log.h"
+#include "sys.h"
+#include "sys_dev.h"
+#include "sys_io.h"
+
+static const struct zcs_device_params default_params = { .struct_size = sizeof(default_params) };
+
+static bool params_ok(const struct zcs_device_params *p)
+{
+	unsigned low = p->low_percent ? p->low_percent : 80, high = p->high_percent ? p->high_percent : 90;
+
+	return p->struct_size == sizeof(*p) && !(p->flags & ~ZCS_DEVICE_NO_PSI) && low < high &&
+	       high <= 100;
+}
+
+static void init(struct zcs_device *d)
+{
+	d->refs = 1;
+	zcs_lru_init(&d->lru);
+	TAILQ_INIT(&d->fetch);
+	SLIST_INIT(&d->dead);
+	pthread_rwlock_init(&d->tree_lock, NULL);
+	pthread_mutex_init(&d->arm_lock, NULL);
+	pthread_mutex_init(&d->fetch_lock, NULL);
+	pthread_mutex_init(&d->dead_lock, NULL);
+	pthread_mutex_init(&d->room_lock, NULL);
+	zcs_sys_cond_init(&d->room);
+	d->epfd = d->fetch_event = d->event = d->stop_event = d->psi = -1;
+}
+
+static void free_device(struct zcs_device *d)
+{
+	zcs_touch_stop(d);
+	zcs_evict_stop(d);
+	zcs_pool_destroy(d->pool);
+	zcs_store_close(d->store);
+	zcs_sys_close(d->epfd);
+	zcs_sys_close(d->fetch_event);
+	zcs_sys_close(d->stop_event);
+	zcs_sys_close(d->event);
+	zcs_sys_close(d->psi);
+	pthread_cond_destroy(&d->room);
+	pthread_mutex_destroy(&d->room_lock);
+	pthread_mutex_destroy(&d->dead_lock);
+	pthread_mutex_destroy(&d->fetch_lock);
+	pthread_mutex_destroy(&d->arm_lock);
+	pthread_rwlock_destroy(&d->tree_lock);
+	pthread_mutex_destroy(&d->lru.lock);
+	free(d);
+}
+
+static int open_events(struct zcs_device *d)
+{
+	d->epfd = zcs_sys_epoll();
+	d->fetch_event = d->epfd < 0 ? d->epfd : zcs_sys_event();
+	d->stop_event = d->fetch_event < 0 ? d->fetch_event : zcs_sys_event();
+	d->event = d->stop_event < 0 ? d->stop_event : zcs_sys_event();
+	return d->event < 0 ? d->event : 0;
+}
+
+static void wake(void *arg)
+{
+	zcs_evict_wake(arg);
+}
+
+/* The pool's limit and water marks; the hooks. */
+static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p)
+{
+	uint64_t max = d->pool->max_pages;
+
+	d->low = max * (p->low_percent ? p->low_percent : 80) / 100;
+	d->high = max * (p->high_percent ? p->high_percent : 90) / 100;
+	d->pool->reclaim_arg = d;
+	d->pool->reclaim = zcs_evict_hook;
+	if (!max)
+		return;
+	d->pool->wake_pages = d->high;
+	d->pool->wake = wake;
+}
+
+static int start(struct zcs_device *d, const struct zcs_device_params *p)
+{
+	int err = zcs_pool_create(p->pool.struct_size ? &p->pool : NULL, &d->pool);
+
+	if (!err)
+		err = zcs_store_open(p->store ? p->store : "mem:", &d->store);
+	if (!err)
+		err = open_events(d);
+	if (err)
+		return err;
+	connect_pool(d, p);
+	if (!(p->flags & ZCS_DEVICE_NO_PSI))
+		zcs_evict_watch_pressure(d);
+	err = zcs_touch_start(d);
+	return err ? err : zcs_evict_start(d);
+}
+
+int zcs_device_create(const struct zcs_device_params *params, struct zcs_device **device)
+{
+	struct zcs_device *d;
+	int err;
+
+	if (!params)
+		params = &default_params;
+	if (!device || !params_ok(params))
+		return -EINVAL;
+	d = zcs_sys_calloc(ZCS_FAULT_ALLOC_DEVICE, 1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	init(d);
+	err = start(d, params);
+	if (err)
+		free_device(d);
+	else
+		*device = d;
+	return err;
+}
+
+void zcs_device_get(struct zcs_device *dev)
+{
+	atomic_fetch_add(&dev->refs, 1);
+}
+
+static bool on_own_thread(const struct zcs_device *d)
+{
+	pthread_t self = pthread_self();
+
+	for (unsigned i = 0; i < d->nr_touchers; i++)
+		if (pthread_equal(self, d->toucher[i]))
+			return true;
+	return d->has_background && pthread_equal(self, d->background);
+}
+
+static void *take_down(void *arg)
+{
+	free_device(arg);
+	return NULL;
+}
+
+void zcs_device_unref(struct zcs_device *dev)
+{
+	pthread_t thread;
+
+	if (atomic_fetch_sub(&dev->refs, 1) != 1)
+		return;
+	if (!on_own_thread(dev)) {
+		free_device(dev);
+		return;
+	}
+	if (zcs_sys_thread(&thread, "zcs-down", take_down, dev))
+		zcs_warn("device %p: no thread to take it down; its memory is not freed", (void *)dev);
+	else
+		pthread_detach(thread);
+}
+
+void zcs_device_destroy(struct zcs_device *device)
+{
+	if (device)
+		zcs_device_unref(device);
+}
+
+static void fill_touches(struct zcs_stats *st, const struct zcs_touch_stats *t)
+{
+	st->touches = t->touches;
+	st->touch_ns = t->ns;
+	st->touch_empty = t->empty;
+	st->touch_resident = t->resident;
+	st->touch_read = t->read;
+	st->touch_late = t->late;
+	st->touch_errors = t->errors;
+	st->touch_waits = t->waits;
+	for (unsigned i = 0; i < ZCS_LATENCY_BUCKETS; i++)
+		st->latency[i] = t->latency[i];
+}
+
+static int deliver(const struct zcs_stats *st, struct zcs_stats *to)
+{
+	size_t size = to->struct_size;
+
+	memcpy(to, st, size < sizeof(*st) ? size : sizeof(*st));
+	to->struct_size = size;
+	return 0;
+}
+
+static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
+{
+	st->overshoots = d->pool->overshot;
+	st->evicted = d->evicted;
+	st->probes = d->probes;
+	st->purged = d->purged;
+	st->reclaims = d->reclaims;
+	st->background = d->rounds;
+	st->psi_events = d->psi_events;
+	st->psi = d->psi >= 0;
+	st->psi_error = d->psi_error;
+	st->touch = !d->no_touch;
+	st->kernel_touch = d->kernel_touch;
+}
+
+int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
+{
+	struct zcs_stats st = { .pool.struct_size = sizeof(st.pool) };
+
+	if (!device || !stats || stats->struct_size < sizeof(stats->struct_size))
+		return -EINVAL;
+	zcs_pool_stats(device->pool, &st.pool);
+	st.bos = device->bos;
+	st.pinned = device->pinned;
+	st.size_bytes = device->bytes;
+	st.resident_bytes = st.pool.resident_pages * ZCS_PAGE_SIZE;
+	st.mapped_bytes = st.pool.active_pages * ZCS_PAGE_SIZE;
+	st.inserted_bytes = st.pool.inserted_pages * ZCS_PAGE_SIZE;
+	pthread_mutex_lock(&device->lru.lock);
+	st.lru = device->lru.count;
+	pthread_mutex_unlock(&device->lru.lock);
+	fill_touches(&st, &device->stats);
+	fill_events(&st, device);
+	return deliver(&st, stats);
+}
+
+int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
+{
+	struct zcs_stats st = { .bos = 1 };
+	struct zcs_tt_pages pages;
+
+	if (!bo || !stats || stats->struct_size < sizeof(stats->struct_size))
+		return -EINVAL;
+	zcs_tt_count(bo->tt, &pages);
+	st.pinned = zcs_lru_pins(bo);
+	st.size_bytes = bo->end - bo->start;
+	st.mapped_bytes = pages.mapped * ZCS_PAGE_SIZE;
+	st.inserted_bytes = pages.inserted * ZCS_PAGE_SIZE;
+	st.resident_bytes = st.mapped_bytes + st.inserted_bytes;
+	st.written_bytes = pages.written * ZCS_PAGE_SIZE;
+	st.same_bytes = pages.same * ZCS_PAGE_SIZE;
+	fill_touches(&st, &bo->stats);
+	return deliver(&st, stats);
+}
+
+/* Every bo on a list, and its tt. */
+static int64_t check_bo(struct zcs_bo *bo, void *arg)
+{
+	if (zcs_tt_check(bo->tt))
+		*(int *)arg = -EUCLEAN;
+	return 0;
+}
+
+int zcs_device_check(struct zcs_device *device)
+{
+	int err = 0;
+
+	if (!device)
+		return -EINVAL;
+	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS; l++)
+		zcs_lru_walk(device, (enum zcs_lru_list)l, UINT64_MAX, check_bo, &err);
+	if (zcs_lru_check(device) || zcs_pool_check(device->pool) || zcs_store_check(device->store))
+		err = -EUCLEAN;
+	return err;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_DEVICE_PRIV_H
+#define ZCS_LIB_DEVICE_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <zcswap/bo.h>
+
+#include "tt_priv.h"
+
+#define ZCS_FAULT_THREADS 3u
+
+struct zcs_store;
+
+/*
+ * Where a bo is in the LRU:
+ *
+ *	ACTIVE	  mapped, as far as we know in use. Oldest first
+ *	INACTIVE  zapped and inserted, not written: a touch costs a few us and brings it back to ACTIVE;
+ *		  silence makes it a victim
+ *	OUT	  evicted: nothing to gain. TTM's unevictable list
+ *	OFF	  pinned, or being created or destroyed: in no list
+ */
+enum zcs_lru_list { ZCS_LRU_OFF, ZCS_LRU_ACTIVE, ZCS_LRU_INACTIVE, ZCS_LRU_OUT, ZCS_LRU_LISTS };
+
+TAILQ_HEAD(zcs_lru_head, zcs_bo);
+
+/*
+ * struct zcs_lru - every evictable bo of a device
+ * @lock: innermost: nothing is locked under it
+ * @list: by list and priority; OUT uses priority 0
+ * @walk: number of the last walk; @moves: counts every move, so that a walk sees that its place is gone
+ */
+struct zcs_lru {
+	pthread_mutex_t lock;
+	struct zcs_lru_head list[ZCS_LRU_LISTS][ZCS_PRIORITIES];
+	uint64_t walk;
+	uint64_t count;
+};
+
+struct zcs_touch_stats {
+	_Atomic uint64_t touches, ns, empty, resident, read, late, errors, waits;
+	_Atomic uint64_t latency[ZCS_LATENCY_BUCKETS];
+};
+
+/*
+ * struct zcs_bo - a contiguous tt with a place in the LRU
+ * @refs: users; walkers and fault threads hold one while they work
+ * @start, @end: addresses
+ * @lru, @place, @walked, @moved: under the LRU's lock: node, list, last walk that met it, moves so far
+ * @priority, @purgeable, @pins: under the LRU's lock as well
+ * @purged: content was dropped and the owner has not asked since
+ * @bulk, @in_bulk: the bulk it belongs to
+ * @probed_ns: when it was made INACTIVE
+ * @fetch, @fetching: node in the prefetch queue (which holds a reference)
+ * @dead: node in the list of bos that the background thread destroys
+ */
+struct zcs_bo {
+	struct zcs_device *device;
+	struct zcs_tt *tt;
+	_Atomic uint64_t refs;
+	uintptr_t start, end;
+	TAILQ_ENTRY(zcs_bo) lru;
+	enum zcs_lru_list place;
+	uint64_t walked, moved;
+	unsigned priority, pins;
+	bool purgeable, purged;
+	struct zcs_bulk *bulk;
+	TAILQ_ENTRY(zcs_bo) in_bulk;
+	uint64_t probed_ns;
+	TAILQ_ENTRY(zcs_bo) fetch;
+	bool fetching;
+	SLIST_ENTRY(zcs_bo) dead;
+	struct zcs_touch_stats stats;
+};
+
+struct zcs_bulk {
+	struct zcs_device *device;
+	TAILQ_HEAD(, zcs_bo) members;
+};
+
+/*
+ * struct zcs_device - pool, store, LRU, policy
+ * @refs: the creator and each bo
+ * @tree: bos by address (tsearch), under @tree_lock
+ * @low, @high: pages; 0: no limit of our own
+ * @epfd: userfaultfds of the arenas in use, and the prefetch event; @arenas: those in it, by slot
+ * @fetch_lock: protects @fetch and @fetch_set (the event is set)
+ * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
+ * @event: wakes the background thread; @awake: it is set
+ * @room: signalled, under @room_lock, when the background thread has freed something
+ */
+struct zcs_device {
+	_Atomic uint64_t refs;
+	struct zcs_pool *pool;
+	struct zcs_store *store;
+	struct zcs_lru lru;
+	pthread_rwlock_t tree_lock;
+	void *tree;
+	uint64_t low, high;
+	pthread_mutex_t arm_lock;
+	int epfd;
+	bool armed[ZCS_MAX_SLOTS];
+	bool no_touch, kernel_touch;
+	pthread_mutex_t fetch_lock;
+	struct zcs_lru_head fetch;
+	int fetch_event;
+	bool fetch_set;
+	pthread_mutex_t dead_lock;
+	SLIST_HEAD(, zcs_bo) dead;
+	int event, stop_event;
+	atomic_bool awake, stop;
+	int psi, psi_error;
+	pthread_mutex_t room_lock;
+	pthread_cond_t room;
+	pthread_t background;
+	pthread_t toucher[ZCS_FAULT_THREADS];
+	unsigned nr_touchers;
+	bool has_background;
+	_Atomic uint64_t random;
+	_Atomic uint64_t bos, bytes, pinned, purgeables;
+	struct zcs_touch_stats stats;
+	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events;
+};
+
+#define zcs_count(counter) atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed)
+
+/* -- lru.c */
+void zcs_lru_init(struct zcs_lru *lru);
+/* Moves a bo to a list, unless it is pinned (then it stays off). */
+void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place, bool tail);
+void zcs_lru_remove(struct zcs_bo *bo);
+/* 1 for the first pin, after which the bo is off the LRU; 0 for others. */
+bool zcs_lru_pin(struct zcs_bo *bo);
+/* True if it was pinned; the last unpin puts it at the tail. */
+bool zcs_lru_unpin(struct zcs_bo *bo);
+unsigned zcs_lru_pins(struct zcs_bo *bo);
+void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority);
+/*
+ * Calls @fn for each bo of a list, priority 0 first, oldest first, until the sum of what it returns reaches
+ * @target. Each bo is met once, whatever happens to it meanwhile. Negative values do not count, and the bo
+ * stays where it is. Returns the sum.
+ */
+uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
+		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg);
+int zcs_lru_check(struct zcs_device *dev);
+
+/* -- bo.c */
+struct zcs_bo *zcs_bo_find(struct zcs_device *dev, uintptr_t addr);
+/* Drops a reference where the bo cannot be destroyed. */
+void zcs_bo_put_later(struct zcs_bo *bo);
+void zcs_bo_destroy_dead(struct zcs_device *dev);
+
+/* -- touch.c */
+int zcs_touch_start(struct zcs_device *dev);
+void zcs_touch_stop(struct zcs_device *dev);
+/* Makes the fault threads serve an arena. */
+int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena);
+void zcs_touch_fetch(struct zcs_bo *bo);
+
+/* -- evict.c */
+int zcs_evict_start(struct zcs_device *dev);
+void zcs_evict_watch_pressure(struct zcs_device *dev);
+void zcs_evict_stop(struct zcs_device *dev);
+/* Wakes the background thread. */
+void zcs_evict_wake(struct zcs_device *dev);
+/* Frees pages with no lock held; waits for writes unless told not to. */
+uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool wait);
+/* Waits until the background thread has freed something, some milliseconds at most. */
+void zcs_evict_wait_for_room(struct zcs_device *dev, unsigned ms);
+/* The pool's hook: frees without waiting, whatever the caller holds. */
+int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
+
+/* -- device.c */
+void zcs_device_get(struct zcs_device *dev);
+/* The last reference frees the device; on the background thread it ends that thread's loop instead. */
+void zcs_device_unref(struct zcs_device *dev);
+
+#endif

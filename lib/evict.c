@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Eviction: who goes when memory is short, and the thread that sees to it.
+ *
+ *	pass 1  purgeable bos are dropped
+ *	pass 2  what needs no I/O: cached folios, inserted folios whose slot is still good
+ *	pass 3  inserted folios of INACTIVE bos are written back, oldest first; where there are too few,
+ *	        the oldest ACTIVE bos are probed: zapped and inserted, which makes them INACTIVE
+ *
+ * A probe is the second chance: a bo in use is touched within microseconds and is ACTIVE again, at the cost
+ * of one resident touch; one that stays silent for PROBE_NS is a victim, folio by folio, for what was touched
+ * in between is back in its tt and is not written.
+ *
+ * Three ways in: an allocation at the limit (zcs_evict_hook(), which holds other locks: passes 1 and 2 only,
+ * trying every lock), the background thread (above high until below low, and on the machine's memory
+ * pressure), and zcs_device_shrink().
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "device_priv.h"
+#include "log.h"
+#include "store_priv.h"
+#include "sys.h"
+#include "sys_dev.h"
+#include "sys_io.h"
+#include "writeback.h"
+
+#define PROBE_NS     2000000u
+#define STEP_US	     200u
+#define WAIT_NS	     UINT64_C(5000000000)
+#define PSI_STALL_MS 150u
+#define PSI_WINDOW_S 2u
+#define PSI_PART     8u /* of what is resident goes on an event: one part in */
+
+/* -- what is done to one bo */
+
+static int64_t purge_one(struct zcs_bo *bo, void *arg)
+{
+	struct zcs_lru *lru = &bo->device->lru;
+	int64_t n;
+	bool may;
+
+	(void)arg;
+	pthread_mutex_lock(&lru->lock);
+	may = bo->purgeable && !bo->pins;
+	pthread_mutex_unlock(&lru->lock);
+	n = may ? zcs_tt_try_backup(bo->tt, ZCS_BACKUP_PURGE) : -EBUSY;
+	if (n <= 0)
+		return n;
+	pthread_mutex_lock(&lru->lock);
+	bo->purged = true;
+	pthread_mutex_unlock(&lru->lock);
+	zcs_count(bo->device->purged);
+	zcs_lru_move(bo, ZCS_LRU_OUT, true);
+	return n;
+}
+
+static int64_t clean_one(struct zcs_bo *bo, void *arg)
+{
+	(void)arg;
+	return zcs_tt_try_free_clean(bo->tt);
+}
+
+static int64_t probe_one(struct zcs_bo *bo, void *arg)
+{
+	int64_t n = zcs_tt_try_backup(bo->tt, 0);
+
+	(void)arg;
+	if (n < 0)
+		return n;
+	zcs_count(bo->device->probes);
+	bo->probed_ns = zcs_sys_now_ns();
+	zcs_lru_move(bo, ZCS_LRU_INACTIVE, true);
+	return n;
+}
+
+/* @arg: whether to be patient with what was probed just now */
+static int64_t write_one(struct zcs_bo *bo, void *arg)
+{
+	const bool *patient = arg;
+	int64_t n;
+
+	if (*patient && zcs_sys_now_ns() - bo->probed_ns < PROBE_NS)
+		return -EBUSY;
+	n = zcs_tt_try_writeback(bo->tt);
+	if (n < 0)
+		return n;
+	if (n)
+		zcs_count(bo->device->evicted);
+	zcs_lru_move(bo, ZCS_LRU_OUT, true);
+	return n;
+}
+
+/* -- passes */
+
+static uint64_t pass_purge(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = 0;
+
+	if (!atomic_load(&dev->purgeables))
+		return 0;
+	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS && n < pages; l++)
+		n += zcs_lru_walk(dev, (enum zcs_lru_list)l, pages - n, purge_one, NULL);
+	return n;
+}
+
+static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = zcs_cache_shrink(dev->pool, -1, pages);
+
+	if (n < pages && dev->store->wb)
+		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, clean_one, NULL);
+	return n;
+}
+
+/* Begins to write; pages that will be free when that has ended. */
+static uint64_t pass_write(struct zcs_device *dev, uint64_t pages, bool patient)
+{
+	uint64_t n = zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages, write_one, &patient);
+
+	if (n >= pages)
+		return n;
+	zcs_lru_walk(dev, ZCS_LRU_ACTIVE, pages - n, probe_one, NULL);
+	if (!patient)
+		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
+	return n;
+}
+
+static uint64_t without_io(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = pass_purge(dev, pages);
+
+	return n < pages ? n + pass_clean(dev, pages - n) : n;
+}
+
+/* Until @pages more are free than @before says, or nothing is left to wait for. */
+static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_t pages)
+{
+	uint64_t end = zcs_sys_now_ns() + WAIT_NS;
+
+	while (zcs_wb_freed(dev->store->wb) - before < pages && zcs_wb_pending(dev->store->wb) &&
+	       zcs_sys_now_ns() < end)
+		zcs_sys_sleep_us(STEP_US / 2);
+	return zcs_wb_freed(dev->store->wb) - before;
+}
+
+uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool wait)
+{
+	struct zcs_wb *wb = dev->store->wb;
+	uint64_t n = without_io(dev, pages), before;
+
+	if (n >= pages || !writeback || !wb)
+		return n;
+	before = zcs_wb_freed(wb);
+	pass_write(dev, pages - n, false);
+	return wait ? n + wait_for_writes(dev, before, pages - n) : n;
+}
+
+int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
+{
+	struct zcs_device *dev = arg;
+
+	(void)ctx;
+	zcs_count(dev->reclaims);
+	zcs_evict_wake(dev);
+	return (int64_t)without_io(dev, nr_pages);
+}
+
+int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t flags)
+{
+	uint64_t pages = bytes / ZCS_PAGE_SIZE + (bytes % ZCS_PAGE_SIZE != 0), n;
+
+	if (!device || (flags & ~ZCS_SHRINK_NO_WRITEBACK))
+		return -EINVAL;
+	n = zcs_evict_pages(device, pages, !(flags & ZCS_SHRINK_NO_WRITEBACK), true);
+	return (int64_t)(n * ZCS_PAGE_SIZE);
+}
+
+/* -- the background thread */
+
+void zcs_evict_wake(struct zcs_device *dev)
+{
+	if (!atomic_exchange(&dev->awake, true))
+		zcs_sys_event_add(dev->event);
+}
+
+void zcs_evict_wait_for_room(struct zcs_device *dev, unsigned ms)
+{
+	struct timespec until = zcs_sys_deadline((uint64_t)ms * 1000000u);
+
+	pthread_mutex_lock(&dev->room_lock);
+	pthread_cond_timedwait(&dev->room, &dev->room_lock, &until);
+	pthread_mutex_unlock(&dev->room_lock);
+}
+
+static void tell_waiters(struct zcs_device *dev)
+{
+	pthread_mutex_lock(&dev->room_lock);
+	pthread_cond_broadcast(&dev->room);
+	pthread_mutex_unlock(&dev->room_lock);
+}
+
+/* One round towards @target resident pages; false: nothing can be done, or nothing is left to do. */
+static bool round_towards(struct zcs_device *dev, uint64_t target)
+{
+	struct zcs_wb *wb = dev->store->wb;
+	uint64_t resident = atomic_load(&dev->pool->resident), pending = wb ? zcs_wb_pending(wb) : 0;
+	uint64_t excess = resident > target ? resident - target : 0, n;
+
+	if (!excess)
+		return false;
+	zcs_count(dev->rounds);
+	n = without_io(dev, excess);
+	if (wb && n + pending < excess)
+		n += pass_write(dev, excess - n - pending, true);
+	return n || pending || (wb && dev->lru.count);
+}
+
+/* A round that finds only bos it has just probed makes no progress; a few such rounds are patience. */
+static void balance(struct zcs_device *dev, uint64_t target)
+{
+	uint64_t last = UINT64_MAX, same = 0;
+
+	while (!dev->stop && same < 2 * PROBE_NS / 1000 / STEP_US && round_towards(dev, target)) {
+		uint64_t now = atomic_load(&dev->pool->resident);
+		bool moving = now < last || (dev->store->wb && zcs_wb_pending(dev->store->wb));
+
+		same = moving ? 0 : same + 1;
+		last = now;
+		tell_waiters(dev);
+		zcs_bo_destroy_dead(dev);
+		zcs_sys_sleep_us(STEP_US);
+	}
+	tell_waiters(dev);
+}
+
+static void on_pressure(struct zcs_device *dev)
+{
+	uint64_t resident = atomic_load(&dev->pool->resident);
+
+	zcs_count(dev->psi_events);
+	balance(dev, resident - resident / PSI_PART);
+}
+
+static void *run(void *arg)
+{
+	struct zcs_device *dev = arg;
+
+	while (!dev->stop) {
+		bool woken, pressed;
+
+		zcs_sys_poll(dev->event, dev->psi, -1, &woken, &pressed);
+		if (woken)
+			zcs_sys_event_clear(dev->event);
+		atomic_store(&dev->awake, false);
+		zcs_bo_destroy_dead(dev);
+		if (pressed)
+			on_pressure(dev);
+		if (dev->high && atomic_load(&dev->pool->resident) > dev->high)
+			balance(dev, dev->low);
+		else
+			tell_waiters(dev);
+	}
+	return NULL;
+}
+
+void zcs_evict_watch_pressure(struct zcs_device *dev)
+{
+	dev->psi = zcs_sys_psi(PSI_STALL_MS, PSI_WINDOW_S);
+	if (dev->psi < 0) {
+		dev->psi_error = -dev->psi;
+		zcs_debug("memory pressure is not watched: %s", strerror(dev->psi_error));
+	}
+}
+
+int zcs_evict_start(struct zcs_device *dev)
+{
+	int err = zcs_sys_thread(&dev->background, "zcs-evict", run, dev);
+
+	dev->has_background = !err;
+	return err;
+}
+
+void zcs_evict_stop(struct zcs_device *dev)
+{
+	dev->stop = true;
+	zcs_sys_event_add(dev->event);
+	if (dev->has_background)
+		pthread_join(dev->background, NULL);
+	dev->has_background = false;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The LRU: lists of bos by priority, and the one walk over them.
+ *
+ * A walk meets each bo once: it stamps what it met, and goes on behind the last one as long as that stays
+ * in place (its count of moves tells), else again from the head, over what is stamped. So a bo that fails
+ * stays where it is and does not stop the walk, one that moves to the tail while the walk is on is not met
+ * twice, and the walk ends.
+ */
+#include <errno.h>
+
+#include "device_priv.h"
+#include "log.h"
+
+void zcs_lru_init(struct zcs_lru *lru)
+{
+	pthread_mutex_init(&lru->lock, NULL);
+	for (unsigned l = 0; l < ZCS_LRU_LISTS; l++)
+		for (unsigned p = 0; p < ZCS_PRIORITIES; p++)
+			TAILQ_INIT(&lru->list[l][p]);
+}
+
+static struct zcs_lru_head *head_of(struct zcs_lru *lru, enum zcs_lru_list place, unsigned priority)
+{
+	return &lru->list[place][place == ZCS_LRU_OUT ? 0 : priority];
+}
+
+/* With the lock held. */
+static void leave(struct zcs_lru *lru, struct zcs_bo *bo)
+{
+	if (bo->place == ZCS_LRU_OFF)
+		return;
+	TAILQ_REMOVE(head_of(lru, bo->place, bo->priority), bo, lru);
+	bo->place = ZCS_LRU_OFF;
+	bo->moved++;
+	lru->count--;
+}
+
+static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place, bool tail)
+{
+	if (tail)
+		TAILQ_INSERT_TAIL(head_of(lru, place, bo->priority), bo, lru);
+	else
+		TAILQ_INSERT_HEAD(head_of(lru, place, bo->priority), bo, lru);
+	bo->place = place;
+	lru->count++;
+}
+
+void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place, bool tail)
+{
+	struct zcs_lru *lru = &bo->device->lru;
+
+	pthread_mutex_lock(&lru->lock);
+	leave(lru, bo);
+	if (!bo->pins)
+		enter(lru, bo, place, tail);
+	pthread_mutex_unlock(&lru->lock);
+}
+
+void zcs_lru_remove(struct zcs_bo *bo)
+{
+	struct zcs_lru *lru = &bo->device->lru;
+
+	pthread_mutex_lock(&lru->lock);
+	leave(lru, bo);
+	pthread_mutex_unlock(&lru->lock);
+}
+
+bool zcs_lru_pin(struct zcs_bo *bo)
+{
+	struct zcs_lru *lru = &bo->device->lru;
+	bool first;
+
+	pthread_mutex_lock(&lru->lock);
+	first = !bo->pins++;
+	leave(lru, bo);
+	pthread_mutex_unlock(&lru->lock);
+	return first;
+}
+
+bool zcs_lru_unpin(struct zcs_bo *bo)
+{
+	struct zcs_lru *lru = &bo->device->lru;
+	bool pinned;
+
+	pthread_mutex_lock(&lru->lock);
+	pinned = bo->pins > 0;
+	if (pinned && !--bo->pins)
+		enter(lru, bo, ZCS_LRU_ACTIVE, true);
+	pthread_mutex_unlock(&lru->lock);
+	return pinned;
+}
+
+void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority)
+{
+	struct zcs_lru *lru = &bo->device->lru;
+	enum zcs_lru_list place;
+
+	pthread_mutex_lock(&lru->lock);
+	place = bo->place;
+	leave(lru, bo);
+	bo->priority = priority;
+	if (place != ZCS_LRU_OFF)
+		enter(lru, bo, place, true);
+	pthread_mutex_unlock(&lru->lock);
+}
+
+unsigned zcs_lru_pins(struct zcs_bo *bo)
+{
+	unsigned pins;
+
+	pthread_mutex_lock(&bo->device->lru.lock);
+	pins = bo->pins;
+	pthread_mutex_unlock(&bo->device->lru.lock);
+	return pins;
+}
+
+struct cursor {
+	struct zcs_bo *last; /* reference held */
+	uint64_t moved;
+};
+
+/* Takes a reference unless the last one is gone. */
+static bool get_live(struct zcs_bo *bo)
+{
+	uint64_t refs = atomic_load(&bo->refs);
+
+	while (refs)
+		if (atomic_compare_exchange_weak(&bo->refs, &refs, refs + 1))
+			return true;
+	return false;
+}
+
+static struct zcs_bo *next(struct zcs_lru *lru, struct zcs_lru_head *head, struct cursor *c, uint64_t walk)
+{
+	struct zcs_bo *bo;
+
+	pthread_mutex_lock(&lru->lock);
+	bo = c->last && c->moved == c->last->moved ? TAILQ_NEXT(c->last, lru) : TAILQ_FIRST(head);
+	while (bo && (bo->walked == walk || !get_live(bo)))
+		bo = TAILQ_NEXT(bo, lru);
+	if (bo) {
+		bo->walked = walk;
+		c->moved = bo->moved;
+	}
+	pthread_mutex_unlock(&lru->lock);
+	if (c->last)
+		zcs_bo_put_later(c->last);
+	c->last = bo;
+	return bo;
+}
+
+uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
+		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg)
+{
+	struct zcs_lru *lru = &dev->lru;
+	struct cursor c = { 0 };
+	uint64_t sum = 0, walk;
+
+	pthread_mutex_lock(&lru->lock);
+	walk = ++lru->walk;
+	pthread_mutex_unlock(&lru->lock);
+	for (unsigned p = 0; p < ZCS_PRIORITIES && sum < target; p++) {
+		struct zcs_lru_head *head = head_of(lru, place, p);
+
+		while (sum < target && next(lru, head, &c, walk)) {
+			int64_t n = fn(c.last, arg);
+
+			sum += n > 0 ? (uint64_t)n : 0;
+		}
+		if (c.last)
+			zcs_bo_put_later(c.last);
+		c.last = NULL;
+	}
+	return sum;
+}
+
+static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned priority, uint64_t *count)
+{
+	struct zcs_bo *bo;
+	int err = 0;
+
+	TAILQ_FOREACH (bo, head_of(lru, place, priority), lru) {
+		++*count;
+		if (bo->place == place && !bo->pins && (place == ZCS_LRU_OUT || bo->priority == priority))
+			continue;
+		zcs_warn("zcs_device_check: bo %p is in list %d of priority %u, its state says %d, %u, %u "
+			 "pins",
+			 (void *)bo, (int)place, priority, (int)bo->place, bo->priority, bo->pins);
+		err = -EUCLEAN;
+	}
+	return err;
+}
+
+int zcs_lru_check(struct zcs_device *dev)
+{
+	struct zcs_lru *lru = &dev->lru;
+	uint64_t count = 0;
+	int err = 0;
+
+	pthread_mutex_lock(&lru->lock);
+	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS; l++)
+		for (unsigned p = 0; p < (l == ZCS_LRU_OUT ? 1 : ZCS_PRIORITIES); p++)
+			if (check_list(lru, (enum zcs_lru_list)l, p, &count))
+				err = -EUCLEAN;
+	if (count != lru->count) {
+		zcs_warn("zcs_device_check: %llu bos walked, %llu counted", (unsigned long long)count,
+			 (unsigned long long)lru->count);
+		err = -EUCLEAN;
+	}
+	pthread_mutex_unlock(&lru->lock);
+	return err;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls of the device: epoll, userfaultfd events, pressure stall information, the clock. As in sys.c,
+ * each that can fail has a fault point.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys.h"
+#include "sys_dev.h"
+#include "uapi.h"
+
+int zcs_sys_epoll(void)
+{
+	int err = zcs_fault(ZCS_FAULT_EPOLL), fd;
+
+	if (err)
+		return -err;
+	fd = epoll_create1(EPOLL_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int zcs_sys_epoll_add(int epfd, int fd, void *ptr, bool exclusive)
+{
+	struct epoll_event ev = { .events = EPOLLIN | (exclusive ? (uint32_t)EPOLLEXCLUSIVE : 0),
+				  .data.ptr = ptr };
+
+	return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+int zcs_sys_epoll_wait(int epfd, int ms, void **ptr)
+{
+	struct epoll_event ev;
+	int n = epoll_wait(epfd, &ev, 1, ms);
+
+	if (n == 1)
+		*ptr = ev.data.ptr;
+	return n == 1;
+}
+
+int zcs_sys_uffd_read(int uffd, struct zcs_sys_touch *touch)
+{
+	int err = zcs_fault(ZCS_FAULT_UFFD_READ);
+	struct uffd_msg msg;
+
+	if (err)
+		return -err;
+	if (read(uffd, &msg, sizeof(msg)) != sizeof(msg))
+		return -EAGAIN;
+	if (msg.event != UFFD_EVENT_PAGEFAULT)
+		return -EAGAIN;
+	touch->addr = (uintptr_t)msg.arg.pagefault.address;
+	touch->write = msg.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE;
+	return 0;
+}
+
+int zcs_sys_uffd_poison(int uffd, void *addr, size_t bytes)
+{
+	struct uffdio_poison p = { .range = { (uintptr_t)addr, bytes } };
+	int err = zcs_fault(ZCS_FAULT_UFFD_POISON);
+
+	if (err)
+		return -err;
+	return ioctl(uffd, UFFDIO_POISON, &p) ? -errno : 0;
+}
+
+void zcs_sys_event_clear(int fd)
+{
+	uint64_t n;
+	ssize_t got = read(fd, &n, sizeof(n));
+
+	(void)got;
+}
+
+static int open_trigger(const char *path, const char *trigger)
+{
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, trigger, strlen(trigger) + 1) >= 0)
+		return fd;
+	err = errno;
+	close(fd);
+	return -err;
+}
+
+/* The cgroup v2 of the process, where the machine's file is not to be had (containers). */
+static int open_cgroup_trigger(const char *trigger)
+{
+	char line[512], path[640] = "";
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.pressure", line + 3);
+	}
+	if (f)
+		fclose(f);
+	return *path ? open_trigger(path, trigger) : -ENOENT;
+}
+
+int zcs_sys_psi(unsigned stall_ms, unsigned window_s)
+{
+	char trigger[64];
+	int err = zcs_fault(ZCS_FAULT_PSI), fd;
+
+	if (err)
+		return -err;
+	snprintf(trigger, sizeof(trigger), "some %u %u", stall_ms * 1000, window_s * 1000000);
+	fd = open_trigger("/proc/pressure/memory", trigger);
+	if (fd >= 0)
+		return fd;
+	err = open_cgroup_trigger(trigger);
+	return err >= 0 ? err : fd;
+}
+
+void zcs_sys_poll(int event, int psi, int ms, bool *woken, bool *pressed)
+{
+	struct pollfd fds[2] = { { .fd = event, .events = POLLIN }, { .fd = psi, .events = POLLPRI } };
+	int n = poll(fds, psi >= 0 ? 2 : 1, ms);
+
+	*woken = n > 0 && (fds[0].revents & POLLIN);
+	*pressed = n > 0 && (fds[1].revents & POLLPRI);
+}
+
+uint64_t zcs_sys_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void zcs_sys_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Restore on touch: the threads that read the userfaultfds.
+ *
+ *	a thread touches ──▶ event ──▶ fault thread: whose is the address, restore the block, resolve
+ *	an evicted page                               (which wakes whoever waits for it)
+ *
+ * Several threads, so that a slow read does not hold up a folio that is resident; each takes one event at a
+ * time. They take no lock under which anybody waits for an event. Waking a sleeping thread is most of what a
+ * touch of a resident folio costs (40 to 55 us on an idle CPU, measured), therefore a thread that just had
+ * work looks for more, for SPIN_NS, before it sleeps.
+ *
+ * Room: a touch is never refused on the pool's limit, it overshoots; when the overshoot is over an eighth the
+ * fault thread waits, with nothing locked, until the background thread has caught up a little. When the
+ * system itself has no page the thread evicts and tries again, for as long as it takes: the toucher cannot
+ * be told. A page whose only copy cannot be read is poisoned: its touchers get SIGBUS.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "device_priv.h"
+#include "log.h"
+#include "probe.h"
+#include "sys.h"
+#include "sys_dev.h"
+#include "sys_io.h"
+
+#define SPIN_NS	      20000u
+#define OVERSHOOT_MAX 8u /* one part in */
+#define WAIT_MS	      10u
+#define WAITS_MAX     100u
+
+static void throttle(struct zcs_device *dev, struct zcs_bo *bo)
+{
+	uint64_t max = dev->pool->max_pages;
+
+	for (unsigned i = 0; max && i < WAITS_MAX; i++) {
+		if (atomic_load(&dev->pool->resident) <= max + max / OVERSHOOT_MAX)
+			return;
+		zcs_count(dev->stats.waits);
+		zcs_count(bo->stats.waits);
+		zcs_evict_wake(dev);
+		zcs_evict_wait_for_room(dev, WAIT_MS);
+	}
+}
+
+/* Restores, however long it takes to find a page; other errors are returned. */
+static int restore(struct zcs_device *dev, struct zcs_bo *bo, uint64_t index, bool write,
+		   enum zcs_touch *what)
+{
+	int err;
+
+	throttle(dev, bo);
+	while ((err = zcs_tt_touch(bo->tt, index, write, what)) == -ENOMEM && !dev->stop) {
+		zcs_count(dev->stats.waits);
+		zcs_count(bo->stats.waits);
+		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
+			zcs_sys_sleep_us(1000);
+	}
+	return err;
+}
+
+static void count_touch(struct zcs_touch_stats *s, enum zcs_touch what, uint64_t ns)
+{
+	unsigned bucket = ns < 2000 ? 0 : 63u - (unsigned)__builtin_clzll(ns / 1000);
+
+	zcs_count(s->touches);
+	atomic_fetch_add_explicit(&s->ns, ns, memory_order_relaxed);
+	zcs_count(s->latency[bucket < ZCS_LATENCY_BUCKETS ? bucket : ZCS_LATENCY_BUCKETS - 1]);
+	if (what == ZCS_TOUCH_EMPTY)
+		zcs_count(s->empty);
+	else if (what == ZCS_TOUCH_RESIDENT)
+		zcs_count(s->resident);
+	else if (what == ZCS_TOUCH_READ)
+		zcs_count(s->read);
+	else
+		zcs_count(s->late);
+}
+
+static uint64_t next_random(struct zcs_device *dev)
+{
+	uint64_t x = atomic_fetch_add_explicit(&dev->random, UINT64_C(0x9e3779b97f4a7c15),
+					       memory_order_relaxed);
+
+	x ^= x >> 31;
+	x *= UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ x >> 29;
+}
+
+/*
+ * Where a touched bo goes. What was silent and is wanted again is in use: to the tail. What had to be read
+ * again goes to the head, all but one in 32: if the set in use is larger than memory, keeping some of it
+ * beats replacing all of it in turn (LRU on a loop never hits); and if not, the next probe finds it in use.
+ */
+static void place(struct zcs_bo *bo, enum zcs_touch what)
+{
+	if (what == ZCS_TOUCH_LATE)
+		return;
+	zcs_lru_move(bo, ZCS_LRU_ACTIVE, what != ZCS_TOUCH_READ || next_random(bo->device) % 32 == 0);
+}
+
+static void handle(struct zcs_device *dev, const struct zcs_sys_touch *touch)
+{
+	uint64_t begin = zcs_sys_now_ns(), ns, index;
+	struct zcs_bo *bo = zcs_bo_find(dev, touch->addr);
+	enum zcs_touch what = ZCS_TOUCH_LATE;
+	int err;
+
+	/* between the last reference and the unmapping of its home: nobody may touch it any more */
+	if (!bo)
+		return;
+	index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
+	err = restore(dev, bo, index, touch->write, &what);
+	if (err) {
+		zcs_warn("touch of %p, page %llu of bo %p: %s", (void *)touch->addr,
+			 (unsigned long long)index, (void *)bo, strerror(-err));
+		zcs_count(dev->stats.errors);
+		zcs_count(bo->stats.errors);
+		zcs_tt_poison(bo->tt, index);
+	}
+	ns = zcs_sys_now_ns() - begin;
+	count_touch(&dev->stats, what, ns);
+	count_touch(&bo->stats, what, ns);
+	ZCS_PROBE3(fault, touch->addr, what, ns);
+	if (!err)
+		place(bo, what);
+	zcs_bo_put_later(bo);
+}
+
+/* Everything that one arena has to tell, and what comes within SPIN_NS after it. */
+static void serve(struct zcs_device *dev, struct zcs_arena *arena)
+{
+	struct zcs_sys_touch touch;
+	uint64_t last = 0;
+
+	do {
+		while (!zcs_sys_uffd_read(arena->uffd, &touch)) {
+			handle(dev, &touch);
+			last = zcs_sys_now_ns();
+		}
+	} while (last && zcs_sys_now_ns() - last < SPIN_NS && !dev->stop);
+}
+
+/* -- prefetch */
+
+void zcs_touch_fetch(struct zcs_bo *bo)
+{
+	struct zcs_device *dev = bo->device;
+
+	pthread_mutex_lock(&dev->fetch_lock);
+	if (!bo->fetching) {
+		bo->fetching = true;
+		zcs_bo_get(bo);
+		TAILQ_INSERT_TAIL(&dev->fetch, bo, fetch);
+		if (!dev->fetch_set)
+			zcs_sys_event_add(dev->fetch_event);
+		dev->fetch_set = true;
+	}
+	pthread_mutex_unlock(&dev->fetch_lock);
+}
+
+static struct zcs_bo *pop_fetch(struct zcs_device *dev)
+{
+	struct zcs_bo *bo;
+
+	pthread_mutex_lock(&dev->fetch_lock);
+	bo = TAILQ_FIRST(&dev->fetch);
+	if (bo) {
+		TAILQ_REMOVE(&dev->fetch, bo, fetch);
+		bo->fetching = false;
+	}
+	if (dev->fetch_set && TAILQ_EMPTY(&dev->fetch)) {
+		zcs_sys_event_clear(dev->fetch_event);
+		dev->fetch_set = false;
+	}
+	pthread_mutex_unlock(&dev->fetch_lock);
+	return bo;
+}
+
+static void fetch(struct zcs_device *dev)
+{
+	struct zcs_bo *bo = pop_fetch(dev);
+
+	if (!bo)
+		return;
+	/* what cannot be had now comes when it is touched */
+	if (!zcs_tt_restore(bo->tt, NULL))
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE, true);
+	zcs_bo_put_later(bo);
+}
+
+/* -- threads */
+
+static void *run(void *arg)
+{
+	struct zcs_device *dev = arg;
+
+	while (!dev->stop) {
+		void *what = NULL;
+
+		if (!zcs_sys_epoll_wait(dev->epfd, -1, &what) || dev->stop)
+			continue;
+		if (what == dev)
+			fetch(dev);
+		else if (what)
+			serve(dev, what);
+	}
+	return NULL;
+}
+
+static int add_events(struct zcs_device *dev)
+{
+	int err = zcs_sys_epoll_add(dev->epfd, dev->fetch_event, dev, true);
+
+	return err ? err : zcs_sys_epoll_add(dev->epfd, dev->stop_event, NULL, false);
+}
+
+int zcs_touch_start(struct zcs_device *dev)
+{
+	int err = add_events(dev);
+
+	while (!err && dev->nr_touchers < ZCS_FAULT_THREADS) {
+		err = zcs_sys_thread(&dev->toucher[dev->nr_touchers], "zcs-touch", run, dev);
+		if (!err)
+			dev->nr_touchers++;
+	}
+	/* one is enough to work */
+	return dev->nr_touchers ? 0 : err;
+}
+
+void zcs_touch_stop(struct zcs_device *dev)
+{
+	dev->stop = true;
+	zcs_sys_event_add(dev->stop_event);
+	while (dev->nr_touchers)
+		pthread_join(dev->toucher[--dev->nr_touchers], NULL);
+}
+
+int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&dev->arm_lock);
+	if (arena->uffd < 0) {
+		dev->no_touch = true;
+	} else if (!dev->armed[arena->slot]) {
+		err = zcs_sys_epoll_add(dev->epfd, arena->uffd, arena, true);
+		dev->armed[arena->slot] = !err;
+		dev->kernel_touch = arena->uffd_kernel;
+	}
+	pthread_mutex_unlock(&dev->arm_lock);
+	return err;
+}

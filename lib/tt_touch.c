@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a device asks of a bo's tt: restoring the one block that was touched, and the eviction steps that must
+ * not wait for a lock. A fault thread comes here with nothing locked; a reclaimer may hold another tt, and
+ * therefore only ever tries.
+ *
+ * Of several touchers of a block the first restores it. The others find a page (ZCS_TOUCH_LATE); resolving
+ * it once more wakes them if they began to wait in between.
+ */
+#include <errno.h>
+
+#include "store_priv.h"
+#include "sys.h"
+#include "tt_priv.h"
+#include "writeback.h"
+
+void zcs_tt_commit_on_touch(struct zcs_tt *tt)
+{
+	pthread_mutex_lock(&tt->lock);
+	tt->backed_up = true;
+	zcs_tt_unlock(tt);
+}
+
+static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	struct zcs_block in;
+
+	if (blk->entry == ZCS_E_EMPTY)
+		return ZCS_TOUCH_EMPTY;
+	if (blk->entry != ZCS_E_HANDLE)
+		return ZCS_TOUCH_LATE;
+	in = zcs_backup_block(tt->backup, blk->index);
+	return zcs_e_is_slot(in.entry) ? ZCS_TOUCH_READ : ZCS_TOUCH_RESIDENT;
+}
+
+int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what)
+{
+	struct zcs_block blk;
+	int err;
+
+	pthread_mutex_lock(&tt->lock);
+	blk = zcs_tt_block(tt, index);
+	*what = source(tt, &blk);
+	if (*what == ZCS_TOUCH_LATE) {
+		if (write)
+			zcs_tt_forget_slots(tt, blk.index, zcs_block_end(&blk));
+		err = zcs_tt_map(tt, blk.index, zcs_block_end(&blk));
+	} else {
+		err = zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch, write);
+	}
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+void zcs_tt_poison(struct zcs_tt *tt, uint64_t index)
+{
+	pthread_mutex_lock(&tt->lock);
+	if (!zcs_e_is_page(zcs_table_get(&tt->table, index).entry)) {
+		zcs_arena_poison(tt->home.arena, tt->home.pfn + index);
+		tt->poisoned = true;
+	}
+	zcs_tt_unlock(tt);
+}
+
+int64_t zcs_tt_try_backup(struct zcs_tt *tt, uint32_t flags)
+{
+	int64_t ret;
+
+	if (pthread_mutex_trylock(&tt->lock))
+		return -EBUSY;
+	ret = zcs_tt_backup_locked(tt, 0, tt->nr, flags);
+	zcs_tt_unlock(tt);
+	return ret;
+}
+
+static int64_t with_backup(struct zcs_tt *tt, uint64_t (*fn)(struct zcs_backup *backup))
+{
+	int64_t ret = 0;
+
+	if (pthread_mutex_trylock(&tt->lock))
+		return -EBUSY;
+	if (tt->handles && tt->backup->store->wb) {
+		pthread_mutex_lock(&tt->backup->lock);
+		ret = (int64_t)fn(tt->backup);
+		pthread_mutex_unlock(&tt->backup->lock);
+	}
+	zcs_tt_unlock(tt);
+	return ret;
+}
+
+int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
+{
+	return with_backup(tt, zcs_wb_free_clean);
+}
+
+static uint64_t mark_all(struct zcs_backup *backup)
+{
+	return zcs_wb_mark(backup, 0, backup->num_pages - 1);
+}
+
+int64_t zcs_tt_try_writeback(struct zcs_tt *tt)
+{
+	return with_backup(tt, mark_all);
+}
+
+void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages)
+{
+	pthread_mutex_lock(&tt->lock);
+	*pages = (struct zcs_tt_pages){ .mapped = tt->pages };
+	if (tt->backup) {
+		pthread_mutex_lock(&tt->backup->lock);
+		pages->inserted = tt->backup->resident_pages;
+		pages->written = tt->backup->slot_pages;
+		pages->same = tt->backup->same_pages;
+		pthread_mutex_unlock(&tt->backup->lock);
+	}
+	zcs_tt_unlock(tt);
+}
