@@ -11,8 +11,8 @@
  * at the depth of the queue. Nothing leaves the backup before its bytes are in the folio: what was read and
  * cannot be handed out (an earlier element failed) stays as a resident block that keeps its slot.
  *
- * After three blocks in a row, taken one by one, the following ones are read ahead: one block, then twice as
- * many each time up to RA_MAX; a take anywhere else stops it.
+ * Blocks taken one by one and in order are read ahead: one block, then twice as many each time up to RA_MAX;
+ * a take anywhere else stops it. Beginning at the first index counts as in order.
  */
 #include <errno.h>
 #include <string.h>
@@ -274,6 +274,27 @@ static void put_back(struct batch *batch, struct claim *c)
 		zcs_backup_free_folio(batch->b, c->folio);
 }
 
+/*
+ * Single takes that go up one by one, or begin at the first index: the next blocks are submitted behind the
+ * one that is asked for, and come while it is used.
+ */
+static void read_ahead(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	bool sequential = blk->index == b->ra_next || !blk->index;
+	uint64_t at = zcs_block_end(blk);
+
+	b->ra_next = at;
+	b->ra_blocks = sequential ? 2 * b->ra_blocks + !b->ra_blocks : 0;
+	if (b->ra_blocks > RA_MAX)
+		b->ra_blocks = RA_MAX;
+	for (unsigned i = 0; b->slot_pages && i < b->ra_blocks && at < b->num_pages; i++) {
+		struct zcs_block next = zcs_table_get(&b->table, at);
+
+		zcs_wb_read_ahead(b, at);
+		at = zcs_block_end(&next);
+	}
+}
+
 /* Up to ZCS_VEC elements; how many were handed out. */
 static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
 {
@@ -287,6 +308,8 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	}
 	if (*err == -EINVAL || *err == -ENOENT || *err == -EXDEV)
 		zcs_pool_count_event(batch->pool, ZCS_COUNT_BAD_TAKE, 1);
+	if (nr == 1 && batch->nr == 1 && batch->b->store->wb)
+		read_ahead(batch->b, &batch->claim[0].blk);
 	wait_for_reads(batch);
 	good = batch->b->store->ops->take ? ask_store(batch, err) : count_good(batch, err);
 	for (size_t i = 0; i < batch->nr; i++) {
@@ -298,28 +321,6 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 		}
 	}
 	return good;
-}
-
-/* After single takes that go up one by one, the next blocks are read before they are asked for. */
-static void read_ahead(struct zcs_backup *b, uint64_t index, uint64_t nr)
-{
-	bool sequential = index == b->ra_next;
-	uint64_t at = index + nr;
-
-	b->ra_next = at;
-	if (!b->slot_pages || !sequential) {
-		b->ra_blocks = 0;
-		return;
-	}
-	for (unsigned i = 0; i < b->ra_blocks / 2 && at < b->num_pages; i++) {
-		struct zcs_block blk = zcs_table_get(&b->table, at);
-
-		zcs_wb_read_ahead(b, at);
-		at = zcs_block_end(&blk);
-	}
-	b->ra_blocks = b->ra_blocks ? b->ra_blocks * 2 : 1;
-	if (b->ra_blocks > 2 * RA_MAX)
-		b->ra_blocks = 2 * RA_MAX;
 }
 
 int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
@@ -336,8 +337,6 @@ int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, siz
 	while (done < nr && !err)
 		done += take_piece(&batch, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
 				   &err);
-	if (done == 1 && nr == 1 && backup->store->wb)
-		read_ahead(backup, batch.claim[0].blk.index, zcs_block_pages(&batch.claim[0].blk));
 	pthread_mutex_unlock(&backup->lock);
 	pthread_cond_destroy(&batch.done);
 	pthread_mutex_destroy(&batch.lock);

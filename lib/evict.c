@@ -27,7 +27,7 @@
 #include "writeback.h"
 
 #define PROBE_NS     2000000u
-#define STEP_US	     200u
+#define STEP_US	     1000u
 #define WAIT_NS	     UINT64_C(5000000000)
 #define PSI_STALL_MS 150u
 #define PSI_WINDOW_S 2u
