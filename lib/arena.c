@@ -27,10 +27,14 @@
 #include "log.h"
 #include "sys.h"
 #include "sys_dev.h"
+#include "sys_io.h"
 #include "uapi.h"
 
 #define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
 #define MIN_BYTES  (UINT64_C(4) << 30)
+
+#define PINNED_US    50u
+#define PINNED_TRIES 1000u
 
 static _Atomic(struct zcs_arena *) table[ZCS_ARENA_IDS];
 
@@ -309,8 +313,7 @@ static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 
 	if (!err)
 		err = zcs_sys_collapse(at, UNIT_BYTES);
-	if (err == -EBUSY &&
-	    !zcs_sys_fallocate(a->fd, a->offset + pfn * ZCS_PAGE_SIZE, UNIT_BYTES))
+	if (err == -EBUSY && !zcs_sys_fallocate(a->fd, a->offset + pfn * ZCS_PAGE_SIZE, UNIT_BYTES))
 		err = zcs_sys_collapse(at, UNIT_BYTES);
 	return !err;
 }
@@ -342,7 +345,17 @@ int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bo
 
 int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
-	return zcs_sys_punch(arena->fd, arena->offset + pfn * ZCS_PAGE_SIZE, nr * ZCS_PAGE_SIZE);
+	uint64_t offset = arena->offset + pfn * ZCS_PAGE_SIZE, bytes = nr * ZCS_PAGE_SIZE;
+	int err = zcs_sys_punch(arena->fd, offset, bytes);
+
+	if (arena->kind == ZCS_ARENA_HUGETLB || nr >= ZCS_UNIT_PAGES)
+		return err;
+	/* a part of a huge page is only zeroed while a device reads or writes another part: it cannot be split */
+	for (unsigned i = 0; !err && zcs_sys_resident(zcs_arena_linear(arena, pfn)); i++) {
+		zcs_sys_sleep_us(PINNED_US);
+		err = i < PINNED_TRIES ? zcs_sys_punch(arena->fd, offset, bytes) : -EBUSY;
+	}
+	return err;
 }
 
 int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
@@ -388,6 +401,14 @@ int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	return map_range(arena, pfn, nr, true);
 }
 
+int zcs_arena_map_unsplit(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	if (arena->kind == ZCS_ARENA_HUGETLB)
+		return -ENOMEM;
+	return zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE,
+				     ZCS_PAGE_SIZE, false);
+}
+
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn)
 {
 	bool hugetlb = arena->kind == ZCS_ARENA_HUGETLB;
@@ -397,11 +418,16 @@ int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn)
 				   hugetlb ? UNIT_BYTES : ZCS_PAGE_SIZE);
 }
 
-/* UNREGISTER leaves the poison in the page table; CONTINUE replaces it (so on hugetlb the mapping itself). */
+/*
+ * UNREGISTER leaves the poison in the page table; CONTINUE replaces it (so on hugetlb the mapping itself). Page
+ * by page: parts of the range may be mapped and not registered any more, where it fails.
+ */
 void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
-	if (arena->uffd >= 0 && arena->kind != ZCS_ARENA_HUGETLB)
-		zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE,
+	if (arena->uffd < 0 || arena->kind == ZCS_ARENA_HUGETLB)
+		return;
+	for (uint64_t i = 0; i < nr; i++)
+		zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn + i), ZCS_PAGE_SIZE,
 				      ZCS_PAGE_SIZE, false);
 }
 

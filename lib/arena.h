@@ -84,6 +84,8 @@ int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was written to. */
 int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+/* zcs_arena_map() of pages, small page by small page, where a mapping cannot be split (vm.max_map_count). */
+int zcs_arena_map_unsplit(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* Whoever touches the page gets SIGBUS; until it is mapped, after zcs_arena_unpoison() where that is shmem. */
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn);
 void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);

@@ -28,10 +28,16 @@
 
 #define MAX_PAGES ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
 
-static void free_backup(struct zcs_backup *b)
+static void forget_object(struct zcs_backup *b)
 {
 	if (b->object)
 		b->store->ops->destroy(b->store, b->object);
+	b->object = NULL;
+}
+
+static void free_backup(struct zcs_backup *b)
+{
+	forget_object(b);
 	if (b->pool)
 		zcs_pool_unref(b->pool);
 	zcs_table_fini(&b->table);
@@ -134,11 +140,21 @@ static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr);
 
 static int split_block(struct zcs_backup *b, const struct zcs_block *blk);
 
+/* A read-ahead that is under way decides what a block is: waited for, unless the whole block goes. */
+static bool must_wait(struct zcs_backup *b, const struct zcs_block *blk, bool whole)
+{
+	return b->store->wb && zcs_e_is_slot(blk->entry) && (!whole || b->home) &&
+	       zcs_wb_wait_read(b, blk->index);
+}
+
 /* Whether the range can be emptied: a block that reaches out of it is split here, which nobody sees. */
 static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
 {
-	struct zcs_block blk = zcs_table_get(&b->table, index);
+	struct zcs_block blk;
 
+	do
+		blk = zcs_table_get(&b->table, index);
+	while (blk.order > order && must_wait(b, &blk, false));
 	return blk.order <= order || blk.entry == ZCS_E_EMPTY || !split_block(b, &blk);
 }
 
@@ -154,6 +170,9 @@ static int check_insert(struct zcs_backup *b, const struct zcs_insert *in, uint3
 	if (!zcs_table_range_empty(&b->table, in->index, in->order) &&
 	    (!(flags & ZCS_INSERT_REPLACE) || !replaceable(b, in->index, in->order)))
 		return -EEXIST;
+	/* the lock may have been given up for a read */
+	if (b->pool != zcs_folio_pool(in->folio))
+		return -EXDEV;
 	if (in->order < ZCS_UNIT_ORDER)
 		return zcs_table_reserve(&b->table, in->index);
 	return 0;
@@ -232,7 +251,7 @@ static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio
 	zcs_table_clear(&b->table, in->index, in->order);
 	b->resident_pages -= UINT64_C(1) << in->order;
 	zcs_pool_account_inserted(b->pool, zcs_folio_arena(in->folio)->node, in->order, -1);
-	refuse(in, from);
+	zcs_folio_set_state(in->folio, from);
 }
 
 /*
@@ -257,6 +276,8 @@ static size_t insert_piece(struct zcs_backup *b, struct zcs_insert *vec, size_t 
 	if (!objects || replace || !n)
 		return n;
 	accepted = tell_store(b, vec, n, flags, err);
+	if (n > accepted)
+		zcs_pool_count_event(b->pool, ZCS_COUNT_INSERT_REFUSED, 1);
 	while (n > accepted)
 		uncommit(b, &vec[--n], from);
 	return n;
@@ -407,8 +428,10 @@ static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
 
 		if (zcs_folio_state(folio) == ZCS_FS_WRITING)
 			zcs_wb_recall(b, folio);
-		if (b->store->wb)
+		if (b->store->wb) {
+			zcs_wb_ra_used(b, folio, false);
 			zcs_wb_unmark(b, folio);
+		}
 		zcs_backup_forget_slot(b, folio);
 		err = zcs_pool_split(folio, ZCS_FS_INSERTED);
 	} else if (zcs_e_is_same(blk->entry)) {
@@ -429,13 +452,6 @@ static void zero_part(struct zcs_backup *b, const struct zcs_block *blk, uint64_
 
 	memset(at, 0, (size_t)(end - index) * ZCS_PAGE_SIZE);
 	zcs_pool_count_event(b->pool, ZCS_COUNT_DROP_ZEROED, 1);
-}
-
-/* A read-ahead that is under way decides what a block is: waited for, unless the whole block goes. */
-static bool must_wait(struct zcs_backup *b, const struct zcs_block *blk, bool whole)
-{
-	return b->store->wb && zcs_e_is_slot(blk->entry) && (!whole || b->home) &&
-	       zcs_wb_wait_read(b, blk->index);
 }
 
 static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
@@ -483,9 +499,10 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 	if (handle <= 0 || order > ZCS_MAX_ORDER || !range_ok(backup, index, order)) {
 		bad_drop(backup, handle, order);
 	} else {
-		drop_range(backup, index, UINT64_C(1) << order);
+		/* first: pages that are free must not be the store's to write or punch any more */
 		if (backup->store->ops->drop)
 			backup->store->ops->drop(backup->store, backup->object, index, order);
+		drop_range(backup, index, UINT64_C(1) << order);
 	}
 	pthread_mutex_unlock(&backup->lock);
 }
@@ -496,6 +513,7 @@ void zcs_backup_destroy(struct zcs_backup *backup)
 	if (!backup || atomic_fetch_sub(&backup->refs, 1) != 1)
 		return;
 	pthread_mutex_lock(&backup->lock);
+	forget_object(backup);
 	drop_range(backup, 0, backup->num_pages);
 	if (backup->store->wb)
 		zcs_wb_wait(backup);

@@ -34,6 +34,7 @@ struct zcs_ctx;
  * @queue_next, @queued, @queue_first, @queue_last: place in the writeback thread's queue, and what to look at
  * @pending: blocks that are to be written, or being written; @in_flight: transfers of the wb thread
  * @wb_err: why the last block was not written
+ * @complaints: messages about blocks that could not be read so far
  * @ra_next: the index that would make the next take sequential; @ra_blocks: how far to read ahead
  */
 struct zcs_backup {
@@ -53,6 +54,7 @@ struct zcs_backup {
 	uint64_t queue_first, queue_last;
 	uint64_t pending, in_flight;
 	int wb_err;
+	unsigned complaints;
 	uint64_t ra_next;
 	unsigned ra_blocks;
 };

@@ -27,7 +27,8 @@
 #include "sys.h"
 #include "writeback.h"
 
-#define RA_MAX 8u
+#define RA_MAX	       8u
+#define COMPLAINTS_MAX 16u
 
 struct batch;
 
@@ -44,6 +45,12 @@ struct claim {
 	int err;
 };
 
+/*
+ * struct batch - a piece of a vector
+ * @to: the state folios are handed out in
+ * @reading: reads under way, under @lock; @done: signalled when there are none
+ * @alone: one block, with no read-ahead behind it
+ */
 struct batch {
 	struct zcs_backup *b;
 	struct zcs_pool *pool;
@@ -52,6 +59,7 @@ struct batch {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	unsigned reading;
+	bool alone;
 	size_t nr;
 	struct claim claim[ZCS_VEC];
 };
@@ -109,6 +117,14 @@ static void start_read(struct batch *batch, struct claim *c)
 	zcs_swap_submit(batch->b->store->swap, &c->io);
 }
 
+/* By this thread itself, which saves waking the I/O thread and being woken by it. */
+static void read_alone(struct batch *batch, struct claim *c)
+{
+	ZCS_PROBE3(read, batch->b, c->blk.index, c->blk.order);
+	c->err = zcs_swap_read(batch->b->store->swap, c->blk.entry - ZCS_E_SLOT_BASE, c->blk.order,
+			       linear_of(c->folio));
+}
+
 static int claim_resident(struct batch *batch, struct claim *c)
 {
 	c->folio = zcs_pool_folio(batch->pool, zcs_e_ppn(c->blk.entry));
@@ -136,7 +152,9 @@ static int claim_absent(struct batch *batch, struct claim *c)
 	err = zcs_backup_new_folio(batch->b, &c->blk, batch->pool, batch->ctx, &c->folio);
 	if (err)
 		return err;
-	if (zcs_e_is_slot(c->blk.entry))
+	if (zcs_e_is_slot(c->blk.entry) && batch->alone)
+		read_alone(batch, c);
+	else if (zcs_e_is_slot(c->blk.entry))
 		start_read(batch, c);
 	else if (c->blk.entry != ZCS_E_SAME_BASE)
 		zcs_same_fill(same, c->blk.entry - ZCS_E_SAME_BASE, linear_of(c->folio),
@@ -214,6 +232,14 @@ static size_t ask_store(struct batch *batch, int *err)
 	return n < 0 ? 0 : (size_t)n;
 }
 
+/* The swap's message names the device and the slot, this one what was there. */
+static void complain(struct zcs_backup *b, uint64_t index, unsigned order, uint32_t slot, int err)
+{
+	if (b->complaints++ < COMPLAINTS_MAX)
+		zcs_warn("backup %p: index %llu, order %u, in slot %u, cannot be read: %s",
+			 (void *)b, (unsigned long long)index, order, slot, strerror(-err));
+}
+
 /* The first elements that came back whole; *err is the first failure's. */
 static size_t count_good(struct batch *batch, int *err)
 {
@@ -272,15 +298,21 @@ static void put_back(struct batch *batch, struct claim *c)
 		zcs_backup_attach(batch->b, &c->blk, c->folio);
 	else
 		zcs_backup_free_folio(batch->b, c->folio);
+	if (c->err)
+		complain(batch->b, c->blk.index, c->blk.order, c->blk.entry - ZCS_E_SLOT_BASE,
+			 c->err);
 }
 
-/*
- * Single takes that go up one by one, or begin at the first index: the next blocks are submitted behind the
- * one that is asked for, and come while it is used.
- */
+/* Single takes that go up one by one, or begin at the first index. */
+static bool is_sequential(const struct zcs_backup *b, uint64_t index)
+{
+	return index == b->ra_next || !index;
+}
+
+/* The blocks behind the one that is asked for are submitted after it, and come while it is used. */
 static void read_ahead(struct zcs_backup *b, const struct zcs_block *blk)
 {
-	bool sequential = blk->index == b->ra_next || !blk->index;
+	bool sequential = is_sequential(b, blk->index);
 	uint64_t at = zcs_block_end(blk);
 
 	b->ra_next = at;
@@ -301,6 +333,7 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	size_t good;
 
 	settle(batch->b, vec, nr);
+	batch->alone = nr == 1 && !is_sequential(batch->b, zcs_handle_to_index(vec[0].handle));
 	for (batch->nr = 0; batch->nr < nr; batch->nr++) {
 		*err = claim_one(batch, &batch->claim[batch->nr], vec[batch->nr].handle);
 		if (*err)
@@ -370,13 +403,15 @@ int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_
 
 /* -- reading a page */
 
-static int copy_slot(struct zcs_backup *b, void *dst, uint32_t slot)
+static int copy_slot(struct zcs_backup *b, void *dst, uint64_t index, uint32_t slot)
 {
 	_Alignas(ZCS_PAGE_SIZE) char page[ZCS_PAGE_SIZE];
 	int err = zcs_swap_read(b->store->swap, slot, 0, page);
 
 	if (!err)
 		memcpy(dst, page, sizeof(page));
+	else
+		complain(b, index, 0, slot, err);
 	return err;
 }
 
@@ -392,7 +427,7 @@ static int copy_locked(struct zcs_backup *b, void *dst, uint64_t index, bool int
 	if (b->store->ops->copy)
 		return b->store->ops->copy(b->store, b->object, index, dst, interruptible);
 	if (zcs_e_is_slot(blk.entry))
-		return copy_slot(b, dst, blk.entry - ZCS_E_SLOT_BASE + at);
+		return copy_slot(b, dst, index, blk.entry - ZCS_E_SLOT_BASE + at);
 	if (zcs_e_is_same(blk.entry))
 		zcs_same_fill(b->store->same, blk.entry - ZCS_E_SAME_BASE, dst, ZCS_PAGE_SIZE);
 	else

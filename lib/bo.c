@@ -20,9 +20,11 @@
 #include "log.h"
 #include "sys.h"
 #include "sys_dev.h"
+#include "sys_io.h"
 
 #define UNIT_BYTES  ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
 #define PIN_RETRIES 64
+#define PIN_US	    1000u
 
 static uint64_t rounded(uint64_t size)
 {
@@ -127,7 +129,8 @@ static int new_bo(struct zcs_device *dev, uint64_t size, const struct zcs_bo_par
 int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_params *params,
 		  struct zcs_bo **bo)
 {
-	static const struct zcs_bo_params defaults = { .struct_size = sizeof(defaults), .priority = 1 };
+	static const struct zcs_bo_params defaults = { .struct_size = sizeof(defaults),
+						       .priority = 1 };
 
 	if (!params)
 		params = &defaults;
@@ -150,9 +153,9 @@ static void destroy(struct zcs_bo *bo)
 	make_purgeable(bo, false);
 	if (bo->pins)
 		atomic_fetch_sub(&dev->pinned, 1);
-	atomic_fetch_sub(&dev->bos, 1);
-	atomic_fetch_sub(&dev->bytes, bo->end - bo->start);
 	zcs_tt_destroy(bo->tt);
+	atomic_fetch_sub(&dev->bytes, bo->end - bo->start);
+	atomic_fetch_sub(&dev->bos, 1);
 	free(bo);
 	zcs_device_unref(dev);
 }
@@ -208,69 +211,81 @@ uint64_t zcs_bo_size(struct zcs_bo *bo)
 	return bo ? bo->end - bo->start : 0;
 }
 
+static uint64_t missing(struct zcs_bo *bo)
+{
+	struct zcs_tt_pages pages;
+
+	zcs_tt_count(bo->tt, &pages);
+	return bo->tt->nr - pages.mapped;
+}
+
+/* Room for a pin; false: there is none to be had. What can be evicted may be in somebody's hands just now. */
+static bool make_room(struct zcs_device *dev)
+{
+	if (zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
+		return true;
+	if (!zcs_evict_may(dev))
+		return false;
+	zcs_sys_sleep_us(PIN_US);
+	return true;
+}
+
 /*
  * Room is made with nothing locked: a restore that runs into the limit holds the tt's lock, and there only
- * what needs no waiting is freed.
+ * what needs no waiting is freed. Tries that bring nothing are counted: touches may take what was freed.
  */
 static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
-	struct zcs_device *dev = bo->device;
-	int err = -ENOMEM;
+	uint64_t least = UINT64_MAX;
+	bool room = true;
+	int err, idle = 0;
 
-	for (int i = 0; err == -ENOMEM && i < PIN_RETRIES; i++) {
+	for (;;) {
+		uint64_t left;
+
 		err = zcs_tt_restore(bo->tt, ctx);
 		if (err == -EINVAL && (zcs_tt_flags(bo->tt) & ZCS_TT_POPULATED))
 			return 0;
 		if (err != -ENOMEM || (ctx && ctx->no_wait))
-			break;
-		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
-			break;
+			return err;
+		left = missing(bo);
+		idle = left < least ? 0 : idle + 1;
+		least = left < least ? left : least;
+		/* a write may have ended, and made room, just before there was nothing left to evict */
+		if (!room || idle >= PIN_RETRIES)
+			return err;
+		room = make_room(bo->device);
 	}
-	return err;
 }
 
 int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
-	bool first;
 	int err;
 
 	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)))
 		return -EINVAL;
-	first = zcs_lru_pin(bo);
-	if (first)
-		zcs_count(bo->device->pinned);
+	zcs_lru_pin(bo);
 	err = restore_all(bo, ctx);
-	if (err) {
+	if (err)
 		zcs_lru_unpin(bo);
-		if (first)
-			atomic_fetch_sub(&bo->device->pinned, 1);
-	}
 	return err;
 }
 
 void zcs_bo_unpin(struct zcs_bo *bo)
 {
-	if (!bo)
-		return;
-	if (!zcs_lru_unpin(bo))
+	if (bo && !zcs_lru_unpin(bo))
 		zcs_misuse("zcs_bo_unpin: bo %p is not pinned; nothing done", (void *)bo);
-	else if (!zcs_lru_pins(bo))
-		atomic_fetch_sub(&bo->device->pinned, 1);
 }
 
 int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags)
 {
 	int64_t n;
 
-	if (!bo)
+	if (!bo || (flags & ~(ZCS_BACKUP_PURGE | ZCS_BACKUP_WRITEBACK)))
 		return -EINVAL;
-	if (zcs_lru_pins(bo))
-		return -EBUSY;
-	n = zcs_tt_backup(bo->tt, flags);
-	if (n > 0) {
+	n = zcs_evict_bo(bo, flags, NULL);
+	if (n > 0)
 		zcs_count(bo->device->evicted);
-		zcs_lru_move(bo, flags ? ZCS_LRU_OUT : ZCS_LRU_INACTIVE, true);
-	}
 	return n;
 }
 
@@ -278,19 +293,13 @@ int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint32_t fla
 {
 	int64_t n;
 
-	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)))
+	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)) ||
+	    (flags & ~(ZCS_BACKUP_PURGE | ZCS_BACKUP_WRITEBACK)))
 		return -EINVAL;
-	if (zcs_lru_pins(bo))
-		return -EBUSY;
-	if (ctx && ctx->no_wait)
-		n = zcs_tt_try_backup(bo->tt, flags);
-	else
-		n = zcs_tt_backup(bo->tt, flags);
-	if (n > 0) {
+	n = zcs_evict_bo(bo, flags, ctx);
+	if (n > 0)
 		zcs_count(bo->device->evicted);
-		zcs_lru_move(bo, ZCS_LRU_OUT, true);
-	}
-	return n < 0 && n != -EINTR && n != -EINVAL ? -EBUSY : n;
+	return n < 0 && n != -EINTR ? -EBUSY : n;
 }
 
 int zcs_bo_prefetch(struct zcs_bo *bo)
@@ -315,10 +324,13 @@ int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable)
 
 	if (!bo)
 		return -EINVAL;
+	/* the tt's lock: who asks must not be told "not dropped" while it is just being dropped */
+	zcs_tt_lock(bo->tt, NULL);
 	pthread_mutex_lock(&bo->device->lru.lock);
 	make_purgeable(bo, purgeable);
 	purged = bo->purged;
 	bo->purged = false;
 	pthread_mutex_unlock(&bo->device->lru.lock);
+	zcs_tt_unlock(bo->tt);
 	return purged;
 }

@@ -69,7 +69,7 @@ static void move_tail(struct zcs_lru *lru, struct zcs_bo *bo)
 
 	TAILQ_REMOVE(head, bo, lru);
 	TAILQ_INSERT_TAIL(head, bo, lru);
-	bo->moved++;
+	bo->moved = ++lru->moves;
 }
 
 int zcs_bulk_move_tail(struct zcs_bulk *bulk)
@@ -81,9 +81,9 @@ int zcs_bulk_move_tail(struct zcs_bulk *bulk)
 		return -EINVAL;
 	lru = &bulk->device->lru;
 	pthread_mutex_lock(&lru->lock);
-	TAILQ_FOREACH (bo, &bulk->members, in_bulk)
-		if (bo->place == ZCS_LRU_ACTIVE || bo->place == ZCS_LRU_INACTIVE)
-			move_tail(lru, bo);
+	TAILQ_FOREACH(bo, &bulk->members, in_bulk)
+	if (bo->place == ZCS_LRU_ACTIVE || bo->place == ZCS_LRU_INACTIVE)
+		move_tail(lru, bo);
 	pthread_mutex_unlock(&lru->lock);
 	return 0;
 }
@@ -95,8 +95,8 @@ void zcs_bulk_destroy(struct zcs_bulk *bulk)
 	if (!bulk)
 		return;
 	pthread_mutex_lock(&bulk->device->lru.lock);
-	TAILQ_FOREACH (bo, &bulk->members, in_bulk)
-		bo->bulk = NULL;
+	TAILQ_FOREACH(bo, &bulk->members, in_bulk)
+	bo->bulk = NULL;
 	pthread_mutex_unlock(&bulk->device->lru.lock);
 	zcs_device_unref(bulk->device);
 	free(bulk);

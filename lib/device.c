@@ -7,6 +7,7 @@
  * a walk is destroyed by the background thread): then a thread made for it takes the device down.
  */
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +19,14 @@
 #include "sys_dev.h"
 #include "sys_io.h"
 
+#define SMALL_UNITS 10u
+
 static const struct zcs_device_params default_params = { .struct_size = sizeof(default_params) };
 
 static bool params_ok(const struct zcs_device_params *p)
 {
-	unsigned low = p->low_percent ? p->low_percent : 80, high = p->high_percent ? p->high_percent : 90;
+	unsigned low = p->low_percent ? p->low_percent : 80,
+		 high = p->high_percent ? p->high_percent : 90;
 
 	return p->struct_size == sizeof(*p) && !(p->flags & ~ZCS_DEVICE_NO_PSI) && low < high &&
 	       high <= 100;
@@ -85,6 +89,9 @@ static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p
 
 	d->low = max * (p->low_percent ? p->low_percent : 80) / 100;
 	d->high = max * (p->high_percent ? p->high_percent : 90) / 100;
+	/* a pool of a few huge folios would lose whole ones to the default water marks */
+	if (!p->low_percent && !p->high_percent && max < SMALL_UNITS * ZCS_UNIT_PAGES)
+		d->low = d->high = max;
 	d->pool->reclaim_arg = d;
 	d->pool->reclaim = zcs_evict_hook;
 	if (!max)
@@ -163,7 +170,8 @@ void zcs_device_unref(struct zcs_device *dev)
 		return;
 	}
 	if (zcs_sys_thread(&thread, "zcs-down", take_down, dev))
-		zcs_warn("device %p: no thread to take it down; its memory is not freed", (void *)dev);
+		zcs_warn("device %p: no thread to take it down; its memory is not freed",
+			 (void *)dev);
 	else
 		pthread_detach(thread);
 }
@@ -225,9 +233,7 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 	st.resident_bytes = st.pool.resident_pages * ZCS_PAGE_SIZE;
 	st.mapped_bytes = st.pool.active_pages * ZCS_PAGE_SIZE;
 	st.inserted_bytes = st.pool.inserted_pages * ZCS_PAGE_SIZE;
-	pthread_mutex_lock(&device->lru.lock);
-	st.lru = device->lru.count;
-	pthread_mutex_unlock(&device->lru.lock);
+	st.lru = zcs_lru_count(&device->lru);
 	fill_touches(&st, &device->stats);
 	fill_events(&st, device);
 	return deliver(&st, stats);
@@ -252,12 +258,12 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 	return deliver(&st, stats);
 }
 
-/* Every bo on a list, and its tt. */
-static int64_t check_bo(struct zcs_bo *bo, void *arg)
+static void check_bo(const void *node, VISIT visit, void *err)
 {
-	if (zcs_tt_check(bo->tt))
-		*(int *)arg = -EUCLEAN;
-	return 0;
+	struct zcs_bo *const *bo = node;
+
+	if ((visit == postorder || visit == leaf) && zcs_tt_check((*bo)->tt))
+		*(int *)err = -EUCLEAN;
 }
 
 int zcs_device_check(struct zcs_device *device)
@@ -266,8 +272,9 @@ int zcs_device_check(struct zcs_device *device)
 
 	if (!device)
 		return -EINVAL;
-	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS; l++)
-		zcs_lru_walk(device, (enum zcs_lru_list)l, UINT64_MAX, check_bo, &err);
+	pthread_rwlock_rdlock(&device->tree_lock);
+	twalk_r(device->tree, check_bo, &err);
+	pthread_rwlock_unlock(&device->tree_lock);
 	if (zcs_lru_check(device) || zcs_pool_check(device->pool) || zcs_store_check(device->store))
 		err = -EUCLEAN;
 	return err;

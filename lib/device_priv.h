@@ -33,12 +33,12 @@ TAILQ_HEAD(zcs_lru_head, zcs_bo);
  * struct zcs_lru - every evictable bo of a device
  * @lock: innermost: nothing is locked under it
  * @list: by list and priority; OUT uses priority 0
- * @walk: number of the last walk; @moves: counts every move, so that a walk sees that its place is gone
+ * @moves: counts arrivals in lists; @count: bos in lists
  */
 struct zcs_lru {
 	pthread_mutex_t lock;
 	struct zcs_lru_head list[ZCS_LRU_LISTS][ZCS_PRIORITIES];
-	uint64_t walk;
+	uint64_t moves;
 	uint64_t count;
 };
 
@@ -51,7 +51,7 @@ struct zcs_touch_stats {
  * struct zcs_bo - a contiguous tt with a place in the LRU
  * @refs: users; walkers and fault threads hold one while they work
  * @start, @end: addresses
- * @lru, @place, @walked, @moved: under the LRU's lock: node, list, last walk that met it, moves so far
+ * @lru, @place, @moved: under the LRU's lock: node, list, the LRU's @moves when it came to this place
  * @priority, @purgeable, @pins: under the LRU's lock as well
  * @purged: content was dropped and the owner has not asked since
  * @bulk, @in_bulk: the bulk it belongs to
@@ -66,12 +66,12 @@ struct zcs_bo {
 	uintptr_t start, end;
 	TAILQ_ENTRY(zcs_bo) lru;
 	enum zcs_lru_list place;
-	uint64_t walked, moved;
+	uint64_t moved;
 	unsigned priority, pins;
 	bool purgeable, purged;
 	struct zcs_bulk *bulk;
 	TAILQ_ENTRY(zcs_bo) in_bulk;
-	uint64_t probed_ns;
+	_Atomic uint64_t probed_ns;
 	TAILQ_ENTRY(zcs_bo) fetch;
 	bool fetching;
 	SLIST_ENTRY(zcs_bo) dead;
@@ -105,7 +105,7 @@ struct zcs_device {
 	pthread_mutex_t arm_lock;
 	int epfd;
 	bool armed[ZCS_MAX_SLOTS];
-	bool no_touch, kernel_touch;
+	atomic_bool no_touch, kernel_touch;
 	pthread_mutex_t fetch_lock;
 	struct zcs_lru_head fetch;
 	int fetch_event;
@@ -114,7 +114,7 @@ struct zcs_device {
 	SLIST_HEAD(, zcs_bo) dead;
 	int event, stop_event;
 	atomic_bool awake, stop;
-	int psi, psi_error;
+	_Atomic int psi, psi_error;
 	pthread_mutex_t room_lock;
 	pthread_cond_t room;
 	pthread_t background;
@@ -134,8 +134,8 @@ void zcs_lru_init(struct zcs_lru *lru);
 /* Moves a bo to a list, unless it is pinned (then it stays off). */
 void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place, bool tail);
 void zcs_lru_remove(struct zcs_bo *bo);
-/* 1 for the first pin, after which the bo is off the LRU; 0 for others. */
-bool zcs_lru_pin(struct zcs_bo *bo);
+/* A pinned bo is off the LRU. Who takes pages away looks at the pins with the tt's lock held. */
+void zcs_lru_pin(struct zcs_bo *bo);
 /* True if it was pinned; the last unpin puts it at the tail. */
 bool zcs_lru_unpin(struct zcs_bo *bo);
 unsigned zcs_lru_pins(struct zcs_bo *bo);
@@ -147,6 +147,9 @@ void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority);
  */
 uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
 		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg);
+uint64_t zcs_lru_count(struct zcs_lru *lru);
+/* Whether nothing is in ACTIVE or INACTIVE. */
+bool zcs_lru_is_idle(struct zcs_lru *lru);
 int zcs_lru_check(struct zcs_device *dev);
 
 /* -- bo.c */
@@ -165,11 +168,17 @@ void zcs_touch_fetch(struct zcs_bo *bo);
 /* -- evict.c */
 int zcs_evict_start(struct zcs_device *dev);
 void zcs_evict_watch_pressure(struct zcs_device *dev);
+/* What the background thread does on a pressure event. */
+void zcs_evict_on_pressure(struct zcs_device *dev);
 void zcs_evict_stop(struct zcs_device *dev);
+/* Takes a bo's pages away, and moves it to where it then belongs. -EBUSY: pinned, or @ctx may not wait. */
+int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx);
 /* Wakes the background thread. */
 void zcs_evict_wake(struct zcs_device *dev);
 /* Frees pages with no lock held; waits for writes unless told not to. */
 uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool wait);
+/* Whether there is anything left that might be evicted, now or when somebody lets go of it. */
+bool zcs_evict_may(struct zcs_device *dev);
 /* Waits until the background thread has freed something, some milliseconds at most. */
 void zcs_evict_wait_for_room(struct zcs_device *dev, unsigned ms);
 /* The pool's hook: frees without waiting, whatever the caller holds. */

@@ -11,9 +11,10 @@
  * of one resident touch; one that stays silent for PROBE_NS is a victim, folio by folio, for what was touched
  * in between is back in its tt and is not written.
  *
- * Three ways in: an allocation at the limit (zcs_evict_hook(), which holds other locks: passes 1 and 2 only,
- * trying every lock), the background thread (above high until below low, and on the machine's memory
- * pressure), and zcs_device_shrink().
+ * Three ways in: an allocation at the limit (zcs_evict_hook(), which may hold a tt and a backup: pass 2 only,
+ * trying every lock, for purging waits for reads under way), the background thread (above high until below
+ * low, and on the machine's memory pressure), and zcs_device_shrink(). Who pins, and finds no room, comes
+ * here once more with nothing locked.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,24 +36,70 @@
 
 /* -- what is done to one bo */
 
-static int64_t purge_one(struct zcs_bo *bo, void *arg)
+static const struct zcs_ctx try_only = { .struct_size = sizeof(try_only), .no_wait = true };
+
+/*
+ * With the tt's lock held, so that a touch that comes after it finds the bo where this put it: OUT must mean
+ * that nothing is left to be taken, a bo in there is not looked at again.
+ */
+static void place(struct zcs_bo *bo, bool written)
+{
+	struct zcs_tt *tt = bo->tt;
+	enum zcs_lru_list to = ZCS_LRU_ACTIVE;
+
+	if (!tt->pages)
+		to = tt->handles && !written ? ZCS_LRU_INACTIVE : ZCS_LRU_OUT;
+	zcs_lru_move(bo, to, true);
+}
+
+int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx)
+{
+	int64_t n = zcs_tt_lock(bo->tt, ctx);
+
+	if (n)
+		return n;
+	n = zcs_lru_pins(bo) ? -EBUSY : zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, flags);
+	if (n > 0)
+		place(bo, flags & ZCS_BACKUP_WRITEBACK);
+	zcs_tt_unlock(bo->tt);
+	return n;
+}
+
+/* With the tt's lock held, under which the owner's word changes. */
+static bool may_purge(struct zcs_bo *bo)
 {
 	struct zcs_lru *lru = &bo->device->lru;
-	int64_t n;
 	bool may;
 
-	(void)arg;
 	pthread_mutex_lock(&lru->lock);
 	may = bo->purgeable && !bo->pins;
 	pthread_mutex_unlock(&lru->lock);
-	n = may ? zcs_tt_try_backup(bo->tt, ZCS_BACKUP_PURGE) : -EBUSY;
-	if (n <= 0)
-		return n;
-	pthread_mutex_lock(&lru->lock);
+	return may;
+}
+
+static void note_purge(struct zcs_bo *bo)
+{
+	pthread_mutex_lock(&bo->device->lru.lock);
 	bo->purged = true;
-	pthread_mutex_unlock(&lru->lock);
+	pthread_mutex_unlock(&bo->device->lru.lock);
 	zcs_count(bo->device->purged);
-	zcs_lru_move(bo, ZCS_LRU_OUT, true);
+}
+
+static int64_t purge_one(struct zcs_bo *bo, void *arg)
+{
+	int64_t n = zcs_tt_lock(bo->tt, &try_only);
+
+	(void)arg;
+	if (n)
+		return n;
+	n = -EBUSY;
+	if (may_purge(bo))
+		n = zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, ZCS_BACKUP_PURGE);
+	if (n > 0) {
+		note_purge(bo);
+		place(bo, true);
+	}
+	zcs_tt_unlock(bo->tt);
 	return n;
 }
 
@@ -64,14 +111,19 @@ static int64_t clean_one(struct zcs_bo *bo, void *arg)
 
 static int64_t probe_one(struct zcs_bo *bo, void *arg)
 {
-	int64_t n = zcs_tt_try_backup(bo->tt, 0);
+	int64_t n = zcs_tt_lock(bo->tt, &try_only);
 
 	(void)arg;
-	if (n < 0)
+	if (n)
 		return n;
-	zcs_count(bo->device->probes);
-	bo->probed_ns = zcs_sys_now_ns();
-	zcs_lru_move(bo, ZCS_LRU_INACTIVE, true);
+	n = zcs_lru_pins(bo) ? -EBUSY : zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, 0);
+	if (n >= 0) {
+		bo->probed_ns = zcs_sys_now_ns();
+		place(bo, false);
+	}
+	zcs_tt_unlock(bo->tt);
+	if (n > 0)
+		zcs_count(bo->device->probes);
 	return n;
 }
 
@@ -83,13 +135,27 @@ static int64_t write_one(struct zcs_bo *bo, void *arg)
 
 	if (*patient && zcs_sys_now_ns() - bo->probed_ns < PROBE_NS)
 		return -EBUSY;
-	n = zcs_tt_try_writeback(bo->tt);
-	if (n < 0)
+	n = zcs_tt_lock(bo->tt, &try_only);
+	if (n)
 		return n;
+	n = zcs_tt_writeback_locked(bo->tt);
+	place(bo, true);
+	zcs_tt_unlock(bo->tt);
 	if (n)
 		zcs_count(bo->device->evicted);
-	zcs_lru_move(bo, ZCS_LRU_OUT, true);
 	return n;
+}
+
+/* A write that failed, or found no room, left an evicted bo's pages in memory: it is INACTIVE again. */
+static int64_t reconsider_one(struct zcs_bo *bo, void *arg)
+{
+	(void)arg;
+	if (zcs_tt_lock(bo->tt, &try_only))
+		return -EBUSY;
+	if (zcs_tt_is_stuck(bo->tt))
+		zcs_lru_move(bo, ZCS_LRU_INACTIVE, true);
+	zcs_tt_unlock(bo->tt);
+	return 0;
 }
 
 /* -- passes */
@@ -122,9 +188,13 @@ static uint64_t pass_write(struct zcs_device *dev, uint64_t pages, bool patient)
 	if (n >= pages)
 		return n;
 	zcs_lru_walk(dev, ZCS_LRU_ACTIVE, pages - n, probe_one, NULL);
-	if (!patient)
-		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
-	return n;
+	if (patient)
+		return n;
+	n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
+	if (n >= pages)
+		return n;
+	zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
+	return n + zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
 }
 
 static uint64_t without_io(struct zcs_device *dev, uint64_t pages)
@@ -157,6 +227,13 @@ uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback,
 	return wait ? n + wait_for_writes(dev, before, pages - n) : n;
 }
 
+bool zcs_evict_may(struct zcs_device *dev)
+{
+	struct zcs_wb *wb = dev->store->wb;
+
+	return zcs_cache_pages(dev->pool) || (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
+}
+
 int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
 {
 	struct zcs_device *dev = arg;
@@ -164,7 +241,7 @@ int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
 	(void)ctx;
 	zcs_count(dev->reclaims);
 	zcs_evict_wake(dev);
-	return (int64_t)without_io(dev, nr_pages);
+	return (int64_t)pass_clean(dev, nr_pages);
 }
 
 int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t flags)
@@ -205,7 +282,8 @@ static void tell_waiters(struct zcs_device *dev)
 static bool round_towards(struct zcs_device *dev, uint64_t target)
 {
 	struct zcs_wb *wb = dev->store->wb;
-	uint64_t resident = atomic_load(&dev->pool->resident), pending = wb ? zcs_wb_pending(wb) : 0;
+	uint64_t resident = atomic_load(&dev->pool->resident),
+		 pending = wb ? zcs_wb_pending(wb) : 0;
 	uint64_t excess = resident > target ? resident - target : 0, n;
 
 	if (!excess)
@@ -214,7 +292,7 @@ static bool round_towards(struct zcs_device *dev, uint64_t target)
 	n = without_io(dev, excess);
 	if (wb && n + pending < excess)
 		n += pass_write(dev, excess - n - pending, true);
-	return n || pending || (wb && dev->lru.count);
+	return n || pending || (wb && zcs_lru_count(&dev->lru));
 }
 
 /* A round that finds only bos it has just probed makes no progress; a few such rounds are patience. */
@@ -232,15 +310,29 @@ static void balance(struct zcs_device *dev, uint64_t target)
 		zcs_bo_destroy_dead(dev);
 		zcs_sys_sleep_us(STEP_US);
 	}
+	if (dev->store->wb && atomic_load(&dev->pool->resident) > target)
+		zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
 	tell_waiters(dev);
 }
 
-static void on_pressure(struct zcs_device *dev)
+void zcs_evict_on_pressure(struct zcs_device *dev)
 {
 	uint64_t resident = atomic_load(&dev->pool->resident);
 
 	zcs_count(dev->psi_events);
 	balance(dev, resident - resident / PSI_PART);
+}
+
+static void wait_for_work(struct zcs_device *dev, bool *woken, bool *pressed)
+{
+	int err = zcs_sys_poll(dev->event, dev->psi, -1, woken, pressed);
+
+	if (!err)
+		return;
+	zcs_warn("memory pressure is no longer watched: %s", strerror(-err));
+	zcs_sys_close(dev->psi);
+	dev->psi = -1;
+	dev->psi_error = -err;
 }
 
 static void *run(void *arg)
@@ -250,13 +342,13 @@ static void *run(void *arg)
 	while (!dev->stop) {
 		bool woken, pressed;
 
-		zcs_sys_poll(dev->event, dev->psi, -1, &woken, &pressed);
+		wait_for_work(dev, &woken, &pressed);
 		if (woken)
 			zcs_sys_event_clear(dev->event);
 		atomic_store(&dev->awake, false);
 		zcs_bo_destroy_dead(dev);
 		if (pressed)
-			on_pressure(dev);
+			zcs_evict_on_pressure(dev);
 		if (dev->high && atomic_load(&dev->pool->resident) > dev->high)
 			balance(dev, dev->low);
 		else

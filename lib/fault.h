@@ -27,17 +27,17 @@
 	X(UFFD_REGISTER, "uffdio_register", ENOMEM)     \
 	X(UFFD_UNREGISTER, "uffdio_unregister", ENOMEM) \
 	X(UFFD_CONTINUE, "uffdio_continue", ENOMEM)     \
-	X(UFFD_POISON, "uffdio_poison", EINVAL) \
-	X(UFFD_READ, "userfaultfd_read", EAGAIN) \
+	X(UFFD_POISON, "uffdio_poison", EINVAL)         \
+	X(UFFD_READ, "userfaultfd_read", EAGAIN)        \
 	X(PAGEMAP, "pagemap", EIO)                      \
 	X(ALLOC_ARENA, "alloc_arena", ENOMEM)           \
 	X(ALLOC_POOL, "alloc_pool", ENOMEM)             \
 	X(ALLOC_STORE, "alloc_store", ENOMEM)           \
 	X(ALLOC_BACKUP, "alloc_backup", ENOMEM)         \
-	X(ALLOC_DEVICE, "alloc_device", ENOMEM) \
-	X(ALLOC_BO, "alloc_bo", ENOMEM) \
-	X(EPOLL, "epoll", EMFILE) \
-	X(PSI, "psi", EACCES) \
+	X(ALLOC_DEVICE, "alloc_device", ENOMEM)         \
+	X(ALLOC_BO, "alloc_bo", ENOMEM)                 \
+	X(EPOLL, "epoll", EMFILE)                       \
+	X(PSI, "psi", EACCES)                           \
 	X(ALLOC_TT, "alloc_tt", ENOMEM)                 \
 	X(ALLOC_NODE, "alloc_index_node", ENOMEM)       \
 	X(FOLIO_ALLOC, "folio_alloc", ENOMEM)           \

@@ -2,10 +2,10 @@
 /*
  * The LRU: lists of bos by priority, and the one walk over them.
  *
- * A walk meets each bo once: it stamps what it met, and goes on behind the last one as long as that stays
- * in place (its count of moves tells), else again from the head, over what is stamped. So a bo that fails
- * stays where it is and does not stop the walk, one that moves to the tail while the walk is on is not met
- * twice, and the walk ends.
+ * A walk meets each bo once. It leaves a mark behind the bo that it met last and goes on from there, and it
+ * passes over bos that came to their place after it began. So a bo that fails stays where it is and does not
+ * stop the walk, one that moves to the tail meanwhile is not met twice, and the walk ends, whatever other
+ * walks do at the same time.
  */
 #include <errno.h>
 
@@ -32,7 +32,6 @@ static void leave(struct zcs_lru *lru, struct zcs_bo *bo)
 		return;
 	TAILQ_REMOVE(head_of(lru, bo->place, bo->priority), bo, lru);
 	bo->place = ZCS_LRU_OFF;
-	bo->moved++;
 	lru->count--;
 }
 
@@ -43,6 +42,7 @@ static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list plac
 	else
 		TAILQ_INSERT_HEAD(head_of(lru, place, bo->priority), bo, lru);
 	bo->place = place;
+	bo->moved = ++lru->moves;
 	lru->count++;
 }
 
@@ -66,16 +66,15 @@ void zcs_lru_remove(struct zcs_bo *bo)
 	pthread_mutex_unlock(&lru->lock);
 }
 
-bool zcs_lru_pin(struct zcs_bo *bo)
+void zcs_lru_pin(struct zcs_bo *bo)
 {
 	struct zcs_lru *lru = &bo->device->lru;
-	bool first;
 
 	pthread_mutex_lock(&lru->lock);
-	first = !bo->pins++;
+	if (!bo->pins++)
+		zcs_count(bo->device->pinned);
 	leave(lru, bo);
 	pthread_mutex_unlock(&lru->lock);
-	return first;
 }
 
 bool zcs_lru_unpin(struct zcs_bo *bo)
@@ -85,8 +84,10 @@ bool zcs_lru_unpin(struct zcs_bo *bo)
 
 	pthread_mutex_lock(&lru->lock);
 	pinned = bo->pins > 0;
-	if (pinned && !--bo->pins)
+	if (pinned && !--bo->pins) {
+		atomic_fetch_sub(&bo->device->pinned, 1);
 		enter(lru, bo, ZCS_LRU_ACTIVE, true);
+	}
 	pthread_mutex_unlock(&lru->lock);
 	return pinned;
 }
@@ -115,10 +116,17 @@ unsigned zcs_lru_pins(struct zcs_bo *bo)
 	return pins;
 }
 
-struct cursor {
-	struct zcs_bo *last; /* reference held */
-	uint64_t moved;
-};
+bool zcs_lru_is_idle(struct zcs_lru *lru)
+{
+	bool idle = true;
+
+	pthread_mutex_lock(&lru->lock);
+	for (unsigned p = 0; p < ZCS_PRIORITIES; p++)
+		idle = idle && TAILQ_EMPTY(&lru->list[ZCS_LRU_ACTIVE][p]) &&
+		       TAILQ_EMPTY(&lru->list[ZCS_LRU_INACTIVE][p]);
+	pthread_mutex_unlock(&lru->lock);
+	return idle;
+}
 
 /* Takes a reference unless the last one is gone. */
 static bool get_live(struct zcs_bo *bo)
@@ -131,60 +139,95 @@ static bool get_live(struct zcs_bo *bo)
 	return false;
 }
 
-static struct zcs_bo *next(struct zcs_lru *lru, struct zcs_lru_head *head, struct cursor *c, uint64_t walk)
+/*
+ * struct cursor - a walk's place in a list
+ * @mark: stands behind the bo that was met last; it has no references, so that other walks pass it over
+ * @start: bos that came to their place later are not met
+ */
+struct cursor {
+	struct zcs_bo mark;
+	bool marked;
+	uint64_t start;
+};
+
+/* The next bo, with a reference; NULL at the end, and the mark is gone. */
+static struct zcs_bo *next(struct zcs_lru *lru, struct zcs_lru_head *head, struct cursor *c)
 {
 	struct zcs_bo *bo;
 
 	pthread_mutex_lock(&lru->lock);
-	bo = c->last && c->moved == c->last->moved ? TAILQ_NEXT(c->last, lru) : TAILQ_FIRST(head);
-	while (bo && (bo->walked == walk || !get_live(bo)))
+	bo = c->marked ? TAILQ_NEXT(&c->mark, lru) : TAILQ_FIRST(head);
+	while (bo && (bo->moved > c->start || !get_live(bo)))
 		bo = TAILQ_NEXT(bo, lru);
-	if (bo) {
-		bo->walked = walk;
-		c->moved = bo->moved;
-	}
+	if (c->marked)
+		TAILQ_REMOVE(head, &c->mark, lru);
+	if (bo)
+		TAILQ_INSERT_AFTER(head, bo, &c->mark, lru);
+	c->marked = bo != NULL;
 	pthread_mutex_unlock(&lru->lock);
-	if (c->last)
-		zcs_bo_put_later(c->last);
-	c->last = bo;
 	return bo;
+}
+
+static void end_walk(struct zcs_lru *lru, struct zcs_lru_head *head, struct cursor *c)
+{
+	pthread_mutex_lock(&lru->lock);
+	if (c->marked)
+		TAILQ_REMOVE(head, &c->mark, lru);
+	c->marked = false;
+	pthread_mutex_unlock(&lru->lock);
+}
+
+uint64_t zcs_lru_count(struct zcs_lru *lru)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&lru->lock);
+	count = lru->count;
+	pthread_mutex_unlock(&lru->lock);
+	return count;
 }
 
 uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
 		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg)
 {
 	struct zcs_lru *lru = &dev->lru;
-	struct cursor c = { 0 };
-	uint64_t sum = 0, walk;
+	struct cursor c = { .marked = false };
+	uint64_t sum = 0;
 
 	pthread_mutex_lock(&lru->lock);
-	walk = ++lru->walk;
+	c.start = lru->moves;
 	pthread_mutex_unlock(&lru->lock);
 	for (unsigned p = 0; p < ZCS_PRIORITIES && sum < target; p++) {
 		struct zcs_lru_head *head = head_of(lru, place, p);
+		struct zcs_bo *bo;
 
-		while (sum < target && next(lru, head, &c, walk)) {
-			int64_t n = fn(c.last, arg);
+		while (sum < target && (bo = next(lru, head, &c))) {
+			int64_t n = fn(bo, arg);
 
 			sum += n > 0 ? (uint64_t)n : 0;
+			zcs_bo_put_later(bo);
 		}
-		if (c.last)
-			zcs_bo_put_later(c.last);
-		c.last = NULL;
+		end_walk(lru, head, &c);
 	}
 	return sum;
 }
 
-static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned priority, uint64_t *count)
+static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned priority,
+		      uint64_t *count)
 {
 	struct zcs_bo *bo;
 	int err = 0;
 
-	TAILQ_FOREACH (bo, head_of(lru, place, priority), lru) {
+	TAILQ_FOREACH(bo, head_of(lru, place, priority), lru)
+	{
+		if (!bo->device)
+			continue; /* a walk's mark */
 		++*count;
-		if (bo->place == place && !bo->pins && (place == ZCS_LRU_OUT || bo->priority == priority))
+		if (bo->place == place && !bo->pins &&
+		    (place == ZCS_LRU_OUT || bo->priority == priority))
 			continue;
-		zcs_warn("zcs_device_check: bo %p is in list %d of priority %u, its state says %d, %u, %u "
+		zcs_warn("zcs_device_check: bo %p is in list %d of priority %u, its state says %d, "
+			 "%u, %u "
 			 "pins",
 			 (void *)bo, (int)place, priority, (int)bo->place, bo->priority, bo->pins);
 		err = -EUCLEAN;
@@ -204,8 +247,8 @@ int zcs_lru_check(struct zcs_device *dev)
 			if (check_list(lru, (enum zcs_lru_list)l, p, &count))
 				err = -EUCLEAN;
 	if (count != lru->count) {
-		zcs_warn("zcs_device_check: %llu bos walked, %llu counted", (unsigned long long)count,
-			 (unsigned long long)lru->count);
+		zcs_warn("zcs_device_check: %llu bos walked, %llu counted",
+			 (unsigned long long)count, (unsigned long long)lru->count);
 		err = -EUCLEAN;
 	}
 	pthread_mutex_unlock(&lru->lock);

@@ -84,7 +84,8 @@ static int charge_by_force(struct zcs_pool *pool, uint64_t nr)
 	return 0;
 }
 
-static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
+static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx,
+			   bool effort)
 {
 	int err = nr > pool->max_pages ? -ENOMEM : -EAGAIN;
 
@@ -106,7 +107,8 @@ int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ct
 {
 	int err = try_charge(pool, nr) ? 0 : charge_at_limit(pool, nr, ctx, effort);
 
-	if (pool->wake && atomic_load_explicit(&pool->resident, memory_order_relaxed) > pool->wake_pages)
+	if (pool->wake &&
+	    atomic_load_explicit(&pool->resident, memory_order_relaxed) > pool->wake_pages)
 		pool->wake(pool->reclaim_arg);
 	return err;
 }

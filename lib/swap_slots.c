@@ -56,7 +56,7 @@ int zcs_slots_init(struct zcs_slots *slots, uint32_t nr)
 	uint64_t *at;
 	int err;
 
-	*slots = (struct zcs_slots){.nr = nr, .nr_free = nr, .memory_bytes = maps_bytes(nr)};
+	*slots = (struct zcs_slots){ .nr = nr, .nr_free = nr, .memory_bytes = maps_bytes(nr) };
 	err = zcs_swap_reserve(slots->memory_bytes, &slots->memory);
 	if (err)
 		return err;

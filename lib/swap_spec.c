@@ -97,12 +97,12 @@ static const struct {
 	const char *name, *values;
 	int (*parse)(struct zcs_swap_spec *spec, const char *text);
 } keys[] = {
-	{"size", "a number of bytes, with K, M, G or T", parse_size},
-	{"prio", "-32767 to 32767", parse_prio},
-	{"keep", "0 or 1, for files only", parse_keep},
-	{"discard", "0 or 1", parse_discard},
-	{"direct", "0 or 1", parse_direct},
-	{"depth", "2 to 1024", parse_depth},
+	{ "size", "a number of bytes, with K, M, G or T", parse_size },
+	{ "prio", "-32767 to 32767", parse_prio },
+	{ "keep", "0 or 1, for files only", parse_keep },
+	{ "discard", "0 or 1", parse_discard },
+	{ "direct", "0 or 1", parse_direct },
+	{ "depth", "2 to 1024", parse_depth },
 };
 
 #define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -179,7 +179,7 @@ static int parse_dev(char *text, struct zcs_swap_spec *spec)
 	char *list, *save = NULL, *path = text;
 	int err;
 
-	*spec = (struct zcs_swap_spec){.direct = -1};
+	*spec = (struct zcs_swap_spec){ .direct = -1 };
 	spec->block = strip(&path, "dev:") || !strncmp(path, "/dev/", 5);
 	if (!spec->block && !strip(&path, "file:")) {
 		zcs_warn(
@@ -415,12 +415,12 @@ int zcs_swap_open_dev(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 	const char *dir = getenv("TMPDIR");
 	int err;
 
-	*d = (struct zcs_swap_dev){.fd = -1,
-				   .block = spec->block,
-				   .keep = spec->keep,
-				   .discard = spec->discard,
-				   .prio = spec->prio,
-				   .turn_left = ZCS_CLUSTER_SLOTS};
+	*d = (struct zcs_swap_dev){ .fd = -1,
+				    .block = spec->block,
+				    .keep = spec->keep,
+				    .discard = spec->discard,
+				    .prio = spec->prio,
+				    .turn_left = ZCS_CLUSTER_SLOTS };
 	d->name = strdup(*spec->path ? spec->path : dir && *dir ? dir : "/tmp");
 	if (!d->name)
 		return -ENOMEM;

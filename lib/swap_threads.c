@@ -84,4 +84,4 @@ static int start(struct zcs_swap *s)
 	return s->nr_threads ? 0 : err;
 }
 
-const struct zcs_swap_engine zcs_swap_threads = {.start = start, .wake = wake};
+const struct zcs_swap_engine zcs_swap_threads = { .start = start, .wake = wake };

@@ -377,4 +377,4 @@ static int start(struct zcs_swap *s)
 	return err;
 }
 
-const struct zcs_swap_engine zcs_swap_uring = {.ring = true, .start = start, .wake = wake};
+const struct zcs_swap_engine zcs_swap_uring = { .ring = true, .start = start, .wake = wake };

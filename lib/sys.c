@@ -137,6 +137,13 @@ int zcs_sys_punch(int fd, uint64_t offset, uint64_t bytes)
 				(off_t)bytes));
 }
 
+bool zcs_sys_resident(void *addr)
+{
+	unsigned char in_memory = 0;
+
+	return !mincore(addr, 1, &in_memory) && (in_memory & 1);
+}
+
 int zcs_sys_populate(void *addr, size_t bytes)
 {
 	int r;
@@ -219,12 +226,21 @@ int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp)
 	return result(ioctl(uffd, UFFDIO_REGISTER, &reg));
 }
 
+/*
+ * The kernel wakes waiters before it locks the area: a fault that comes in between begins to wait in an area
+ * that is no longer registered, and its event is answered by an UNREGISTER that finds nothing to do. A wake
+ * after the fact reaches it.
+ */
 int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes)
 {
 	struct uffdio_range range = { (uintptr_t)addr, bytes };
+	int err;
 
 	INJECT(UFFD_UNREGISTER);
-	return result(ioctl(uffd, UFFDIO_UNREGISTER, &range));
+	err = result(ioctl(uffd, UFFDIO_UNREGISTER, &range));
+	if (!err)
+		ioctl(uffd, UFFDIO_WAKE, &range);
+	return err;
 }
 
 int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp)

@@ -29,6 +29,8 @@ void zcs_sys_unmap(void *addr, size_t bytes);
 void zcs_sys_close(int fd);
 int zcs_sys_fallocate(int fd, uint64_t offset, uint64_t bytes);
 int zcs_sys_punch(int fd, uint64_t offset, uint64_t bytes);
+/* Whether there is memory behind a page of a shared mapping. */
+bool zcs_sys_resident(void *addr);
 int zcs_sys_populate(void *addr, size_t bytes);
 int zcs_sys_collapse(void *addr, size_t bytes);
 int zcs_sys_hugepage(void *addr, size_t bytes);

@@ -124,13 +124,15 @@ int zcs_sys_psi(unsigned stall_ms, unsigned window_s)
 	return err >= 0 ? err : fd;
 }
 
-void zcs_sys_poll(int event, int psi, int ms, bool *woken, bool *pressed)
+int zcs_sys_poll(int event, int psi, int ms, bool *woken, bool *pressed)
 {
-	struct pollfd fds[2] = { { .fd = event, .events = POLLIN }, { .fd = psi, .events = POLLPRI } };
+	struct pollfd fds[2] = { { .fd = event, .events = POLLIN },
+				 { .fd = psi, .events = POLLPRI } };
 	int n = poll(fds, psi >= 0 ? 2 : 1, ms);
 
 	*woken = n > 0 && (fds[0].revents & POLLIN);
 	*pressed = n > 0 && (fds[1].revents & POLLPRI);
+	return n > 0 && !*pressed && (fds[1].revents & (POLLERR | POLLNVAL)) ? -ENODEV : 0;
 }
 
 uint64_t zcs_sys_now_ns(void)

@@ -31,8 +31,8 @@ void zcs_sys_event_clear(int fd);
  * multiples of 2 s, as unprivileged callers need. Returns the fd.
  */
 int zcs_sys_psi(unsigned stall_ms, unsigned window_s);
-/* Waits up to @ms for the event counter or pressure. */
-void zcs_sys_poll(int event, int psi, int ms, bool *woken, bool *pressed);
+/* Waits up to @ms for the event counter or pressure. -ENODEV: the trigger is gone (with its cgroup). */
+int zcs_sys_poll(int event, int psi, int ms, bool *woken, bool *pressed);
 uint64_t zcs_sys_now_ns(void);
 /* A condition variable whose deadlines are CLOCK_MONOTONIC's. */
 void zcs_sys_cond_init(pthread_cond_t *cond);

@@ -101,7 +101,7 @@ int zcs_sys_direct(int fd, bool on)
 
 int zcs_sys_lock(int fd)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int r;
 
 	INJECT(LOCK);
@@ -155,7 +155,7 @@ void zcs_sys_drop_cache(int fd, uint64_t offset, uint64_t bytes)
 
 int zcs_sys_discard(int fd, bool block, uint64_t offset, uint64_t bytes)
 {
-	uint64_t range[2] = {offset, bytes};
+	uint64_t range[2] = { offset, bytes };
 
 	INJECT(DISCARD);
 	return block ? result(ioctl(fd, BLKDISCARD, range)) : zcs_sys_punch(fd, offset, bytes);
@@ -179,7 +179,7 @@ void zcs_sys_event_add(int fd)
 
 int zcs_sys_uring(struct io_uring *ring, unsigned entries)
 {
-	struct io_uring_params params = {.flags = IORING_SETUP_CLAMP};
+	struct io_uring_params params = { .flags = IORING_SETUP_CLAMP };
 	int err;
 
 	INJECT(URING_SETUP);

@@ -97,18 +97,26 @@ static void insert_some(struct walk *w)
 		w->err = 0;
 }
 
-/* The span of blocks that lie wholly in [*first, *end). */
+/*
+ * The span from the first to the last block that lies wholly in [*first, *end): pages or handles. Holes at its
+ * ends are left out, because hugetlb cannot be zapped from the middle of one.
+ */
 static void whole_blocks(const struct zcs_tt *tt, uint64_t *first, uint64_t *end)
 {
-	struct zcs_block blk = zcs_table_get(&tt->table, *first);
+	while (*first < *end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, *first);
 
-	if (blk.entry != ZCS_E_EMPTY && blk.index < *first)
+		if (blk.entry != ZCS_E_EMPTY && blk.index == *first)
+			break;
 		*first = zcs_block_end(&blk);
-	if (*first >= *end)
-		return;
-	blk = zcs_table_get(&tt->table, *end - 1);
-	if (blk.entry != ZCS_E_EMPTY && zcs_block_end(&blk) > *end)
+	}
+	while (*first < *end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, *end - 1);
+
+		if (blk.entry != ZCS_E_EMPTY && zcs_block_end(&blk) == *end)
+			break;
 		*end = blk.index;
+	}
 }
 
 /* After the zap, and only then, it can be told which pages were written to since they were restored. */
@@ -179,6 +187,19 @@ static int64_t purge_range(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	return (int64_t)done;
 }
 
+/* Pages that keep a slot may go although the store is full: clean ones need no other, dirty ones free it. */
+static bool keeps_slots(const struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	while (tt->backup->tracked && first < end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+		if (zcs_e_is_page(blk.entry) && zcs_folio_flag(zcs_tt_folio(tt, &blk), ZCS_FF_SLOT))
+			return true;
+		first = zcs_block_end(&blk);
+	}
+	return false;
+}
+
 int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags)
 {
 	uint64_t end = first + count;
@@ -186,7 +207,7 @@ int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, 
 	if (!(flags & ZCS_BACKUP_PURGE)) {
 		if (!tt->backup || !tt->pages)
 			return 0;
-		if (!zcs_store_bytes_avail(tt->backup->store))
+		if (!zcs_store_bytes_avail(tt->backup->store) && !keeps_slots(tt, first, end))
 			return -EBUSY;
 		if (zcs_fault(ZCS_FAULT_BACKUP_TRUNCATE))
 			end = first + (count + 1) / 2;

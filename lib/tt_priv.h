@@ -60,20 +60,20 @@ void zcs_tt_commit_on_touch(struct zcs_tt *tt);
 int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what);
 /* After -EIO: the touchers of the slot get SIGBUS. */
 void zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
-/* zcs_tt_backup(), -EBUSY if somebody holds the tt. */
-int64_t zcs_tt_try_backup(struct zcs_tt *tt, uint32_t flags);
 /* Frees what is inserted and needs no I/O for it; pages. -EBUSY if somebody holds the tt. */
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
-/* Begins to write back what is inserted; pages. -EBUSY if somebody holds the tt. */
-int64_t zcs_tt_try_writeback(struct zcs_tt *tt);
+/* Begins to write back what is inserted; pages. With the lock held. */
+int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
+/* Whether something is inserted, and not about to be written. With the lock held. */
+bool zcs_tt_is_stuck(struct zcs_tt *tt);
 struct zcs_tt_pages {
 	uint64_t mapped, inserted, written, same;
 };
 void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages);
 
 /* -- tt_restore.c, tt_backup.c; with the lock held */
-int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, const struct zcs_ctx *ctx,
-			  bool write);
+int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			  const struct zcs_ctx *ctx, bool write);
 int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags);
 /* The block of slot @index, or of a contiguous tt's home if it is empty. */
 struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);

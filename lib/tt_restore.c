@@ -148,8 +148,8 @@ struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
 }
 
 /* @write: the pages are about to be written to, so what is clean need not be watched. */
-int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, const struct zcs_ctx *ctx,
-			  bool write)
+int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			  const struct zcs_ctx *ctx, bool write)
 {
 	struct walk w = { .tt = tt, .ctx = ctx, .end = first + count };
 	int err, map_err;

@@ -36,9 +36,13 @@ static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what)
 {
 	struct zcs_block blk;
+	bool unmapped;
 	int err;
 
 	pthread_mutex_lock(&tt->lock);
+	/* other pages that could not be resolved are none of this touch's business, and must not make it fail */
+	unmapped = tt->unmapped;
+	tt->unmapped = false;
 	blk = zcs_tt_block(tt, index);
 	*what = source(tt, &blk);
 	if (*what == ZCS_TOUCH_LATE) {
@@ -46,8 +50,13 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 			zcs_tt_forget_slots(tt, blk.index, zcs_block_end(&blk));
 		err = zcs_tt_map(tt, blk.index, zcs_block_end(&blk));
 	} else {
-		err = zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch, write);
+		err = zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch,
+					    write);
 	}
+	if (err == -ENOMEM && zcs_e_is_page(zcs_table_get(&tt->table, index).entry))
+		err = zcs_arena_map_unsplit(tt->home.arena, tt->home.pfn + blk.index,
+					    zcs_block_pages(&blk));
+	tt->unmapped |= unmapped;
 	zcs_tt_unlock(tt);
 	return err;
 }
@@ -62,45 +71,42 @@ void zcs_tt_poison(struct zcs_tt *tt, uint64_t index)
 	zcs_tt_unlock(tt);
 }
 
-int64_t zcs_tt_try_backup(struct zcs_tt *tt, uint32_t flags)
-{
-	int64_t ret;
-
-	if (pthread_mutex_trylock(&tt->lock))
-		return -EBUSY;
-	ret = zcs_tt_backup_locked(tt, 0, tt->nr, flags);
-	zcs_tt_unlock(tt);
-	return ret;
-}
-
-static int64_t with_backup(struct zcs_tt *tt, uint64_t (*fn)(struct zcs_backup *backup))
+int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
 {
 	int64_t ret = 0;
 
 	if (pthread_mutex_trylock(&tt->lock))
 		return -EBUSY;
-	if (tt->handles && tt->backup->store->wb) {
-		pthread_mutex_lock(&tt->backup->lock);
-		ret = (int64_t)fn(tt->backup);
+	if (tt->handles && tt->backup->store->wb && !pthread_mutex_trylock(&tt->backup->lock)) {
+		ret = (int64_t)zcs_wb_free_clean(tt->backup);
 		pthread_mutex_unlock(&tt->backup->lock);
 	}
 	zcs_tt_unlock(tt);
 	return ret;
 }
 
-int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
+int64_t zcs_tt_writeback_locked(struct zcs_tt *tt)
 {
-	return with_backup(tt, zcs_wb_free_clean);
+	struct zcs_backup *b = tt->backup;
+	int64_t ret = 0;
+
+	if (tt->handles && b->store->wb) {
+		pthread_mutex_lock(&b->lock);
+		ret = (int64_t)zcs_wb_mark(b, 0, b->num_pages - 1);
+		pthread_mutex_unlock(&b->lock);
+	}
+	return ret;
 }
 
-static uint64_t mark_all(struct zcs_backup *backup)
+bool zcs_tt_is_stuck(struct zcs_tt *tt)
 {
-	return zcs_wb_mark(backup, 0, backup->num_pages - 1);
-}
+	struct zcs_backup *b = tt->backup;
+	bool stuck;
 
-int64_t zcs_tt_try_writeback(struct zcs_tt *tt)
-{
-	return with_backup(tt, mark_all);
+	pthread_mutex_lock(&b->lock);
+	stuck = b->resident_pages && !b->pending && !b->queued;
+	pthread_mutex_unlock(&b->lock);
+	return stuck;
 }
 
 void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages)

@@ -430,7 +430,8 @@ uint64_t zcs_wb_free_clean(struct zcs_backup *backup)
 		if (!zcs_e_is_page(blk.entry))
 			continue;
 		folio = zcs_pool_folio(backup->pool, zcs_e_ppn(blk.entry));
-		if (!zcs_folio_flag(folio, ZCS_FF_SLOT) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
+		if (!zcs_folio_flag(folio, ZCS_FF_SLOT) ||
+		    zcs_folio_state(folio) != ZCS_FS_INSERTED)
 			continue;
 		zcs_wb_ra_used(backup, folio, false);
 		zcs_backup_detach(backup, &blk, ZCS_E_SLOT_BASE + folio->aux);

@@ -98,8 +98,8 @@ struct zcs_bo_params {
  * Return: 0, and the caller holds a reference; -EINVAL: NULL, 0 or an overflowing size, a priority over 3;
  * -ENOMEM. Thread-safe. Kernel counterpart: ttm_bo_init_reserved().
  */
-ZCS_API int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_params *params,
-			  struct zcs_bo **bo);
+ZCS_API int zcs_bo_create(struct zcs_device *device, uint64_t size,
+			  const struct zcs_bo_params *params, struct zcs_bo **bo);
 
 /** zcs_bo_get - one more reference; returns @bo. Thread-safe. */
 ZCS_API struct zcs_bo *zcs_bo_get(struct zcs_bo *bo);
@@ -227,7 +227,8 @@ ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uin
 struct zcs_stats {
 	size_t struct_size;
 	uint64_t bos, pinned, lru;
-	uint64_t size_bytes, resident_bytes, mapped_bytes, inserted_bytes, written_bytes, same_bytes;
+	uint64_t size_bytes, resident_bytes, mapped_bytes, inserted_bytes, written_bytes,
+		same_bytes;
 	uint64_t touches, touch_ns, latency[ZCS_LATENCY_BUCKETS];
 	uint64_t touch_empty, touch_resident, touch_read, touch_late, touch_errors, touch_waits;
 	uint64_t overshoots, evicted, probes, purged, reclaims, background;
