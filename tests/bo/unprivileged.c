@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An ordinary user: touches work; a system call that is given an evicted address gets EFAULT, and works once
+ * the bo is pinned. With the right to handle the kernel's own faults the system call works at once.
+ */
+#include <grp.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "bo_test.h"
+
+#define NOBODY 65534
+
+static void become_nobody(void)
+{
+	zcs_assert_ok(setgroups(0, NULL));
+	zcs_assert_ok(setresgid(NOBODY, NOBODY, NOBODY));
+	zcs_assert_ok(setresuid(NOBODY, NOBODY, NOBODY));
+	/* changing users made /proc/self root's */
+	zcs_assert_ok(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
+
+/* read(2) of a page into the bo's first; its result, or -errno. */
+static int64_t read_into(struct zcs_bo *bo, uint64_t seed)
+{
+	static unsigned char page[ZCS_PAGE_SIZE] __attribute__((aligned(8)));
+	int fds[2];
+	ssize_t n;
+
+	zcs_assert_ok(pipe(fds));
+	zcs_test_fill_page(page, seed, 0);
+	assert_int_equal(write(fds[1], page, sizeof(page)), sizeof(page));
+	n = read(fds[0], bo_at(bo, 0), sizeof(page));
+	n = n < 0 ? -errno : n;
+	close(fds[0]);
+	close(fds[1]);
+	return n;
+}
+
+static void use_bos(enum zcs_backing backing, bool kernel)
+{
+	struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+	struct zcs_bo *bo = bo_new(device, BO_SIZE);
+
+	assert_true(bo_device_stats(device).touch);
+	assert_int_equal(bo_device_stats(device).kernel_touch, kernel);
+	assert_true(bo_is_zero(bo));
+	bo_fill(bo, 1);
+	assert_true(zcs_bo_evict(bo, 0) > 0);
+	assert_true(bo_is(bo, 1));
+	bo_write_out(bo);
+	assert_true(bo_is(bo, 1));
+	for (unsigned i = 0; i < 2; i++) {
+		if (i)
+			bo_write_out(bo);
+		else
+			assert_true(zcs_bo_evict(bo, 0) > 0);
+		zcs_assert_is(read_into(bo, 2), kernel ? (int64_t)ZCS_PAGE_SIZE : -EFAULT);
+		zcs_assert_ok(zcs_bo_pin(bo, NULL));
+		zcs_assert_is(read_into(bo, 3 + i), ZCS_PAGE_SIZE);
+		zcs_bo_unpin(bo);
+		assert_true(zcs_test_page_is(bo_at(bo, 0), 3 + i, 0));
+		assert_true(
+			zcs_test_is(bo_at(bo, ZCS_PAGE_SIZE), 1, 1, BO_SIZE / ZCS_PAGE_SIZE - 1));
+	}
+	bo_device_ok(device);
+	zcs_bo_put(bo);
+	bo_device_done(device);
+}
+
+static void as_nobody(void *backing)
+{
+	become_nobody();
+	use_bos(*(enum zcs_backing *)backing, false);
+}
+
+static void an_ordinary_user_can_touch(void **state)
+{
+	FILE *f = fopen("/proc/sys/vm/unprivileged_userfaultfd", "re");
+	int allowed = f ? fgetc(f) : '0';
+
+	(void)state;
+	if (f)
+		fclose(f);
+	if (geteuid())
+		zcs_test_skip_case("not root: cannot become another user");
+	if (allowed == '1')
+		zcs_test_skip_case("vm.unprivileged_userfaultfd is 1: everybody is privileged");
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_test_child child = zcs_test_in_child(as_nobody, &backing, 60);
+
+		zcs_test_child_passed(&child);
+	}
+}
+
+static void a_privileged_one_can_read_into_what_is_out(void **state)
+{
+	(void)state;
+	if (geteuid())
+		zcs_test_skip_case("not root");
+	zcs_test_for_each_backing(backing) use_bos(backing, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		zcs_test(an_ordinary_user_can_touch),
+		zcs_test(a_privileged_one_can_read_into_what_is_out),
+	};
+
+	if (!bo_has_userfaultfd())
+		zcs_test_skip("no userfaultfd here");
+	return zcs_test_run(tests);
+}

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""The library exports exactly what the map lists, and the map lists exactly what the headers declare.
+
+usage: abi.py LIBRARY MAP SONAME
+"""
+
+import re
+import subprocess
+import sys
+
+import public_api
+
+
+def exported_symbols(library):
+    """{name: version} of the dynamic symbols that the library defines."""
+    out = subprocess.run(
+        ["nm", "--dynamic", "--defined-only", library], check=True, capture_output=True, text=True
+    ).stdout
+    symbols = {}
+    for line in out.splitlines():
+        kind, name = line.split()[1:3]
+        if kind != "A":
+            symbol, _, version = name.partition("@")
+            symbols[symbol] = version.strip("@")
+    return symbols
+
+
+def map_symbols(path):
+    """{name: node} of the symbols listed as global in a version script."""
+    with open(path, encoding="utf-8") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.DOTALL)
+    symbols = {}
+    for node, body in re.findall(r"([\w.]+)\s*\{(.*?)\}", text, re.DOTALL):
+        listed = body.partition("local:")[0].replace("global:", "")
+        for name in listed.replace(";", " ").split():
+            symbols[name] = node
+    return symbols
+
+
+def soname(library):
+    out = subprocess.run(
+        ["readelf", "--dynamic", library], check=True, capture_output=True, text=True
+    ).stdout
+    return re.search(r"\(SONAME\).*\[(.*)\]", out).group(1)
+
+
+def compare(name_a, a, name_b, b):
+    for x in sorted(set(a) - set(b)):
+        yield f"{x}: in {name_a}, not in {name_b}"
+    for x in sorted(set(b) - set(a)):
+        yield f"{x}: in {name_b}, not in {name_a}"
+
+
+def main(library, map_path, wanted_soname):
+    symbols, listed = exported_symbols(library), map_symbols(map_path)
+    errors = [
+        *compare("the map", listed, "the headers", public_api.exported_names()),
+        *compare("the map", listed, "the library", symbols),
+    ]
+    for name in sorted(set(symbols) & set(listed)):
+        if symbols[name] != listed[name]:
+            errors.append(f"{name}: exported as {symbols[name]!r}, the map says {listed[name]}")
+    if soname(library) != wanted_soname:
+        errors.append(f"the library's SONAME is {soname(library)}, not {wanted_soname}")
+    public_api.report(errors, f"{len(symbols)} symbols, {wanted_soname}")
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Every exported function is named in a manual page, the pages name no function that does not exist, and
+every page is installed."""
+
+import re
+
+import public_api
+
+PAGES = sorted((public_api.ROOT / "lib/man").glob("*.[37]"))
+# A name in a page that is called, or referred to as a page or a function.
+CALLED = re.compile(r"\b(zcs_\w+)(?=(?:\\f[PR]|\s)*\()|^\.F[no] (zcs_\w+)", re.MULTILINE)
+
+
+def main():
+    known = {f.name for f in public_api.functions()}
+    pages = {page.name: page.read_text() for page in PAGES}
+    titles = {page.stem for page in PAGES}
+    installed = (public_api.ROOT / "lib/meson.build").read_text()
+
+    everything = set(re.findall(r"\bzcs_\w+", "\n".join(pages.values())))
+    errors = [f"{n}: in no page of lib/man" for n in sorted(public_api.exported_names() - everything)]
+    for page, text in pages.items():
+        called = {a or b for a, b in CALLED.findall(text)}
+        errors += [f"{page}: no function {n}" for n in sorted(called - known - titles)]
+        if f"'man/{page}'" not in installed:
+            errors.append(f"{page}: lib/meson.build does not install it")
+    public_api.report(errors, f"{len(pages)} pages")
+
+
+main()

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading ahead: blocks taken one by one in order are read before they are asked for; in any other order none
+ * is. What was read for nothing is counted and costs its memory only; it never makes anybody else leave, and its
+ * errors are nobody's.
+ */
+#include <unistd.h>
+
+#include "store_test.h"
+
+#include "tt_priv.h"
+
+#define ORDER  3u
+#define NR     32u
+#define PAGES  (NR << ORDER)
+#define SETTLE 8u /* blocks in a row after which it is at its farthest */
+
+struct setting {
+	struct zcs_pool *pool;
+	struct zcs_store *store;
+	struct zcs_backup *backup;
+};
+
+static void start(struct setting *s, uint64_t max_bytes)
+{
+	s->pool = zcs_test_pool(ZCS_BACKING_SMALL, max_bytes, 1);
+	s->store = store_test_file(4);
+	s->backup = zcs_test_backup(s->store, PAGES);
+	for (uint64_t i = 0; i < NR; i++) {
+		store_test_insert(s->backup, s->pool, 1, i << ORDER, ORDER, 0);
+		if (max_bytes)
+			store_test_writeback(s->backup, i << ORDER, ((i + 1) << ORDER) - 1);
+	}
+	if (!max_bytes)
+		store_test_writeback(s->backup, 0, PAGES - 1);
+}
+
+static void finish(struct setting *s)
+{
+	struct zcs_store_stats st;
+
+	store_test_backup_done(s->backup, s->pool);
+	st = store_test_stats(s->store);
+	assert_true(st.ra_hits + st.ra_wasted <= st.ra_read);
+	store_test_done(s->store);
+	zcs_test_pool_done(s->pool);
+}
+
+static void take(struct setting *s, uint64_t block)
+{
+	store_test_take(s->backup, s->pool, 1, block << ORDER, ORDER);
+	zcs_assert_ok(zcs_store_check(s->store));
+}
+
+static void in_order(void **state)
+{
+	struct zcs_store_stats st;
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = 0; i < NR; i++) {
+		take(&s, i);
+		store_test_idle(s.backup);
+		zcs_assert_ok(zcs_backup_check(s.backup));
+	}
+	st = store_test_stats(s.store);
+	assert_true(st.ra_read > NR / 2);
+	zcs_assert_is(st.ra_hits, (int64_t)st.ra_read);
+	zcs_assert_is(st.ra_wasted, 0);
+	zcs_assert_is(st.reads, NR);
+	zcs_assert_is(st.used_slots, 0);
+	finish(&s);
+}
+
+/* Whoever comes while a block is being read ahead gets that read. */
+static void without_a_pause(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = 0; i < NR; i++)
+		take(&s, i);
+	store_test_idle(s.backup);
+	zcs_assert_is(store_test_stats(s.store).reads, NR);
+	assert_true(store_test_stats(s.store).ra_hits > 0);
+	finish(&s);
+}
+
+/* The first index may be where somebody begins who goes on in order: it comes last here. */
+static void in_any_other_order(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = 1; i <= NR; i++)
+		take(&s, i * 13 % NR);
+	store_test_idle(s.backup);
+	zcs_assert_is(store_test_stats(s.store).ra_read, 0);
+	zcs_assert_is(store_test_stats(s.store).reads, NR);
+	finish(&s);
+}
+
+static void backwards(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = NR; i-- > 0;)
+		take(&s, i);
+	store_test_idle(s.backup);
+	zcs_assert_is(store_test_stats(s.store).ra_read, 0);
+	finish(&s);
+}
+
+/* A jump ends it; what was read by then stays until it is taken, written back or dropped. */
+static void abandoned(void **state)
+{
+	struct zcs_store_stats st;
+	uint64_t ahead, resident;
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = 0; i < SETTLE; i++)
+		take(&s, i);
+	store_test_idle(s.backup);
+	st = store_test_stats(s.store);
+	ahead = st.ra_read - st.ra_hits;
+	resident = store_test_backup_stats(s.backup).resident_pages;
+	assert_true(ahead > 0);
+	zcs_assert_is(resident, (int64_t)(ahead << ORDER));
+	take(&s, NR - 1);
+	take(&s, NR - 3);
+	store_test_idle(s.backup);
+	zcs_assert_is(store_test_stats(s.store).ra_read, (int64_t)st.ra_read);
+	/* one is dropped, the others go out again: their slots are good */
+	zcs_backup_drop(s.backup, zcs_handle_from_index(SETTLE << ORDER), ORDER);
+	zcs_assert_is(store_test_stats(s.store).ra_wasted, 1);
+	zcs_assert_is(zcs_backup_writeback(s.backup, 0, PAGES - 1, ZCS_WB_WAIT),
+		      (int64_t)((ahead - 1) << ORDER));
+	zcs_assert_is(store_test_stats(s.store).ra_wasted, (int64_t)ahead);
+	zcs_assert_is(store_test_stats(s.store).clean_blocks, (int64_t)(ahead - 1));
+	zcs_assert_is(store_test_stats(s.store).writes, NR);
+	zcs_assert_is(zcs_test_arena_bytes(), 0);
+	finish(&s);
+}
+
+/* A block that was read ahead is one block, also when it is dropped page by page. */
+static void abandoned_in_parts(void **state)
+{
+	struct zcs_store_stats st;
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = 0; i < SETTLE; i++)
+		take(&s, i);
+	store_test_idle(s.backup);
+	st = store_test_stats(s.store);
+	for (uint64_t i = 0; i < 1u << ORDER; i++)
+		zcs_backup_drop(s.backup, zcs_handle_from_index((SETTLE << ORDER) + i), 0);
+	zcs_assert_is(store_test_stats(s.store).ra_wasted, 1);
+	zcs_assert_is(store_test_stats(s.store).ra_hits, (int64_t)st.ra_hits);
+	finish(&s);
+}
+
+/* Takes blocks in a row until some are being read ahead, and their reads wait behind what is held. */
+static uint64_t ahead_and_held(struct setting *s, struct store_test_hold *hold)
+{
+	uint64_t reads;
+
+	for (uint64_t i = 0; i < SETTLE; i++)
+		take(s, i);
+	store_test_idle(s->backup);
+	reads = store_test_stats(s->store).ra_read;
+	store_test_hold(s->store, hold);
+	take(s, SETTLE);
+	store_test_wait_queued(s->store, 1);
+	zcs_assert_is(store_test_stats(s->store).ra_read, (int64_t)reads);
+	return SETTLE + 8;
+}
+
+static void dropped_while_it_is_read(void **state)
+{
+	struct store_test_hold hold;
+	struct setting s;
+	uint64_t block;
+
+	(void)state;
+	start(&s, 0);
+	block = ahead_and_held(&s, &hold);
+	zcs_backup_drop(s.backup, zcs_handle_from_index(block << ORDER), ORDER);
+	zcs_assert_ok(zcs_backup_check(s.backup));
+	store_test_let_go(&hold);
+	store_test_idle(s.backup);
+	zcs_assert_is(store_test_stats(s.store).used_slots, (NR - SETTLE - 2) << ORDER);
+	store_test_insert(s.backup, s.pool, 2, block << ORDER, ORDER, 0);
+	store_test_copy(s.backup, 2, block << ORDER);
+	finish(&s);
+}
+
+struct helper {
+	pthread_t thread;
+	struct setting *s;
+	uint64_t block;
+	struct zcs_folio *folio;
+	int64_t result;
+};
+
+static void *take_thread(void *arg)
+{
+	struct helper *h = arg;
+
+	h->result = zcs_backup_take_folio(h->s->backup, zcs_handle_from_index(h->block << ORDER),
+					  h->s->pool, &h->folio);
+	return NULL;
+}
+
+static void *replace_thread(void *arg)
+{
+	struct helper *h = arg;
+
+	h->result = zcs_backup_insert_folio(h->s->backup, h->folio, 0, ZCS_INSERT_REPLACE,
+					    (h->block << ORDER) + 2);
+	return NULL;
+}
+
+static void taken_while_it_is_read(void **state)
+{
+	struct store_test_hold hold;
+	struct setting s;
+	struct helper h = { .s = &s };
+
+	(void)state;
+	start(&s, 0);
+	h.block = ahead_and_held(&s, &hold);
+	store_test_copy(s.backup, 1, (h.block << ORDER) + 3);
+	zcs_assert_ok(pthread_create(&h.thread, NULL, take_thread, &h));
+	usleep(20000);
+	store_test_let_go(&hold);
+	pthread_join(h.thread, NULL);
+	zcs_assert_is(h.result, 0);
+	assert_true(zcs_test_is(zcs_folio_address(h.folio), 1, h.block << ORDER, 1u << ORDER));
+	zcs_folio_put(h.folio);
+	store_test_idle(s.backup);
+	/* and one for the copy */
+	zcs_assert_is(store_test_stats(s.store).reads, (int64_t)(h.block + 2));
+	finish(&s);
+}
+
+/* A page is put in the middle of a block that is just being read. */
+static void replaced_in_part_while_it_is_read(void **state)
+{
+	struct store_test_hold hold;
+	struct setting s;
+	struct helper h = { .s = &s };
+
+	(void)state;
+	start(&s, 0);
+	h.block = ahead_and_held(&s, &hold);
+	h.folio = zcs_test_folio(s.pool, 0);
+	zcs_test_fill_page(zcs_folio_address(h.folio), 7, 2);
+	store_test_log_start();
+	zcs_assert_ok(pthread_create(&h.thread, NULL, replace_thread, &h));
+	usleep(20000);
+	store_test_let_go(&hold);
+	pthread_join(h.thread, NULL);
+	store_test_log_end();
+	store_test_idle(s.backup);
+	zcs_assert_is(h.result, zcs_handle_from_index((h.block << ORDER) + 2));
+	zcs_assert_ok(zcs_backup_check(s.backup));
+	zcs_assert_ok(zcs_store_check(s.store));
+	zcs_test_pool_ok(s.pool);
+	for (uint64_t i = 0; i < 1u << ORDER; i++)
+		if (i != 2)
+			store_test_copy(s.backup, 1, (h.block << ORDER) + i);
+	finish(&s);
+}
+
+/* A pool that is full keeps what it has: no cached folio leaves and nobody is asked to. */
+static void within_the_limit(void **state)
+{
+	struct zcs_folio *mine;
+	struct setting s;
+
+	(void)state;
+	/* room for two blocks, one of which is the caller's */
+	start(&s, 2 * (ZCS_PAGE_SIZE << ORDER));
+	mine = zcs_test_folio(s.pool, ORDER);
+	for (uint64_t i = 0; i < NR; i++) {
+		take(&s, i);
+		store_test_idle(s.backup);
+		assert_true(zcs_test_stats(s.pool).resident_pages <= 2u << ORDER);
+		zcs_test_pool_ok(s.pool);
+	}
+	zcs_assert_is(zcs_test_counter(s.pool, ZCS_COUNT_SYSTEM_REFUSED), 0);
+	zcs_assert_is(store_test_stats(s.store).ra_hits,
+		      (int64_t)store_test_stats(s.store).ra_read);
+	zcs_folio_put(mine);
+	finish(&s);
+}
+
+static void an_error_is_nobodys(void **state)
+{
+	struct setting s;
+	uint64_t read;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = 0; i < SETTLE; i++)
+		take(&s, i);
+	store_test_idle(s.backup);
+	read = store_test_stats(s.store).ra_read;
+	/* all that is asked for now is read ahead */
+	zcs_test_fault("read", 0, 0, EIO);
+	store_test_log_start();
+	for (uint64_t i = SETTLE; i < SETTLE + 4; i++) {
+		take(&s, i);
+		store_test_idle(s.backup);
+	}
+	store_test_log_end();
+	assert_true(store_test_stats(s.store).read_errors > 0);
+	zcs_assert_is(store_test_stats(s.store).ra_read, (int64_t)read);
+	zcs_test_faults_off();
+	for (uint64_t i = SETTLE + 4; i < NR; i++)
+		take(&s, i);
+	store_test_idle(s.backup);
+	zcs_assert_is(store_test_stats(s.store).used_slots, 0);
+	finish(&s);
+}
+
+static void no_memory_is_nobodys(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	for (uint64_t i = 0; i < SETTLE; i++)
+		take(&s, i);
+	store_test_idle(s.backup);
+	zcs_test_fault("folio_alloc", 0, 0, 0);
+	take(&s, SETTLE);
+	zcs_test_faults_off();
+	store_test_idle(s.backup);
+	for (uint64_t i = SETTLE + 1; i < NR; i++)
+		take(&s, i);
+	finish(&s);
+}
+
+/* By the ranges of a tt, as a device restores it touch by touch; and what is ahead is in its home. */
+static void in_a_contiguous_tt(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_pool *pool = zcs_test_pool(backing, 0, 1);
+		struct zcs_store *store = store_test_file(32);
+		struct zcs_tt *tt;
+
+		zcs_assert_ok(zcs_tt_create(pool, 8 * 512, ZCS_TT_CONTIGUOUS, &tt));
+		zcs_assert_ok(zcs_tt_setup_backup(tt, store));
+		zcs_assert_ok(zcs_tt_populate(tt, NULL));
+		store_test_fill(tt, 1, 0, 8 * 512);
+		zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_WRITEBACK), 8 * 512);
+		store_test_idle(tt->backup);
+		for (uint64_t i = 0; i < 6 * 512; i += 512) {
+			zcs_assert_ok(zcs_tt_restore_range(tt, i, 512, NULL));
+			assert_true(store_test_is(tt, 1, i, 512));
+			store_test_idle(tt->backup);
+			zcs_assert_ok(zcs_tt_check(tt));
+			zcs_test_pool_ok(pool);
+		}
+		assert_true(store_test_stats(store).ra_hits > 0);
+		assert_true(zcs_test_stats(pool).inserted_pages > 0);
+		/* out it goes again, what was ahead as well */
+		zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_WRITEBACK), 6 * 512);
+		zcs_backup_writeback(tt->backup, 0, UINT64_MAX, ZCS_WB_WAIT);
+		zcs_assert_is(zcs_test_arena_bytes(), 0);
+		zcs_assert_ok(zcs_tt_restore(tt, NULL));
+		assert_true(store_test_is(tt, 1, 0, 8 * 512));
+		zcs_test_tt_done(tt);
+		store_test_done(store);
+		zcs_test_pool_done(pool);
+	}
+}
+
+static void a_tt_is_destroyed_while_it_is_read(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_THP, 0, 1);
+		struct zcs_store *store = store_test_file(32);
+		struct zcs_tt *tt;
+
+		zcs_assert_ok(zcs_tt_create(pool, 8 * 512, ZCS_TT_CONTIGUOUS, &tt));
+		zcs_assert_ok(zcs_tt_setup_backup(tt, store));
+		zcs_assert_ok(zcs_tt_populate(tt, NULL));
+		store_test_fill(tt, 1, 0, 8 * 512);
+		zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_WRITEBACK), 8 * 512);
+		store_test_idle(tt->backup);
+		for (uint64_t b = 0; b < 4 + i % 3; b++)
+			zcs_assert_ok(zcs_tt_restore_range(tt, b * 512, 512, NULL));
+		if (i % 2)
+			zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_PURGE), 8 * 512);
+		zcs_tt_destroy(tt);
+		zcs_test_pool_is_idle(pool);
+		zcs_assert_is(zcs_test_arena_bytes(), 0);
+		store_test_done(store);
+		zcs_test_pool_done(pool);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		store_test_both(in_order),
+		store_test_both(without_a_pause),
+		store_test(in_any_other_order),
+		store_test(backwards),
+		store_test(abandoned),
+		store_test(abandoned_in_parts),
+		store_test(dropped_while_it_is_read),
+		store_test_both(taken_while_it_is_read),
+		store_test(replaced_in_part_while_it_is_read),
+		store_test(within_the_limit),
+		store_test_both(an_error_is_nobodys),
+		store_test(no_memory_is_nobodys),
+		store_test(in_a_contiguous_tt),
+		store_test(a_tt_is_destroyed_while_it_is_read),
+	};
+
+	return zcs_test_run(tests);
+}

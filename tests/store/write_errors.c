@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes that fail: the folio stays resident and whole, its slots are never used again, the failure is counted,
+ * and the next attempt goes elsewhere.
+ */
+#include <unistd.h>
+
+#include "store_test.h"
+
+#define NR    8u
+#define ORDER 4u
+#define PAGES (NR << ORDER)
+
+struct setting {
+	struct zcs_pool *pool;
+	struct zcs_store *store;
+	struct zcs_backup *backup;
+};
+
+static void start(struct setting *s, const char *keys)
+{
+	s->pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
+	s->store = store_test_open("file:?size=4M%s", keys);
+	s->backup = zcs_test_backup(s->store, PAGES);
+	for (uint64_t i = 0; i < NR; i++)
+		store_test_insert(s->backup, s->pool, 1, i << ORDER, ORDER, 0);
+}
+
+static int64_t writeback(struct setting *s)
+{
+	int64_t n;
+
+	store_test_log_start();
+	n = zcs_backup_writeback(s->backup, 0, PAGES - 1, ZCS_WB_WAIT);
+	store_test_log_end();
+	zcs_assert_ok(zcs_backup_check(s->backup));
+	zcs_assert_ok(zcs_store_check(s->store));
+	zcs_test_pool_ok(s->pool);
+	return n;
+}
+
+static void finish(struct setting *s)
+{
+	zcs_test_faults_off();
+	for (uint64_t i = NR; i-- > 0;)
+		store_test_take(s->backup, s->pool, 1, i << ORDER, ORDER);
+	store_test_backup_done(s->backup, s->pool);
+	store_test_done(s->store);
+	zcs_test_pool_done(s->pool);
+}
+
+static void all_of_them(void **state)
+{
+	struct zcs_store_stats st;
+	struct setting s;
+
+	(void)state;
+	start(&s, "");
+	zcs_test_fault("write", 0, 0, EIO);
+	zcs_assert_is(writeback(&s), -EIO);
+	zcs_test_faults_off();
+	st = store_test_stats(s.store);
+	zcs_assert_is(st.write_errors, NR);
+	zcs_assert_is(st.retired_slots, PAGES);
+	zcs_assert_is(st.used_slots, 0);
+	zcs_assert_is(st.written_blocks, 0);
+	zcs_assert_is(zcs_test_stats(s.pool).inserted_pages, PAGES);
+	zcs_assert_is(zcs_store_bytes_avail(s.store),
+		      (int64_t)((st.slots - PAGES) * ZCS_PAGE_SIZE));
+	zcs_assert_is(writeback(&s), PAGES);
+	zcs_assert_is(zcs_test_arena_bytes(), 0);
+	zcs_assert_is(store_test_stats(s.store).retired_slots, PAGES);
+	finish(&s);
+}
+
+static void one_of_them(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, "");
+	zcs_test_fault("write", 3, 1, EIO);
+	zcs_assert_is(writeback(&s), PAGES - (1 << ORDER));
+	zcs_assert_is(store_test_stats(s.store).write_errors, 1);
+	zcs_assert_is(store_test_stats(s.store).retired_slots, 1 << ORDER);
+	zcs_assert_is(zcs_test_stats(s.pool).inserted_pages, 1 << ORDER);
+	zcs_assert_is(writeback(&s), 1 << ORDER);
+	finish(&s);
+}
+
+/* The caller did not wait: nobody is told, and the block is where it was. */
+static void as_it_is_inserted(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, "");
+	store_test_take(s.backup, s.pool, 1, 0, ORDER);
+	zcs_test_fault("write", 0, 0, EIO);
+	store_test_log_start();
+	store_test_insert(s.backup, s.pool, 1, 0, ORDER, ZCS_INSERT_WRITEBACK);
+	store_test_idle(s.backup);
+	store_test_log_end();
+	zcs_assert_is(store_test_stats(s.store).write_errors, 1);
+	zcs_assert_is(zcs_test_stats(s.pool).inserted_pages, PAGES);
+	finish(&s);
+}
+
+/* Written through the page cache: the error shows when it is forced out. */
+static void of_a_buffered_device(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, "&direct=0");
+	zcs_assert_is(store_test_stats(s.store).buffered_devices, 1);
+	zcs_assert_is(store_test_stats(s.store).direct_devices, 0);
+	zcs_test_fault("sync_file_range", 2, 1, 0);
+	zcs_assert_is(writeback(&s), PAGES - (1 << ORDER));
+	zcs_assert_is(store_test_stats(s.store).write_errors, 1);
+	zcs_assert_is(writeback(&s), 1 << ORDER);
+	finish(&s);
+}
+
+/* A store whose every slot failed is full. */
+static void until_no_slot_is_left(void **state)
+{
+	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
+	struct zcs_store *store = store_test_file(2);
+	struct zcs_backup *backup = zcs_test_backup(store, 512);
+
+	(void)state;
+	store_test_insert(backup, pool, 1, 0, 9, 0);
+	zcs_test_fault("write", 0, 1, EIO);
+	store_test_log_start();
+	zcs_assert_is(zcs_backup_writeback(backup, 0, 511, ZCS_WB_WAIT), -EIO);
+	store_test_log_end();
+	zcs_assert_is(store_test_stats(store).retired_slots, 512);
+	zcs_assert_is(zcs_store_bytes_avail(store), 0);
+	zcs_assert_is(zcs_backup_writeback(backup, 0, 511, ZCS_WB_WAIT), -ENOSPC);
+	store_test_take(backup, pool, 1, 0, 9);
+	store_test_backup_done(backup, pool);
+	store_test_done(store);
+	zcs_test_pool_done(pool);
+}
+
+/* The ring is lost with a write in it that nobody wants any more, and the write fails by other means too. */
+static void of_an_abandoned_write(void **state)
+{
+	struct store_test_hold hold;
+	struct zcs_folio *folio;
+	struct setting s;
+
+	(void)state;
+	start(&s, "");
+	store_test_hold(s.store, &hold);
+	zcs_assert_is(zcs_backup_writeback(s.backup, 0, (1 << ORDER) - 1, 0), 1 << ORDER);
+	store_test_wait_queued(s.store, 1);
+	store_test_log_start();
+	store_test_hold_flying(&hold);
+	zcs_assert_ok(zcs_backup_take_folio(s.backup, 1, s.pool, &folio));
+	zcs_test_fault("uring_submit", 0, 0, ENODEV);
+	zcs_test_fault("write", 0, 0, EIO);
+	store_test_let_go(&hold);
+	store_test_idle(s.backup);
+	store_test_log_end();
+	zcs_test_faults_off();
+	zcs_assert_ok(zcs_store_check(s.store));
+	while (store_test_stats(s.store).io_uring)
+		usleep(1000);
+	zcs_assert_is(store_test_stats(s.store).abandoned, 1);
+	zcs_assert_is(store_test_stats(s.store).used_slots, 0);
+	zcs_assert_is(zcs_backup_insert_folio(s.backup, folio, ORDER, 0, 0), 1);
+	zcs_assert_is(writeback(&s), PAGES);
+	finish(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		store_test_both(all_of_them),	    store_test_both(one_of_them),
+		store_test_both(as_it_is_inserted), store_test_both(of_a_buffered_device),
+		store_test(until_no_slot_is_left),  store_test(of_an_abandoned_write),
+	};
+
+	return zcs_test_run(tests);
+}

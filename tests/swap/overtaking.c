@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who goes first: an urgent read goes before all that is queued, little is given to the kernel at a time
+ * so that there is little it cannot overtake, and neither reads nor writes starve.
+ */
+#include "swap_test.h"
+
+#define WRITES 40u
+
+static struct zcs_swap *swap;
+static char *memory;
+static uint32_t slot[WRITES + 1];
+static struct swap_test_io io[WRITES + 4];
+static struct swap_test_hold hold;
+static atomic_uint counter;
+
+/* Slots of 2 MiB each, the last of which is written. */
+static void start(void)
+{
+	swap = swap_test_open("file:?size=%u", (WRITES + 2) * ZCS_CLUSTER_BYTES);
+	memory = swap_test_memory((WRITES + 5) * 512);
+	atomic_store(&counter, 0);
+	for (unsigned i = 0; i <= WRITES; i++)
+		slot[i] = swap_test_alloc(swap, ZCS_CLUSTER_ORDER);
+	zcs_assert_ok(swap_test_write(swap, slot[WRITES], ZCS_CLUSTER_ORDER, memory));
+}
+
+static void queue(unsigned i, enum zcs_swap_op op, uint32_t s, uint32_t flags)
+{
+	/* what is read goes each to a place of its own */
+	swap_test_prepare(&io[i], op, s, ZCS_CLUSTER_ORDER,
+			  memory + (op == ZCS_SWAP_READ ? (size_t)(i + 1) * ZCS_CLUSTER_BYTES : 0));
+	io[i].req.flags = flags;
+	io[i].counter = &counter;
+	zcs_swap_submit(swap, &io[i].req);
+}
+
+static void queue_writes(unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		queue(i, ZCS_SWAP_WRITE, slot[i], 0);
+}
+
+static void wait_for(unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		zcs_assert_ok(swap_test_wait(&io[i]));
+}
+
+/* How many of 2 MiB may end before an urgent read that came after them: those that were begun. */
+#define BEGUN 4u
+
+static void an_urgent_read_overtakes_queued_writes(void **state)
+{
+	(void)state;
+	start();
+	swap_test_hold(swap, &hold);
+	queue_writes(WRITES);
+	queue(WRITES, ZCS_SWAP_READ, slot[WRITES], ZCS_SWAP_URGENT);
+	swap_test_let_go(&hold);
+	wait_for(WRITES + 1);
+	assert_in_range(io[WRITES].place, 1, BEGUN);
+	swap_test_done(swap);
+}
+
+/* Now the writes are on their way already. */
+static void an_urgent_read_waits_for_few_writes(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	start();
+	queue_writes(WRITES);
+	zcs_assert_ok(swap_test_wait(&io[0]));
+	queue(WRITES, ZCS_SWAP_READ, slot[WRITES], ZCS_SWAP_URGENT);
+	before = atomic_load(&counter);
+	zcs_assert_ok(swap_test_wait(&io[WRITES]));
+	/* those begun, and what went on beside it */
+	assert_in_range(io[WRITES].place, 1, before + 2 * BEGUN);
+	for (unsigned i = 1; i < WRITES; i++)
+		zcs_assert_ok(swap_test_wait(&io[i]));
+	swap_test_done(swap);
+}
+
+static void a_read_that_is_hurried_overtakes(void **state)
+{
+	(void)state;
+	start();
+	swap_test_hold(swap, &hold);
+	for (unsigned i = 0; i < 12; i++)
+		queue(i, ZCS_SWAP_READ, slot[WRITES], 0);
+	zcs_swap_hurry(swap, &io[11].req);
+	/* hurrying what is not a queued read does nothing */
+	zcs_swap_hurry(swap, &io[11].req);
+	zcs_swap_hurry(swap, &hold.io[0].req);
+	swap_test_let_go(&hold);
+	wait_for(12);
+	assert_in_range(io[11].place, 1, BEGUN);
+	for (unsigned i = 5; i < 11; i++)
+		assert_true(io[i].place > io[11].place);
+	swap_test_done(swap);
+}
+
+static void reads_and_writes_do_not_starve_each_other(void **state)
+{
+	unsigned early_reads = 0, early_writes = 0;
+
+	(void)state;
+	start();
+	swap_test_hold(swap, &hold);
+	for (unsigned i = 0; i < 20; i++)
+		queue(i, ZCS_SWAP_WRITE, slot[i], 0);
+	for (unsigned i = 20; i < 40; i++)
+		queue(i, ZCS_SWAP_READ, slot[WRITES], 0);
+	swap_test_let_go(&hold);
+	wait_for(40);
+	for (unsigned i = 0; i < 20; i++) {
+		early_writes += io[i].place <= 20;
+		early_reads += io[i + 20].place <= 20;
+	}
+	assert_in_range(early_writes, 4, 16);
+	assert_in_range(early_reads, 4, 16);
+	swap_test_done(swap);
+}
+
+static uint64_t flying_bytes(enum zcs_swap_queue q)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&swap->lock);
+	bytes = swap->flying_bytes[q];
+	pthread_mutex_unlock(&swap->lock);
+	return bytes;
+}
+
+/* What the I/O thread takes when it may: seen by taking in its place while it is held. */
+static unsigned take_all(enum zcs_swap_queue q, struct zcs_swap_req **taken)
+{
+	unsigned nr = 0;
+
+	while ((taken[nr] = zcs_swap_next(swap, false)))
+		nr++;
+	for (unsigned i = 0; i < nr; i++)
+		zcs_assert_is(taken[i]->queue, q);
+	return nr;
+}
+
+static void give_back(struct zcs_swap_req **taken, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		zcs_swap_do(swap, taken[i]);
+}
+
+static void little_is_given_to_the_kernel(void **state)
+{
+	struct zcs_swap_req *taken[WRITES + 1], *read;
+	unsigned nr;
+
+	(void)state;
+	start();
+	swap_test_hold(swap, &hold);
+	queue_writes(12);
+	nr = take_all(ZCS_QUEUE_WRITE, taken);
+	zcs_assert_is(flying_bytes(ZCS_QUEUE_WRITE), nr * ZCS_CLUSTER_BYTES);
+	zcs_assert_is(nr, swap_test_stats(swap).uring ? 4 : 3);
+	give_back(taken, nr);
+	/* and less beside an urgent read */
+	queue(12, ZCS_SWAP_READ, slot[WRITES], ZCS_SWAP_URGENT);
+	read = zcs_swap_next(swap, false);
+	assert_ptr_equal(read, &io[12].req);
+	zcs_assert_is(take_all(ZCS_QUEUE_WRITE, taken), 1);
+	give_back(taken, 1);
+	zcs_swap_do(swap, read);
+	/* or beside one that its caller does by itself */
+	pthread_mutex_lock(&swap->lock);
+	swap->flying[ZCS_QUEUE_OWN]++;
+	pthread_mutex_unlock(&swap->lock);
+	zcs_assert_is(take_all(ZCS_QUEUE_WRITE, taken), 1);
+	give_back(taken, 1);
+	pthread_mutex_lock(&swap->lock);
+	swap->flying[ZCS_QUEUE_OWN]--;
+	pthread_mutex_unlock(&swap->lock);
+	swap_test_let_go(&hold);
+	wait_for(13);
+	swap_test_done(swap);
+}
+
+static void small_requests_are_bounded_by_the_depth(void **state)
+{
+	struct zcs_swap_req *taken[WRITES + 1];
+	unsigned nr;
+
+	(void)state;
+	start();
+	swap_test_hold(swap, &hold);
+	for (unsigned i = 0; i < WRITES; i++)
+		swap_test_submit(swap, &io[i], ZCS_SWAP_WRITE, slot[i], 0, memory);
+	nr = take_all(ZCS_QUEUE_WRITE, taken);
+	zcs_assert_is(nr, swap->depth - swap->depth / 4);
+	give_back(taken, nr);
+	swap_test_let_go(&hold);
+	wait_for(WRITES);
+	swap_test_done(swap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		swap_test_both(an_urgent_read_overtakes_queued_writes),
+		swap_test_both(an_urgent_read_waits_for_few_writes),
+		swap_test_both(a_read_that_is_hurried_overtakes),
+		swap_test_both(reads_and_writes_do_not_starve_each_other),
+		swap_test_both(little_is_given_to_the_kernel),
+		swap_test_both(small_requests_are_bounded_by_the_depth),
+	};
+
+	return zcs_test_run(tests);
+}
