@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same scene in half the memory. Each resource is a buffer object; nobody restores anything: the
+ * raster threads touch what they need, the device's fault threads bring it back, and the background
+ * thread evicts what was not touched for longest. A thread prints what goes on once in a while.
+ */
+#include "quickstart_half.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "quickstart_scene.h"
+#include "quickstart_util.h"
+
+#define FRAMES	    2
+#define PROGRESS_NS 250000000
+
+struct half {
+	struct zcs_device *device;
+	struct zcs_bo **bo;
+	struct vk vk;
+	struct scene scene;
+	uint64_t bytes;
+	pthread_t progress;
+	atomic_bool done;
+};
+
+static struct zcs_stats stats_of(struct half *half)
+{
+	struct zcs_stats stats = { .struct_size = sizeof(stats) };
+
+	ZCS_CHECK(zcs_device_stats(half->device, &stats));
+	return stats;
+}
+
+static void print_progress(struct half *half, const char *end)
+{
+	struct zcs_stats s = stats_of(half);
+
+	printf("\r          resident %4llu of %llu MiB, %llu touches, %llu read back, %llu bos "
+	       "evicted   %s",
+	       (unsigned long long)(s.resident_bytes / MIB),
+	       (unsigned long long)(half->bytes / MIB), (unsigned long long)s.touches,
+	       (unsigned long long)s.touch_read, (unsigned long long)s.evicted, end);
+	fflush(stdout);
+}
+
+static void *progress(void *arg)
+{
+	struct half *half = arg;
+
+	/* a line that is written over belongs on a terminal only */
+	while (!half->done && isatty(STDOUT_FILENO)) {
+		nanosleep(&(struct timespec){ .tv_nsec = PROGRESS_NS }, NULL);
+		print_progress(half, "");
+	}
+	return NULL;
+}
+
+static void open_device(struct half *half, enum zcs_backing backing)
+{
+	struct zcs_device_params params = {
+		.struct_size = sizeof(params),
+		.pool = { .struct_size = sizeof(params.pool), .node = -1, .backing = backing },
+	};
+	char spec[64];
+
+	snprintf(spec, sizeof(spec), "file:?size=%lluM",
+		 (unsigned long long)(2 * half->bytes / MIB));
+	params.store = spec;
+	params.pool.max_bytes = half->bytes / 2;
+	ZCS_CHECK(zcs_device_create(&params, &half->device));
+}
+
+static void build(struct half *half, uint64_t bytes, enum zcs_backing backing)
+{
+	struct scene *scene = &half->scene;
+
+	vk_open(&half->vk);
+	scene_create(scene, &half->vk, bytes);
+	for (uint32_t i = 0; i < scene->count; i++)
+		half->bytes += scene->resource[i].bytes;
+	open_device(half, backing);
+	half->bo = alloc(scene->count, sizeof(struct zcs_bo *));
+	for (uint32_t i = 0; i < scene->count; i++) {
+		ZCS_CHECK(
+			zcs_bo_create(half->device, scene->resource[i].bytes, NULL, &half->bo[i]));
+		scene_bind(scene, i, zcs_bo_address(half->bo[i]));
+	}
+}
+
+static unsigned draw(struct half *half, const uint8_t *picture)
+{
+	unsigned differ = 0;
+
+	scene_paint(&half->scene);
+	for (unsigned i = 0; i < FRAMES; i++)
+		differ += memcmp(scene_draw(&half->scene), picture, PICTURE_BYTES) != 0;
+	return differ;
+}
+
+static void finish(struct half *half)
+{
+	uint32_t count = half->scene.count;
+
+	scene_destroy(&half->scene);
+	vk_close(&half->vk);
+	for (uint32_t i = 0; i < count; i++)
+		zcs_bo_put(half->bo[i]);
+	zcs_device_destroy(half->device);
+	free(half->bo);
+}
+
+unsigned half_run(uint64_t bytes, enum zcs_backing backing, const uint8_t *picture)
+{
+	struct half half = { .bytes = 0 };
+	double start = now_us();
+	unsigned differ;
+
+	build(&half, bytes, backing);
+	if (!stats_of(&half).touch)
+		die("no userfaultfd here: bos are not restored on touch");
+	printf("          pool of %llu MiB for %u bos of %llu MiB, the rest in a file in TMPDIR\n",
+	       (unsigned long long)(half.bytes / 2 / MIB), half.scene.count,
+	       (unsigned long long)(half.bytes / MIB));
+	if (pthread_create(&half.progress, NULL, progress, &half))
+		die("pthread_create failed");
+	differ = draw(&half, picture);
+	half.done = true;
+	pthread_join(half.progress, NULL);
+	print_progress(&half, "\n");
+	printf("          painted, and drawn %u times, in %.1f s\n", FRAMES,
+	       (now_us() - start) / 1e6);
+	finish(&half);
+	return differ;
+}
