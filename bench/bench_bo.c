@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The benchmarks of buffer objects: a set twice as large as memory, and one folio at a time.
+ *
+ * The first cases answer the question a user has: the same program on memory that the kernel swaps, or on bos.
+ * The others say what one touch costs over the system calls that it cannot do without.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+#include "bench_bo.h"
+
+#define ROUNDS 5
+
+#define WALK_NEEDS                              \
+	BENCH_ANY, { 2500, 350 }, { 620, 100 }, \
+	{                                       \
+		4300, 660                       \
+	}
+
+/* clang-format off */
+static const struct bench_case cases[] = {
+	{ "walk", "16 MiB bos, twice as much as memory, every word changed", bo_walk, WALK_NEEDS },
+	{ "random", "the same, a new order in each pass", bo_walk_random, WALK_NEEDS },
+	{ "hot", "the same, nine visits in ten to a hot quarter", bo_walk_hot, WALK_NEEDS },
+	{ "threads", "the same, by two threads", bo_walk_threads, WALK_NEEDS },
+	{ "zero", "the same, every word zero", bo_walk_zero, WALK_NEEDS },
+	{ "word", "the same, one word repeated", bo_walk_word, WALK_NEEDS },
+	{ "loop", "a quarter more than memory, in order: hit rate", bo_loop, WALK_NEEDS },
+	{ "touch", "evict and touch of 2 MiB in memory, against the bare calls", bo_touch,
+	  BENCH_ANY, { 16, 16 }, { 6, 6 }, { 32, 32 } },
+	{ "written", "touch of 2 MiB written back, against pread", bo_read,
+	  BENCH_ANY, { 1100, 100 }, { 520, 40 }, { 1060, 100 } },
+};
+/* clang-format on */
+
+static void describe(struct bench *b)
+{
+	struct statvfs fs;
+	FILE *f = fopen("/sys/module/zswap/parameters/enabled", "re");
+	int zswap = f ? getc(f) : 'N';
+
+	if (f)
+		fclose(f);
+	if (!statvfs(b->dir, &fs))
+		bench_fact(b, "files", "in %s, %" PRIu64 " MiB free", b->dir,
+			   (uint64_t)fs.f_bavail * fs.f_frsize >> 20);
+	bench_fact(b, "zswap", zswap == 'Y' ? "on: the kernel's rows compress" : "off");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct bench_program bo = {
+		.name = "bench_bo",
+		.about = "At most 3 GiB of memory are\n"
+			 "held, and 5 GiB of disk in TMPDIR (else /tmp), which should be on the\n"
+			 "disk in question. As root the kernel does the same work in a memory\n"
+			 "cgroup, with a swap file there; both are removed when the case ends.\n",
+		.cases = cases,
+		.nr_cases = sizeof(cases) / sizeof(*cases),
+		.rounds = ROUNDS,
+		.describe = describe,
+	};
+
+	return bench_main(&bo, argc, argv);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows: samples, and what is worked out of them.
+ *
+ * A case measures its subject and its baselines one after the other in every round, so that sample r of a
+ * row and sample r of its baseline saw the same machine. The ratio printed is therefore the median of the
+ * ratios of the rounds, not the ratio of two medians: what slows a whole round down cancels out of it.
+ *
+ * The first round of a case warms up (page tables, caches, the pool's lists) and is not kept.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+struct bench_row *bench_row(struct bench *b, const char *unit, const char *per, uint64_t n,
+			    const char *fmt, ...)
+{
+	struct bench_row *row = calloc(1, sizeof(*row));
+	va_list ap;
+
+	if (row)
+		row->value = calloc(b->rounds, sizeof(*row->value));
+	if (!row || !row->value)
+		bench_die(b, "calloc", -ENOMEM);
+	memcpy(row->what, b->what, sizeof(row->what));
+	row->unit = unit;
+	row->per = per;
+	row->n = n;
+	va_start(ap, fmt);
+	vsnprintf(row->name, sizeof(row->name), fmt, ap);
+	va_end(ap);
+	*b->rows_end = row;
+	b->rows_end = &row->next;
+	return row;
+}
+
+void bench_value(struct bench *b, struct bench_row *row, double value)
+{
+	if (b->round > 0 && row->nr < b->rounds)
+		row->value[row->nr++] = value;
+}
+
+void bench_sample(struct bench *b, struct bench_row *row, double sum)
+{
+	bench_value(b, row, sum / (double)row->n);
+}
+
+void bench_rate(struct bench *b, struct bench_row *row, uint64_t bytes, uint64_t ns)
+{
+	bench_value(b, row, (double)bytes / (1u << 30) * 1e9 / (double)ns);
+}
+
+bool bench_is_rate(const struct bench_row *row)
+{
+	return strstr(row->unit, "/s") != NULL;
+}
+
+void bench_against(struct bench_row *row, const struct bench_row *baseline, const char *label,
+		   enum bench_aim aim, double limit)
+{
+	struct bench_compare *c = &row->compare[row->nr_compare++];
+
+	c->baseline = baseline;
+	c->aim = aim;
+	c->limit = limit;
+	snprintf(c->label, sizeof(c->label), "%s", label);
+}
+
+bool bench_round(struct bench *b)
+{
+	if (!b->in_rounds) {
+		b->in_rounds = true;
+		b->round = 0;
+		return true;
+	}
+	b->in_rounds = b->round < b->rounds;
+	b->round += b->in_rounds;
+	return b->in_rounds;
+}
+
+static void add_note(struct bench *b, const char *what, bool left_out, const char *fmt, va_list ap)
+{
+	struct bench_note *note = calloc(1, sizeof(*note));
+
+	if (!note)
+		return;
+	snprintf(note->what, sizeof(note->what), "%s", what);
+	note->left_out = left_out;
+	vsnprintf(note->text, sizeof(note->text), fmt, ap);
+	*b->notes_end = note;
+	b->notes_end = &note->next;
+}
+
+void bench_say(struct bench *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_note(b, b->what, false, fmt, ap);
+	va_end(ap);
+}
+
+void bench_left_out(struct bench *b, const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_note(b, what, true, fmt, ap);
+	va_end(ap);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The value at @part (0 to 1) of sorted samples, interpolated. */
+static double quantile(const double *v, unsigned nr, double part)
+{
+	double at = part * (nr - 1);
+	unsigned i = (unsigned)at;
+
+	if (i + 1 >= nr)
+		return v[nr - 1];
+	return v[i] + (at - i) * (v[i + 1] - v[i]);
+}
+
+static double median_ratio(const struct bench_row *row, const struct bench_row *baseline,
+			   double *tmp)
+{
+	unsigned nr = row->nr < baseline->nr ? row->nr : baseline->nr, used = 0;
+
+	for (unsigned i = 0; i < nr; i++)
+		if (baseline->value[i] > 0)
+			tmp[used++] = row->value[i] / baseline->value[i];
+	if (!used)
+		return 0;
+	qsort(tmp, used, sizeof(*tmp), by_value);
+	return quantile(tmp, used, 0.5);
+}
+
+static void finish_row(struct bench_row *row, double *tmp)
+{
+	for (unsigned i = 0; i < row->nr_compare; i++) {
+		struct bench_compare *c = &row->compare[i];
+
+		if (c->baseline)
+			c->ratio = median_ratio(row, c->baseline, tmp);
+		/* a run that was stopped has nothing to hold against the aim */
+		if (c->baseline && !c->baseline->nr)
+			c->aim = BENCH_NO_AIM;
+	}
+	if (!row->nr)
+		return;
+	memcpy(tmp, row->value, row->nr * sizeof(*tmp));
+	qsort(tmp, row->nr, sizeof(*tmp), by_value);
+	row->min = tmp[0];
+	row->max = tmp[row->nr - 1];
+	row->low = quantile(tmp, row->nr, 0.25);
+	row->median = quantile(tmp, row->nr, 0.5);
+	row->high = quantile(tmp, row->nr, 0.75);
+}
+
+void bench_finish(struct bench *b)
+{
+	unsigned most = 1;
+	double *tmp;
+
+	for (const struct bench_row *row = b->rows; row; row = row->next)
+		most = row->nr > most ? row->nr : most;
+	tmp = calloc(most, sizeof(*tmp));
+	for (struct bench_row *row = b->rows; tmp && row; row = row->next)
+		finish_row(row, tmp);
+	free(tmp);
+}
+
+void bench_free(struct bench *b)
+{
+	struct bench_row *row;
+	struct bench_note *note;
+
+	while ((row = b->rows)) {
+		b->rows = row->next;
+		free(row->value);
+		free(row);
+	}
+	while ((note = b->notes)) {
+		b->notes = note->next;
+		free(note);
+	}
+}
+
+bool bench_is_met(const struct bench_row *row, const struct bench_compare *c)
+{
+	switch (c->aim) {
+	case BENCH_FASTER:
+		return c->ratio > 0 && 1 / c->ratio >= c->limit;
+	case BENCH_WITHIN:
+		return c->ratio <= c->limit;
+	case BENCH_AT_MOST:
+		return row->median <= c->limit;
+	case BENCH_RATE:
+		return c->ratio >= c->limit;
+	case BENCH_AT_LEAST:
+		return row->median >= c->limit;
+	default:
+		return true;
+	}
+}

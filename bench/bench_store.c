@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The benchmarks of the store: what is written back and read back, against the device and against the kernel's
+ * swap. Run it to decide whether a store on the disk at hand beats a swap file on it.
+ *
+ * Everything is for content that does not compress, unless a row says otherwise. CPU time is that of the whole
+ * process, its I/O threads included.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "bench_store.h"
+
+#define ROUNDS 7
+
+/* clang-format off */
+static const struct bench_case cases[] = {
+	{ "device", "a tt of 1 GiB written back and read back, against fio",
+	  store_device, BENCH_ANY, { 1100, 100 }, { 520, 20 }, { 1040, 50 } },
+	{ "kernel", "the same against MADV_PAGEOUT and the kernel's swap-in (root)",
+	  store_kernel, BENCH_ANY, { 2200, 120 }, { 520, 20 }, { 2130, 150 } },
+	{ "single", "one folio of 2 MiB read back, against pread",
+	  store_single, BENCH_ANY, { 1100, 100 }, { 520, 40 }, { 1060, 100 } },
+	{ "ahead", "single folios in order and in random order",
+	  store_ahead, BENCH_ANY, { 600, 100 }, { 260, 20 }, { 530, 50 } },
+	{ "content", "zero, one word, nearly one word, random",
+	  store_content, BENCH_ANY, { 1100, 100 }, { 516, 36 }, { 530, 50 } },
+	{ "engine", "io_uring and threads",
+	  store_engine, BENCH_ANY, { 1100, 100 }, { 516, 36 }, { 1060, 100 } },
+};
+/* clang-format on */
+
+/* What is between a store and the disk, and between the kernel and its swap file. */
+static void describe(struct bench *b)
+{
+	struct statvfs fs;
+	FILE *f = fopen("/sys/module/zswap/parameters/enabled", "re");
+	int zswap = f ? getc(f) : 'N';
+
+	if (f)
+		fclose(f);
+	if (!statvfs(b->dir, &fs))
+		bench_fact(b, "files", "in %s, %" PRIu64 " MiB free", b->dir,
+			   (uint64_t)fs.f_bavail * fs.f_frsize >> 20);
+	bench_fact(b, "zswap", zswap == 'Y' ? "on: the kernel's rows compress" : "off");
+	bench_fact(b, "depth", "%u transfers of the store, and of fio", STORE_DEPTH);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct bench_program store = {
+		.name = "bench_store",
+		.about = "At most 3 GiB of memory are\n"
+			 "held, and 4 GiB of disk in TMPDIR (else /tmp), which should be on the\n"
+			 "disk in question. As root the cases \"kernel\" swap on a file there and\n"
+			 "swap it off when they end.\n",
+		.cases = cases,
+		.nr_cases = sizeof(cases) / sizeof(*cases),
+		.rounds = ROUNDS,
+		.describe = describe,
+	};
+
+	return bench_main(&store, argc, argv);
+}
