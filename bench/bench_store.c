@@ -23,7 +23,7 @@ static const struct bench_case cases[] = {
 	{ "single", "one folio of 2 MiB read back, against pread",
 	  store_single, BENCH_ANY, { 1100, 100 }, { 520, 40 }, { 1060, 100 } },
 	{ "ahead", "single folios in order and in random order",
-	  store_ahead, BENCH_ANY, { 600, 100 }, { 260, 20 }, { 530, 50 } },
+	  store_ahead, BENCH_ANY, { 1100, 100 }, { 516, 36 }, { 530, 50 } },
 	{ "content", "zero, one word, nearly one word, random",
 	  store_content, BENCH_ANY, { 1100, 100 }, { 516, 36 }, { 530, 50 } },
 	{ "engine", "io_uring and threads",

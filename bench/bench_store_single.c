@@ -24,7 +24,7 @@
 
 /*
  * struct folios - a backup of folios that are written back
- * @fd: the store's file; @buffer: where it is read to
+ * @fd: the store's file; @buffer: where it is read to, memory for one folio or for as many
  */
 struct folios {
 	struct bench *b;
@@ -59,12 +59,12 @@ static void take(struct folios *f, uint32_t i)
 		   zcs_backup_take_folio(f->backup, handle, f->pool, &f->folio[i]));
 }
 
-static void open_buffer(struct folios *f, enum bench_kind kind)
+static void open_buffer(struct folios *f, enum bench_kind kind, uint32_t nr)
 {
 	char path[STORE_PATH];
 
-	bench_bare_open(f->b, &f->buffer, kind, BENCH_UNIT);
-	bench_bare_populate(f->b, &f->buffer, 0, BENCH_UNIT);
+	bench_bare_open(f->b, &f->buffer, kind, nr * BENCH_UNIT);
+	bench_bare_populate(f->b, &f->buffer, 0, nr * BENCH_UNIT);
 	store_path(f->b, &f->file, path);
 	f->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (f->fd < 0)
@@ -88,7 +88,6 @@ static void open_folios(struct bench *b, struct folios *f, enum bench_kind kind)
 	}
 	write_back(f, 0, f->nr);
 	bench_shuffle(f->order, f->nr);
-	open_buffer(f, kind);
 }
 
 static void close_folios(struct folios *f, enum bench_kind kind)
@@ -101,9 +100,9 @@ static void close_folios(struct folios *f, enum bench_kind kind)
 	zcs_pool_destroy(f->pool);
 }
 
-static void bare_read(struct folios *f, uint32_t i)
+static void bare_read(struct folios *f, uint32_t i, char *to)
 {
-	ssize_t n = pread(f->fd, f->buffer.addr, BENCH_UNIT, (off_t)(i * BENCH_UNIT));
+	ssize_t n = pread(f->fd, to, BENCH_UNIT, (off_t)(i * BENCH_UNIT));
 
 	if (n != (ssize_t)BENCH_UNIT)
 		bench_die(f->b, "pread", n < 0 ? -errno : -EIO);
@@ -138,12 +137,12 @@ static void bare_reads(struct single_case *c, uint32_t i, uint32_t k)
 	struct folios *f = &c->f;
 	uint64_t start = bench_now();
 
-	bare_read(f, i);
+	bare_read(f, i, f->buffer.addr);
 	sample_since(f->b, c->bare, start);
 	bench_bare_punch(f->b, &f->buffer);
 	start = bench_now();
 	bench_bare_populate(f->b, &f->buffer, 0, BENCH_UNIT);
-	bare_read(f, k);
+	bare_read(f, k, f->buffer.addr);
 	sample_since(f->b, c->fresh, start);
 }
 
@@ -178,6 +177,7 @@ void store_single(struct bench *b, enum bench_kind kind)
 
 	b->rounds *= READS;
 	open_folios(b, &c.f, kind);
+	open_buffer(&c.f, kind, 1);
 	store_tt_open(b, &c.t, kind, c.f.nr * BENCH_UNIT);
 	store_fill(c.t.addr, c.t.bytes, 1);
 	store_tt_out(&c.t);
@@ -220,13 +220,15 @@ static void take_all(struct folios *f, struct bench_row *row, const uint32_t *or
 	write_back(f, 0, f->nr);
 }
 
-static void bare_all(struct folios *f, struct bench_row *row)
+static void bare_all(struct folios *f, struct bench_row *row, const uint32_t *order)
 {
 	uint64_t start = bench_now();
 
 	for (uint32_t i = 0; i < f->nr; i++) {
-		bare_read(f, i);
-		sink = sum((const uint64_t *)(const void *)f->buffer.addr);
+		char *to = f->buffer.addr + i * BENCH_UNIT;
+
+		bare_read(f, order ? order[i] : i, to);
+		sink = sum((const uint64_t *)(const void *)to);
 	}
 	bench_sample(f->b, row, (double)(bench_now() - start));
 }
@@ -234,19 +236,22 @@ static void bare_all(struct folios *f, struct bench_row *row)
 void store_ahead(struct bench *b, enum bench_kind kind)
 {
 	struct zcs_store_stats stats = { .struct_size = sizeof(stats) };
-	struct bench_row *ordered, *random, *bare;
+	struct bench_row *ordered, *random, *bare, *bare_random;
 	struct folios f;
 
 	open_folios(b, &f, kind);
+	open_buffer(&f, kind, f.nr);
 	ordered = bench_row(b, "ns", "2 MiB", f.nr, "take and sum, in order");
 	random = bench_row(b, "ns", "2 MiB", f.nr, "take and sum, random order");
 	bare = bench_row(b, "ns", "2 MiB", f.nr, "bare: pread and sum, in order");
+	bare_random = bench_row(b, "ns", "2 MiB", f.nr, "bare: pread and sum, random order");
 	bench_against(ordered, random, "random order", BENCH_NO_AIM, 0);
-	bench_against(ordered, bare, "pread and sum", BENCH_NO_AIM, 0);
-	bench_against(random, bare, "pread and sum", BENCH_NO_AIM, 0);
+	bench_against(ordered, bare, "pread in order", BENCH_NO_AIM, 0);
+	bench_against(random, bare_random, "pread in random order", BENCH_NO_AIM, 0);
 	while (bench_round(b)) {
-		bare_all(&f, bare);
+		bare_all(&f, bare, NULL);
 		take_all(&f, ordered, NULL);
+		bare_all(&f, bare_random, f.order);
 		take_all(&f, random, f.order);
 	}
 	bench_must(b, "zcs_store_stats", zcs_store_stats(f.file.store, &stats));

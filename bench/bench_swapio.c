@@ -3,8 +3,11 @@
  * How close the swap's I/O comes to the device. Two questions, each answered beside its baseline, turn by
  * turn in the same run on the same file, because a shared disk changes its speed within seconds:
  *
- *	throughput	2 MiB transfers through the swap against fio's io_uring engine at depth 16
+ *	throughput	2 MiB transfers through the swap, against fio's io_uring engine at depth 16 and
+ *			against a loop over io_uring at depth 16 from the very same memory, without checksums
  *	latency		one 2 MiB read that somebody waits for, against pread(2) and io_uring, both bare
+ *
+ * fio's own memory is in small pages, which costs it: the loop is the harder baseline.
  *
  * Each row gives the median and the spread (10th to 90th percentile) over the turns, and the ratio is the
  * median of the ratios of each turn.
@@ -37,7 +40,7 @@ struct series {
 	double value[TURNS_MAX];
 	double ratio[TURNS_MAX]; /* to the baseline of the same turn */
 	unsigned nr;
-	bool has_ratio;
+	const char *to; /* the baseline's name; NULL: there is none */
 	const char *skipped;
 };
 
@@ -56,6 +59,14 @@ struct bench {
 	int err;
 	FILE *json;
 };
+
+static char *made;
+
+static void remove_file(void)
+{
+	if (made)
+		unlink(made);
+}
 
 static void die(const char *what, int err)
 {
@@ -94,7 +105,6 @@ static void add(struct series *s, double value, double ratio)
 {
 	s->value[s->nr] = value;
 	s->ratio[s->nr++] = ratio;
-	s->has_ratio |= ratio > 0;
 }
 
 static void print(const struct bench *b, const struct series *s, bool last)
@@ -103,13 +113,13 @@ static void print(const struct bench *b, const struct series *s, bool last)
 	       high = quantile(s->value, s->nr, 0.9), ratio = quantile(s->ratio, s->nr, 0.5);
 
 	if (s->skipped)
-		printf("%-34s skipped: %s\n", s->name, s->skipped);
-	else if (s->has_ratio)
-		printf("%-34s %9.1f %-5s %9.1f - %-9.1f %4u %8.2f\n", s->name, median, s->unit, low,
-		       high, s->nr, ratio);
+		printf("%-34s skipped: %s", s->name, s->skipped);
 	else
-		printf("%-34s %9.1f %-5s %9.1f - %-9.1f %4u\n", s->name, median, s->unit, low, high,
+		printf("%-34s %9.1f %-5s %9.1f - %-9.1f %4u", s->name, median, s->unit, low, high,
 		       s->nr);
+	if (!s->skipped && s->to)
+		printf("   %.2f of %s", ratio, s->to);
+	printf("\n");
 	if (!b->json)
 		return;
 	if (s->skipped)
@@ -181,23 +191,71 @@ static double fio_pass(const struct bench *b, bool write)
 										 : 0;
 }
 
-static void throughput(struct bench *b, struct series *ours, struct series *fio, struct series *cpu,
-		       enum zcs_swap_op op)
+static void bare_prepare(struct bench *b, enum zcs_swap_op op, unsigned i)
 {
-	for (unsigned i = 0; i < b->turns; i++) {
-		double base = fio->skipped ? 0 : fio_pass(b, op == ZCS_SWAP_WRITE), seconds, rate;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->ring);
+	char *addr = b->memory + (size_t)(i % BUFFERS) * CLUSTER;
+	uint64_t offset = (uint64_t)b->slot[i] * ZCS_SLOT_BYTES;
 
-		if (!base)
-			fio->skipped = "fio with its io_uring engine could not be run";
-		/* what fio wrote is not what the checksums stand for */
-		if (op == ZCS_SWAP_READ && !i)
-			swap_pass(b, ZCS_SWAP_WRITE, &seconds);
-		rate = swap_pass(b, op, &seconds);
-		if (base)
-			add(fio, base, 0);
-		add(ours, rate, base ? rate / base : 0);
-		add(cpu, seconds * 1000, 0);
+	if (op == ZCS_SWAP_WRITE)
+		io_uring_prep_write(sqe, b->fd, addr, CLUSTER, offset);
+	else
+		io_uring_prep_read(sqe, b->fd, addr, CLUSTER, offset);
+}
+
+/* Moves all slots once; MiB/s. */
+static double bare_pass(struct bench *b, enum zcs_swap_op op)
+{
+	unsigned begun = 0, ended = 0;
+	struct io_uring_cqe *cqe;
+	double start = now();
+
+	while (ended < b->nr) {
+		while (begun < b->nr && begun - ended < DEPTH)
+			bare_prepare(b, op, begun++);
+		if (io_uring_submit_and_wait(&b->ring, 1) < 0 || io_uring_wait_cqe(&b->ring, &cqe))
+			die("io_uring", EIO);
+		if (cqe->res != (int)CLUSTER)
+			die("io_uring", cqe->res < 0 ? cqe->res : EIO);
+		io_uring_cqe_seen(&b->ring, cqe);
+		ended++;
 	}
+	return (double)b->nr * CLUSTER / MIB / (now() - start);
+}
+
+/* The rows of one direction. */
+struct rows {
+	struct series *fio, *bare, *ours, *to_bare, *cpu;
+};
+
+static void one_turn(struct bench *b, const struct rows *rows, enum zcs_swap_op op)
+{
+	double fio = rows->fio->skipped ? 0 : fio_pass(b, op == ZCS_SWAP_WRITE), bare = 0, cpu,
+	       rate;
+
+	if (!fio)
+		rows->fio->skipped = "fio with its io_uring engine could not be run";
+	else
+		add(rows->fio, fio, 0);
+	/* what others wrote is not what the checksums stand for */
+	if (op == ZCS_SWAP_READ && !rows->ours->nr)
+		swap_pass(b, ZCS_SWAP_WRITE, &cpu);
+	rate = swap_pass(b, op, &cpu);
+	if (!rows->bare->skipped) {
+		bare = bare_pass(b, op);
+		add(rows->bare, bare, 0);
+	}
+	add(rows->ours, rate, fio ? rate / fio : 0);
+	add(rows->to_bare, rate, bare ? rate / bare : 0);
+	add(rows->cpu, cpu * 1000, 0);
+}
+
+static void throughput(struct bench *b, const struct rows *rows, enum zcs_swap_op op)
+{
+	for (unsigned i = 0; i < b->turns; i++)
+		one_turn(b, rows, op);
+	rows->ours->to = rows->fio->skipped ? NULL : "fio";
+	rows->to_bare->to = rows->bare->skipped ? NULL : "the bare loop";
 }
 
 static double pread_once(const struct bench *b, uint32_t slot)
@@ -266,6 +324,8 @@ static void set_up(struct bench *b)
 	err = zcs_swap_open(spec, &b->swap);
 	if (err)
 		die(b->path, err);
+	made = b->path;
+	atexit(remove_file);
 	b->nr = (unsigned)(b->bytes / CLUSTER);
 	b->slot = calloc(b->nr, sizeof(*b->slot));
 	if (!b->slot)
@@ -281,7 +341,7 @@ static void set_up(struct bench *b)
 	madvise(b->memory, (size_t)BUFFERS * CLUSTER, MADV_HUGEPAGE);
 	for (size_t i = 0; i < (size_t)BUFFERS * CLUSTER / 8; i++)
 		((uint64_t *)b->memory)[i] = i * UINT64_C(0x9e3779b97f4a7c15);
-	b->fd = open(b->path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	b->fd = open(b->path, O_RDWR | O_DIRECT | O_CLOEXEC);
 	if (b->fd < 0)
 		die(b->path, errno);
 	/* from here on nothing is left behind, however this ends */
@@ -353,7 +413,7 @@ static void print_head(const struct bench *b)
 	zcs_swap_text(b->swap, text, sizeof(text));
 	printf("%s %s, %ld CPUs; file of %u MiB; %s\n\n", u.sysname, u.release,
 	       sysconf(_SC_NPROCESSORS_ONLN), b->nr * 2, text);
-	printf("%-34s %9s %-5s %21s %4s %8s\n", "", "median", "", "p10 - p90", "n", "ratio");
+	printf("%-34s %9s %-5s %21s %4s   %s\n", "", "median", "", "p10 - p90", "n", "ratio");
 	if (b->json)
 		fprintf(b->json,
 			"{\"kernel\": \"%s\", \"cpus\": %ld, \"file_mib\": %u, \"rows\": [\n",
@@ -365,15 +425,21 @@ int main(int argc, char **argv)
 	static struct bench b = { .bytes = UINT64_C(1) << 30, .turns = 5, .reads = 100, .fd = -1 };
 	static struct series s[] = {
 		{ .name = "write, fio io_uring 2 MiB QD16", .unit = "MiB/s" },
+		{ .name = "write, bare io_uring 2 MiB QD16", .unit = "MiB/s" },
+		{ .name = "write, swap", .unit = "MiB/s" },
 		{ .name = "write, swap", .unit = "MiB/s" },
 		{ .name = "write, swap, CPU per GiB", .unit = "ms" },
 		{ .name = "read, fio io_uring 2 MiB QD16", .unit = "MiB/s" },
+		{ .name = "read, bare io_uring 2 MiB QD16", .unit = "MiB/s" },
+		{ .name = "read, swap", .unit = "MiB/s" },
 		{ .name = "read, swap", .unit = "MiB/s" },
 		{ .name = "read, swap, CPU per GiB", .unit = "ms" },
 		{ .name = "one 2 MiB read, pread", .unit = "us" },
 		{ .name = "one 2 MiB read, io_uring", .unit = "us" },
-		{ .name = "one 2 MiB read, swap", .unit = "us" },
+		{ .name = "one 2 MiB read, swap", .unit = "us", .to = "pread" },
 	};
+	const struct rows writes = { &s[0], &s[1], &s[2], &s[3], &s[4] };
+	const struct rows reads = { &s[5], &s[6], &s[7], &s[8], &s[9] };
 	const unsigned nr = sizeof(s) / sizeof(s[0]);
 	double cpu;
 
@@ -383,11 +449,11 @@ int main(int argc, char **argv)
 	print_head(&b);
 	/* the first write of a preallocated block is another thing than the next */
 	swap_pass(&b, ZCS_SWAP_WRITE, &cpu);
-	throughput(&b, &s[1], &s[0], &s[2], ZCS_SWAP_WRITE);
-	throughput(&b, &s[4], &s[3], &s[5], ZCS_SWAP_READ);
-	if (io_uring_queue_init(4, &b.ring, 0))
-		s[7].skipped = "io_uring is not to be had";
-	latency(&b, &s[8], &s[6], &s[7]);
+	if (io_uring_queue_init(DEPTH, &b.ring, 0))
+		s[1].skipped = s[6].skipped = s[11].skipped = "io_uring is not to be had";
+	throughput(&b, &writes, ZCS_SWAP_WRITE);
+	throughput(&b, &reads, ZCS_SWAP_READ);
+	latency(&b, &s[12], &s[10], &s[11]);
 	for (unsigned i = 0; i < nr; i++)
 		print(&b, &s[i], i == nr - 1);
 	if (b.json) {

@@ -124,7 +124,7 @@ struct zcs_device {
 	_Atomic uint64_t random;
 	_Atomic uint64_t bos, bytes, pinned, purgeables;
 	struct zcs_touch_stats stats;
-	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events;
+	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, contended;
 };
 
 #define zcs_count(counter) atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed)

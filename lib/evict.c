@@ -29,6 +29,7 @@
 
 #define PROBE_NS     2000000u
 #define STEP_US	     1000u
+#define SHRINK_TRIES 3u
 #define WAIT_NS	     UINT64_C(5000000000)
 #define PSI_STALL_MS 150u
 #define PSI_WINDOW_S 2u
@@ -37,6 +38,15 @@
 /* -- what is done to one bo */
 
 static const struct zcs_ctx try_only = { .struct_size = sizeof(try_only), .no_wait = true };
+
+static int try_lock(struct zcs_bo *bo)
+{
+	int err = zcs_tt_lock(bo->tt, &try_only);
+
+	if (err)
+		zcs_count(bo->device->contended);
+	return err;
+}
 
 /*
  * With the tt's lock held, so that a touch that comes after it finds the bo where this put it: OUT must mean
@@ -87,7 +97,7 @@ static void note_purge(struct zcs_bo *bo)
 
 static int64_t purge_one(struct zcs_bo *bo, void *arg)
 {
-	int64_t n = zcs_tt_lock(bo->tt, &try_only);
+	int64_t n = try_lock(bo);
 
 	(void)arg;
 	if (n)
@@ -111,7 +121,7 @@ static int64_t clean_one(struct zcs_bo *bo, void *arg)
 
 static int64_t probe_one(struct zcs_bo *bo, void *arg)
 {
-	int64_t n = zcs_tt_lock(bo->tt, &try_only);
+	int64_t n = try_lock(bo);
 
 	(void)arg;
 	if (n)
@@ -135,7 +145,7 @@ static int64_t write_one(struct zcs_bo *bo, void *arg)
 
 	if (*patient && zcs_sys_now_ns() - bo->probed_ns < PROBE_NS)
 		return -EBUSY;
-	n = zcs_tt_lock(bo->tt, &try_only);
+	n = try_lock(bo);
 	if (n)
 		return n;
 	n = zcs_tt_writeback_locked(bo->tt);
@@ -150,7 +160,7 @@ static int64_t write_one(struct zcs_bo *bo, void *arg)
 static int64_t reconsider_one(struct zcs_bo *bo, void *arg)
 {
 	(void)arg;
-	if (zcs_tt_lock(bo->tt, &try_only))
+	if (try_lock(bo))
 		return -EBUSY;
 	if (zcs_tt_is_stuck(bo->tt))
 		zcs_lru_move(bo, ZCS_LRU_INACTIVE, true);
@@ -209,7 +219,8 @@ static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_
 {
 	uint64_t end = zcs_sys_now_ns() + WAIT_NS;
 
-	while (zcs_wb_freed(dev->store->wb) - before < pages && zcs_wb_pending(dev->store->wb) &&
+	/* in this order: what is no longer pending is counted as freed */
+	while (zcs_wb_pending(dev->store->wb) && zcs_wb_freed(dev->store->wb) - before < pages &&
 	       zcs_sys_now_ns() < end)
 		zcs_sys_sleep_us(STEP_US / 2);
 	return zcs_wb_freed(dev->store->wb) - before;
@@ -231,7 +242,8 @@ bool zcs_evict_may(struct zcs_device *dev)
 {
 	struct zcs_wb *wb = dev->store->wb;
 
-	return zcs_cache_pages(dev->pool) || (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
+	return zcs_cache_pages(dev->pool) ||
+	       (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
 }
 
 int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
@@ -246,11 +258,19 @@ int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
 
 int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t flags)
 {
-	uint64_t pages = bytes / ZCS_PAGE_SIZE + (bytes % ZCS_PAGE_SIZE != 0), n;
+	uint64_t pages = bytes / ZCS_PAGE_SIZE + (bytes % ZCS_PAGE_SIZE != 0), n = 0, busy;
+	bool writeback = !(flags & ZCS_SHRINK_NO_WRITEBACK);
 
 	if (!device || (flags & ~ZCS_SHRINK_NO_WRITEBACK))
 		return -EINVAL;
-	n = zcs_evict_pages(device, pages, !(flags & ZCS_SHRINK_NO_WRITEBACK), true);
+	/* what was in somebody's hands is offered once more */
+	for (unsigned i = 0; i < SHRINK_TRIES && n < pages; i++) {
+		busy = device->contended;
+		n += zcs_evict_pages(device, pages - n, writeback, true);
+		if (device->contended == busy)
+			break;
+		zcs_sys_sleep_us(STEP_US);
+	}
 	return (int64_t)(n * ZCS_PAGE_SIZE);
 }
 

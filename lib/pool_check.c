@@ -51,7 +51,8 @@ static uint64_t walk_folio(const struct zcs_arena *a, uint64_t pfn, struct tally
 	    ZCS_META_ARENA(meta) != a->id) {
 		breach(t, "arena %u pfn %" PRIu64 ": not free and no folio (descriptor %08x)",
 		       a->id, pfn, meta);
-		return pfn + 1;
+		/* there are no descriptors in between */
+		return a->kind == ZCS_ARENA_HUGETLB ? pfn + ZCS_UNIT_PAGES : pfn + 1;
 	}
 	for (uint64_t i = 0; i < nr; i++)
 		expect(t, !zcs_runs_is_free(&a->runs, pfn + i),

@@ -109,11 +109,12 @@ static int start_engine(struct zcs_swap *s)
 		s->stats.why_not = "switched off by ZCSWAP_NO_URING";
 	} else {
 		s->engine = &zcs_swap_uring;
+		/* not after the start: the engine's thread may find that it fails, and says so */
+		s->stats.uring = true;
 		err = s->engine->start(s);
-		if (!err) {
-			s->stats.uring = true;
+		if (!err)
 			return 0;
-		}
+		s->stats.uring = false;
 		s->stats.why_not = why_no_uring(err);
 	}
 	s->engine = &zcs_swap_threads;

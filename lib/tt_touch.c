@@ -21,16 +21,23 @@ void zcs_tt_commit_on_touch(struct zcs_tt *tt)
 	zcs_tt_unlock(tt);
 }
 
+/*
+ * What was read ahead was read: taken for resident, it would be in use to the LRU, and a loop over more than
+ * memory would replace all of it in turn.
+ */
 static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 {
 	struct zcs_block in;
+	bool ahead = false;
 
 	if (blk->entry == ZCS_E_EMPTY)
 		return ZCS_TOUCH_EMPTY;
 	if (blk->entry != ZCS_E_HANDLE)
 		return ZCS_TOUCH_LATE;
 	in = zcs_backup_block(tt->backup, blk->index);
-	return zcs_e_is_slot(in.entry) ? ZCS_TOUCH_READ : ZCS_TOUCH_RESIDENT;
+	if (zcs_e_is_page(in.entry))
+		ahead = zcs_folio_flag(zcs_pool_folio(tt->pool, zcs_e_ppn(in.entry)), ZCS_FF_RA);
+	return ahead || zcs_e_is_slot(in.entry) ? ZCS_TOUCH_READ : ZCS_TOUCH_RESIDENT;
 }
 
 int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what)

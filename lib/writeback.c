@@ -175,6 +175,18 @@ void zcs_wb_unmark(struct zcs_backup *backup, struct zcs_folio *folio)
 		no_longer_pending(backup, folio);
 }
 
+/* Pages leave memory. They count as pending until they are free: who waits for room must see one or the other. */
+static void release(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
+		    uint32_t entry)
+{
+	uint64_t nr = zcs_block_pages(blk);
+
+	atomic_fetch_add(&wb->pending, nr);
+	zcs_backup_detach(b, blk, entry);
+	atomic_fetch_add(&wb->freed, nr);
+	atomic_fetch_sub(&wb->pending, nr);
+}
+
 /* What needs no write: the slot from last time, or one word. True: the pages are gone. */
 static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
 		       struct zcs_folio *folio)
@@ -185,7 +197,7 @@ static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs
 
 	if (zcs_folio_flag(folio, ZCS_FF_SLOT)) {
 		zcs_wb_ra_used(b, folio, false);
-		zcs_backup_detach(b, blk, ZCS_E_SLOT_BASE + folio->aux);
+		release(wb, b, blk, ZCS_E_SLOT_BASE + folio->aux);
 		bump(wb, &wb->stats.clean_blocks);
 		return true;
 	}
@@ -194,7 +206,7 @@ static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs
 	nr = zcs_same_get(wb->same, word);
 	if (nr < 0)
 		return false;
-	zcs_backup_detach(b, blk, ZCS_E_SAME_BASE + (uint32_t)nr);
+	release(wb, b, blk, ZCS_E_SAME_BASE + (uint32_t)nr);
 	bump(wb, &wb->stats.same_blocks);
 	return true;
 }
@@ -210,7 +222,6 @@ static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zc
 	if (!r)
 		return false;
 	if (without_io(wb, b, blk, folio)) {
-		atomic_fetch_add(&wb->freed, zcs_block_pages(blk));
 		put_req(r);
 		return true;
 	}
@@ -287,8 +298,7 @@ static void write_ended(struct zcs_wb *wb, struct wb_req *r)
 	blk = block_of(r);
 	if (!r->io.err) {
 		bump(wb, &wb->stats.written_blocks);
-		zcs_backup_detach(b, &blk, ZCS_E_SLOT_BASE + r->io.slot);
-		atomic_fetch_add(&wb->freed, zcs_block_pages(&blk));
+		release(wb, b, &blk, ZCS_E_SLOT_BASE + r->io.slot);
 		ZCS_PROBE3(writeback, b, blk.index, blk.order);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,7 +64,7 @@ void zcs_test_skip(const char *reason)
 	exit(77);
 }
 
-static bool under_valgrind(void)
+bool zcs_test_under_valgrind(void)
 {
 	const char *preload = getenv("LD_PRELOAD");
 
@@ -77,7 +78,7 @@ unsigned zcs_test_scale(unsigned nr)
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 	by = 10;
 #endif
-	if (under_valgrind())
+	if (zcs_test_under_valgrind())
 		by = 50;
 	return nr / by ? nr / by : 1;
 }
@@ -594,12 +595,15 @@ uint64_t zcs_test_threads(unsigned nr, uint64_t (*fn)(unsigned id, void *arg), v
 /* The child's end of a fork: output to @out, a time limit, and failed assertions that end it. */
 static void become_child(int out, unsigned seconds)
 {
+	const struct rlimit no_core = { 0, 0 };
+
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
 	signal(SIGALRM, SIG_DFL);
 	/* cmocka turns these into failed assertions; here they are what a case may wait for */
 	signal(SIGSEGV, SIG_DFL);
 	signal(SIGBUS, SIG_DFL);
+	setrlimit(RLIMIT_CORE, &no_core);
 	setenv("CMOCKA_TEST_ABORT", "1", 1);
 	alarm(seconds);
 }

@@ -53,6 +53,7 @@ _Noreturn void zcs_test_skip(const char *reason);
 
 /* @nr repetitions, fewer where a sanitizer or valgrind makes each slow. */
 unsigned zcs_test_scale(unsigned nr);
+bool zcs_test_under_valgrind(void);
 
 /* -- pools, stores, backups */
 

@@ -173,9 +173,9 @@ static void without_a_limit_nothing_is_hit(void **state)
 	zcs_test_pool_done(pool);
 }
 
-#define THREADS 4u
-#define EACH	32u /* pages for each of the threads */
-#define ROUNDS	3000u
+#define THREADS 2u
+#define EACH	16u /* pages for each of the threads */
+#define ROUNDS	10000u
 
 static uint64_t next(uint64_t *x)
 {
@@ -192,7 +192,7 @@ static unsigned use_share(struct zcs_pool *pool, struct zcs_folio **held, uint64
 	unsigned nr = 0;
 
 	for (unsigned pages = 0; pages < EACH; nr++) {
-		unsigned order = (unsigned)(next(x) % 6);
+		unsigned order = (unsigned)(next(x) % 5);
 
 		while (pages + (1u << order) > EACH)
 			order--;

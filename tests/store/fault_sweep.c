@@ -106,9 +106,10 @@ static void out(struct world *w)
 	for (uint64_t i = 0; i < RAW; i++)
 		retry(insert(w, i << RAW_ORDER));
 	all_out(w, w->backup);
-	for (unsigned i = 0; i < TRIES && zcs_tt_backup(w->tt, ZCS_BACKUP_WRITEBACK); i++)
+	for (unsigned i = 0; i < TRIES && zcs_tt_backup(w->tt, ZCS_BACKUP_WRITEBACK); i++) {
+		store_test_idle(w->tt->backup);
 		ok(w);
-	store_test_idle(w->tt->backup);
+	}
 	all_out(w, w->tt->backup);
 }
 
@@ -181,7 +182,7 @@ static void sweep(const struct world *like)
 
 		while (space < 2000 && met(zcs_fault_name(i), space, like)) {
 			failures++;
-			space += 1 + space / 2;
+			space = 2 * space + 1;
 		}
 		points += failures > before;
 	}
@@ -203,7 +204,7 @@ static void quiet(void (*fn)(const struct world *), const struct world *like)
 
 static void with_huge_pages(void **state)
 {
-	struct world like = { .backing = ZCS_BACKING_THP, .keys = "?size=16M" };
+	struct world like = { .backing = ZCS_BACKING_THP, .keys = "?size=8M" };
 
 	(void)state;
 	if (zcs_test_backing_works(ZCS_BACKING_HUGETLB))
@@ -213,8 +214,7 @@ static void with_huge_pages(void **state)
 
 static void buffered_and_discarded(void **state)
 {
-	struct world like = { .backing = ZCS_BACKING_SMALL,
-			      .keys = "?size=16M&direct=0&discard=1" };
+	struct world like = { .backing = ZCS_BACKING_SMALL, .keys = "?size=8M&direct=0&discard=1" };
 
 	(void)state;
 	quiet(sweep, &like);

@@ -19,7 +19,7 @@ static int loop_fd = -1;
 static const char *attach(void)
 {
 	/* detached when it is closed, however this program ends */
-	struct loop_info64 info = {.lo_flags = LO_FLAGS_AUTOCLEAR};
+	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), fd, nr;
 
 	if (control < 0)

@@ -79,5 +79,7 @@ int main(void)
 		zcs_test(a_shmem_range_that_cannot_be_registered_stays),
 	};
 
+	if (zcs_test_under_valgrind())
+		zcs_test_skip("valgrind does not know userfaultfd");
 	return zcs_test_run(tests);
 }

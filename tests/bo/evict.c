@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Evicting one bo, and offering it to the shrinker: results, errors, and the place in the LRU afterwards. */
+#include "bo_inside.h"
+
+#define PAGES ((int64_t)(BO_SIZE / ZCS_PAGE_SIZE))
+
+static const struct zcs_ctx no_wait = { .struct_size = sizeof(no_wait), .no_wait = true };
+
+struct sample {
+	struct zcs_device *device;
+	struct zcs_bo *bo;
+};
+
+static struct sample sample(enum zcs_backing backing, const char *store)
+{
+	struct sample s = { .device = bo_device(backing, 0, store) };
+
+	s.bo = bo_new(s.device, BO_SIZE);
+	return s;
+}
+
+static void done(struct sample *s)
+{
+	zcs_test_faults_off();
+	assert_true(bo_is(s->bo, 1));
+	bo_device_ok(s->device);
+	zcs_bo_put(s->bo);
+	bo_device_done(s->device);
+}
+
+static void evicting_moves_the_pages_out(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, BO_FILE);
+
+		zcs_assert_is(zcs_bo_evict(s.bo, 0), 0); /* nothing there yet */
+		bo_fill(s.bo, 1);
+		zcs_assert_is(zcs_bo_evict(s.bo, 0), PAGES);
+		zcs_assert_is(zcs_bo_evict(s.bo, 0), 0);
+		zcs_assert_is(bo_place(s.bo), ZCS_LRU_INACTIVE);
+		zcs_assert_is(bo_stats(s.bo).inserted_bytes, BO_SIZE);
+		assert_true(bo_is(s.bo, 1));
+		zcs_assert_is(bo_place(s.bo), ZCS_LRU_ACTIVE);
+		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), PAGES);
+		bo_wait_for(bo_stats(s.bo).resident_bytes == 0);
+		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), 0);
+		zcs_assert_is(bo_place(s.bo), ZCS_LRU_OUT);
+		zcs_assert_is(bo_stats(s.bo).written_bytes, BO_SIZE);
+		zcs_assert_is(bo_device_stats(s.device).evicted, 2);
+		done(&s);
+	}
+}
+
+static void purging_drops_the_content(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, BO_FILE);
+
+		for (unsigned i = 0; i < 3; i++) {
+			bo_fill(s.bo, 2);
+			if (i == 1)
+				assert_true(zcs_bo_evict(s.bo, 0) > 0);
+			if (i == 2)
+				bo_write_out(s.bo);
+			zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_PURGE), PAGES);
+			zcs_assert_is(bo_stats(s.bo).resident_bytes, 0);
+			zcs_assert_is(bo_stats(s.bo).written_bytes, 0);
+			assert_true(bo_is_zero(s.bo));
+		}
+		bo_fill(s.bo, 1);
+		done(&s);
+	}
+}
+
+static void a_full_store_leaves_the_rest_in_memory(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, "file:?size=2M");
+
+		bo_fill(s.bo, 1);
+		assert_true(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK) > 0);
+		bo_wait_for(bo_stats(s.bo).written_bytes == ZCS_TEST_HUGE_BYTES);
+		bo_sleep_ms(5);
+		zcs_assert_is(bo_stats(s.bo).resident_bytes, BO_SIZE - ZCS_TEST_HUGE_BYTES);
+		/* touches bring it back in memory; what keeps its slot keeps the store full */
+		assert_true(bo_is(s.bo, 1));
+		done(&s);
+	}
+}
+
+static void case_113_pinned_empty_or_busy(void **state)
+{
+	struct sample s = sample(ZCS_BACKING_SMALL, BO_FILE);
+
+	(void)state;
+	zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), 0);
+	bo_fill(s.bo, 1);
+	zcs_assert_ok(zcs_bo_pin(s.bo, NULL));
+	zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), -EBUSY);
+	zcs_assert_is(zcs_bo_shrink(s.bo, &no_wait, ZCS_BACKUP_WRITEBACK), -EBUSY);
+	zcs_assert_is(zcs_bo_shrink(s.bo, NULL, ZCS_BACKUP_PURGE), -EBUSY);
+	zcs_bo_unpin(s.bo);
+	done(&s);
+}
+
+static void case_115_somebody_uses_it(void **state)
+{
+	struct sample s = sample(ZCS_BACKING_SMALL, BO_FILE);
+
+	(void)state;
+	bo_fill(s.bo, 1);
+	bo_hold(s.bo);
+	zcs_assert_is(zcs_bo_shrink(s.bo, &no_wait, 0), -EBUSY);
+	bo_let_go(s.bo);
+	zcs_assert_is(zcs_bo_shrink(s.bo, &no_wait, 0), PAGES);
+	done(&s);
+}
+
+static void case_116_errors_are_mapped(void **state)
+{
+	static const struct {
+		int error;
+		int64_t shrink;
+	} error[] = { { ENOMEM, -EBUSY }, { ENOSPC, -EBUSY }, { EIO, -EBUSY }, { EINTR, -EINTR } };
+
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, BO_FILE);
+
+		bo_fill(s.bo, 1);
+		for (size_t i = 0; i < sizeof(error) / sizeof(*error); i++) {
+			zcs_test_fault("insert", 0, 0, error[i].error);
+			zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), error[i].shrink);
+			zcs_assert_is(zcs_bo_evict(s.bo, 0), -error[i].error);
+			zcs_test_faults_off();
+			zcs_assert_is(bo_place(s.bo), ZCS_LRU_ACTIVE);
+			assert_true(bo_is(s.bo, 1));
+		}
+		zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), PAGES);
+		zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), 0);
+		done(&s);
+	}
+}
+
+static void case_117_after_success_it_is_out_and_populating_brings_it_back(void **state)
+{
+	struct sample s = sample(ZCS_BACKING_SMALL, BO_FILE);
+	struct zcs_bo *other = bo_new(s.device, 1);
+	struct zcs_bulk *bulk = NULL;
+
+	(void)state;
+	zcs_assert_ok(zcs_bulk_create(s.device, &bulk));
+	zcs_assert_ok(zcs_bulk_add(bulk, s.bo));
+	bo_fill(s.bo, 1);
+	zcs_assert_is(zcs_bo_shrink(s.bo, NULL, ZCS_BACKUP_WRITEBACK), PAGES);
+	zcs_assert_is(bo_place(s.bo), ZCS_LRU_OUT);
+	/* not part of what the bulk moves */
+	zcs_assert_ok(zcs_bulk_move_tail(bulk));
+	zcs_assert_is(bo_place(s.bo), ZCS_LRU_OUT);
+	bo_wait_for(bo_stats(s.bo).resident_bytes == 0);
+	zcs_assert_ok(zcs_bo_pin(s.bo, NULL));
+	zcs_bo_unpin(s.bo);
+	zcs_assert_is(bo_place(s.bo), ZCS_LRU_ACTIVE);
+	assert_ptr_equal(TAILQ_LAST(&s.device->lru.list[ZCS_LRU_ACTIVE][1], zcs_lru_head), s.bo);
+	zcs_bulk_destroy(bulk);
+	zcs_bo_put(other);
+	done(&s);
+}
+
+/* Half of it was refused: what stayed can be evicted by the next who comes. */
+static void a_bo_that_is_half_out_can_still_be_evicted(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, BO_FILE);
+
+		bo_fill(s.bo, 1);
+		zcs_test_fault("insert", 1, 0, ENOMEM);
+		assert_true(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK) > 0);
+		zcs_test_faults_off();
+		assert_true(bo_stats(s.bo).mapped_bytes > 0);
+		zcs_assert_is(bo_place(s.bo), ZCS_LRU_ACTIVE);
+		assert_true(zcs_device_shrink(s.device, 2 * BO_SIZE, 0) > 0);
+		bo_wait_for(bo_stats(s.bo).resident_bytes == 0);
+		done(&s);
+	}
+}
+
+/* Evicted, but the write failed: later, when it may succeed, it is written all the same. */
+static void a_failed_write_is_tried_again(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, BO_FILE);
+
+		bo_fill(s.bo, 1);
+		zcs_test_fault("write", 0, 0, EIO);
+		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), PAGES);
+		bo_sleep_ms(20);
+		zcs_assert_is(bo_stats(s.bo).resident_bytes, BO_SIZE);
+		zcs_assert_is(zcs_device_shrink(s.device, BO_SIZE, 0), 0);
+		zcs_test_faults_off();
+		zcs_assert_is(zcs_device_shrink(s.device, BO_SIZE, 0), BO_SIZE);
+		zcs_assert_is(bo_stats(s.bo).resident_bytes, 0);
+		done(&s);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		zcs_test(evicting_moves_the_pages_out),
+		zcs_test(purging_drops_the_content),
+		zcs_test(a_full_store_leaves_the_rest_in_memory),
+		zcs_test(case_113_pinned_empty_or_busy),
+		zcs_test(case_115_somebody_uses_it),
+		zcs_test(case_116_errors_are_mapped),
+		zcs_test(case_117_after_success_it_is_out_and_populating_brings_it_back),
+		zcs_test(a_bo_that_is_half_out_can_still_be_evicted),
+		zcs_test(a_failed_write_is_tried_again),
+	};
+
+	if (!bo_has_userfaultfd())
+		zcs_test_skip("no userfaultfd here");
+	return zcs_test_run(tests);
+}

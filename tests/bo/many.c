@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ten thousand bos from one page up, under the default vm.max_map_count: all touched, every other one evicted
+ * (which splits the user map as far as it will), all evicted, all touched again. And what happens when nothing
+ * can be split any more.
+ */
+#include "bo_test.h"
+
+#define NR 10000u
+
+static uint64_t size_of(unsigned i)
+{
+	return (UINT64_C(1) << i % 4) * ZCS_PAGE_SIZE;
+}
+
+static unsigned mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	unsigned lines = 0;
+
+	assert_non_null(f);
+	for (int c = fgetc(f); c != EOF; c = fgetc(f))
+		lines += c == '\n';
+	fclose(f);
+	return lines;
+}
+
+static uint64_t *word(struct zcs_bo *bo, uint64_t page)
+{
+	return (uint64_t *)(void *)bo_at(bo, page * ZCS_PAGE_SIZE);
+}
+
+static void write_all(struct zcs_bo **bo, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		for (uint64_t page = 0; page < size_of(i) / ZCS_PAGE_SIZE; page++)
+			*word(bo[i], page) = (uint64_t)i << 32 | page;
+}
+
+static void assert_all(struct zcs_bo **bo, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		for (uint64_t page = 0; page < size_of(i) / ZCS_PAGE_SIZE; page++)
+			if (*word(bo[i], page) != ((uint64_t)i << 32 | page))
+				fail_msg("bo %u, page %" PRIu64, i, page);
+}
+
+static void ten_thousand_bos(void **state)
+{
+	static struct zcs_bo *bo[NR];
+	unsigned nr = zcs_test_scale(NR), most;
+	struct zcs_device *device = bo_device(ZCS_BACKING_AUTO, 0, BO_FILE);
+
+	(void)state;
+	for (unsigned i = 0; i < nr; i++) {
+		bo[i] = bo_new(device, size_of(i));
+		zcs_assert_is(zcs_bo_size(bo[i]), (int64_t)size_of(i));
+	}
+	write_all(bo, nr);
+	for (unsigned i = 0; i < nr; i += 2)
+		zcs_assert_is(zcs_bo_evict(bo[i], ZCS_BACKUP_WRITEBACK),
+			      (int64_t)(size_of(i) / ZCS_PAGE_SIZE));
+	most = mappings();
+	assert_all(bo, nr);
+	for (unsigned i = 0; i < nr; i++)
+		assert_true(zcs_bo_evict(bo[i], i % 3 ? ZCS_BACKUP_WRITEBACK : 0) > 0);
+	assert_all(bo, nr);
+	print_message("# %u bos, %u mappings at most, %" PRIu64 " touches\n", nr, most,
+		      bo_device_stats(device).touches);
+	bo_device_ok(device);
+	for (unsigned i = 0; i < nr; i++)
+		zcs_bo_put(bo[i]);
+	bo_device_done(device);
+}
+
+/* What cannot be registered is not evicted, and stays as it was. */
+static void no_mapping_can_be_split_to_evict(void **state)
+{
+	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, BO_FILE);
+	struct zcs_bo *bo[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++)
+		bo[i] = bo_new(device, size_of(i));
+	write_all(bo, 16);
+	zcs_test_fault("uffdio_register", 0, 0, ENOMEM);
+	for (unsigned i = 0; i < 16; i++)
+		zcs_assert_is(zcs_bo_evict(bo[i], 0), -ENOMEM);
+	zcs_assert_is(zcs_device_shrink(device, UINT64_C(1) << 40, 0), 0);
+	assert_all(bo, 16);
+	zcs_test_faults_off();
+	for (unsigned i = 0; i < 16; i++)
+		assert_true(zcs_bo_evict(bo[i], 0) > 0);
+	assert_all(bo, 16);
+	for (unsigned i = 0; i < 16; i++)
+		zcs_bo_put(bo[i]);
+	bo_device_done(device);
+}
+
+/* A touch must not wait for a mapping that cannot be split: it is served page by page. */
+static void no_mapping_can_be_split_to_restore(void **state)
+{
+	(void)state;
+	for (enum zcs_backing backing = ZCS_BACKING_THP; backing <= ZCS_BACKING_SMALL; backing++) {
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo[17];
+
+		for (unsigned i = 0; i < 16; i++)
+			bo[i] = bo_new(device, size_of(i));
+		bo[16] = bo_new(device, BO_SIZE);
+		write_all(bo, 16);
+		bo_fill(bo[16], 1);
+		for (unsigned i = 0; i < 17; i++)
+			bo_write_out(bo[i]);
+		zcs_test_fault("uffdio_unregister", 0, 0, ENOMEM);
+		assert_all(bo, 16);
+		assert_true(bo_is(bo[16], 1));
+		for (unsigned i = 0; i < 17; i++)
+			bo_write_out(bo[i]);
+		assert_all(bo, 16);
+		zcs_test_faults_off();
+		assert_true(bo_is(bo[16], 1));
+		for (unsigned i = 0; i < 17; i++)
+			bo_write_out(bo[i]);
+		assert_all(bo, 16);
+		assert_true(bo_is(bo[16], 1));
+		for (unsigned i = 0; i < 17; i++)
+			zcs_bo_put(bo[i]);
+		bo_device_done(device);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		zcs_test(ten_thousand_bos),
+		zcs_test(no_mapping_can_be_split_to_evict),
+		zcs_test(no_mapping_can_be_split_to_restore),
+	};
+
+	if (!bo_has_userfaultfd())
+		zcs_test_skip("no userfaultfd here");
+	return zcs_test_run(tests);
+}
