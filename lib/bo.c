@@ -23,7 +23,7 @@
 #include "sys_io.h"
 
 #define UNIT_BYTES  ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
-#define PIN_RETRIES 64
+#define PIN_RETRIES 256
 #define PIN_US	    1000u
 
 static uint64_t rounded(uint64_t size)
@@ -222,9 +222,11 @@ static uint64_t missing(struct zcs_bo *bo)
 /* Room for a pin; false: there is none to be had. What can be evicted may be in somebody's hands just now. */
 static bool make_room(struct zcs_device *dev)
 {
+	uint64_t contended = dev->contended;
+
 	if (zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
 		return true;
-	if (!zcs_evict_may(dev))
+	if (!zcs_evict_may(dev) && contended == dev->contended)
 		return false;
 	zcs_sys_sleep_us(PIN_US);
 	return true;

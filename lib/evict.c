@@ -156,13 +156,18 @@ static int64_t write_one(struct zcs_bo *bo, void *arg)
 	return n;
 }
 
-/* A write that failed, or found no room, left an evicted bo's pages in memory: it is INACTIVE again. */
+/*
+ * What is OUT and yet has pages in memory: a write failed, or found no room; or a touch has just restored
+ * something, and its thread did not come to say so.
+ */
 static int64_t reconsider_one(struct zcs_bo *bo, void *arg)
 {
 	(void)arg;
 	if (try_lock(bo))
 		return -EBUSY;
-	if (zcs_tt_is_stuck(bo->tt))
+	if (bo->tt->pages)
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE, true);
+	else if (zcs_tt_is_stuck(bo->tt))
 		zcs_lru_move(bo, ZCS_LRU_INACTIVE, true);
 	zcs_tt_unlock(bo->tt);
 	return 0;
@@ -191,20 +196,26 @@ static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages)
 }
 
 /* Begins to write; pages that will be free when that has ended. */
-static uint64_t pass_write(struct zcs_device *dev, uint64_t pages, bool patient)
+static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool patient)
 {
 	uint64_t n = zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages, write_one, &patient);
 
 	if (n >= pages)
 		return n;
 	zcs_lru_walk(dev, ZCS_LRU_ACTIVE, pages - n, probe_one, NULL);
-	if (patient)
-		return n;
-	n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
-	if (n >= pages)
+	if (!patient)
+		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
+	return n;
+}
+
+static uint64_t pass_write(struct zcs_device *dev, uint64_t pages, bool patient)
+{
+	uint64_t n = write_some(dev, pages, patient);
+
+	if (patient || n >= pages)
 		return n;
 	zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
-	return n + zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
+	return n + write_some(dev, pages - n, false);
 }
 
 static uint64_t without_io(struct zcs_device *dev, uint64_t pages)

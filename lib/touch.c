@@ -8,8 +8,8 @@
  * Several threads, so that a slow read does not hold up a folio that is resident; each takes one event at a
  * time. They take no lock under which anybody waits for an event. Waking a sleeping thread is most of what a
  * touch of a resident folio costs (40 to 55 us on an idle CPU, measured), therefore a thread that just had
- * work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher
- * may have been put on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch, not 11).
+ * work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher may have been put
+ * on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch, not 11).
  *
  * Room: a touch is never refused on the pool's limit, it overshoots; when the overshoot is over an eighth the
  * fault thread waits, with nothing locked, until the background thread has caught up a little. When the
@@ -55,18 +55,24 @@ static void throttle(struct zcs_device *dev, struct zcs_bo *bo)
 	}
 }
 
-/* Restores, however long it takes to find a page; other errors are returned. */
+/*
+ * Restores, however long it takes to find a page; other errors are returned. *what is what the first try met: a
+ * later one may find the block restored and only not resolved.
+ */
 static int restore(struct zcs_device *dev, struct zcs_bo *bo, uint64_t index, bool write,
 		   enum zcs_touch *what)
 {
+	enum zcs_touch again;
 	int err;
 
 	throttle(dev, bo);
-	while ((err = zcs_tt_touch(bo->tt, index, write, what)) == -ENOMEM && !dev->stop) {
+	err = zcs_tt_touch(bo->tt, index, write, what);
+	while (err == -ENOMEM && !dev->stop) {
 		zcs_count(dev->stats.waits);
 		zcs_count(bo->stats.waits);
 		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
 			zcs_sys_sleep_us(1000);
+		err = zcs_tt_touch(bo->tt, index, write, &again);
 	}
 	return err;
 }

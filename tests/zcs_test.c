@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the test programs share, see zcs_test.h. It calls the public interface alone, so that it links
- * with the shared library and with the library's own objects alike.
+ * What the test programs share, see zcs_test.h. It calls the public interface alone, so that it
+ * links with the shared library and with the library's own objects alike.
  *
- * A case's state is static: cmocka runs one case at a time, and a pool that a case forgot must be found by
- * the teardown after the case's stack is gone.
+ * A case's state is static: cmocka runs one case at a time, and a pool that a case forgot must be
+ * found by the teardown after the case's stack is gone.
  */
 #include <dirent.h>
 #include <fcntl.h>

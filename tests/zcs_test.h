@@ -3,9 +3,10 @@
 #define ZCS_TEST_H
 
 /*
- * What the test programs share. A program is one behaviour: a table of zcs_test() cases and a main() that
- * calls zcs_test_run(). Each case leaves through zcs_test_pool_done() and its like, which run the
- * validators; what a case forgot (an armed fault point, a pool, an arena) its teardown finds.
+ * What the test programs share. A program is one behaviour: a table of zcs_test() cases and a
+ * main() that calls zcs_test_run(). Each case leaves through zcs_test_pool_done() and its like,
+ * which run the validators; what a case forgot (an armed fault point, a pool, an arena) its
+ * teardown finds.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -127,13 +128,15 @@ uint64_t zcs_test_present_pages(const void *addr, uint64_t nr);
 uint64_t zcs_test_frame(const void *addr);
 /* Whether this process may see physical page numbers. */
 bool zcs_test_sees_frames(void);
-/* Bytes of a field of /proc/self/smaps over the mappings that overlap the range; 0 if there are none. */
+/* Bytes of a field of /proc/self/smaps over the mappings that overlap the range; 0 if there are
+ * none. */
 uint64_t zcs_test_smaps(const void *addr, uint64_t bytes, const char *field);
 /* Rss and the hugetlb fields beside it, of the mappings that overlap the range. */
 uint64_t zcs_test_rss(const void *addr, uint64_t bytes);
 /* Memory behind a file: st_blocks. */
 uint64_t zcs_test_fd_bytes(int fd);
-/* The same over all arenas of this process that are memfds of the library's, and how many they are. */
+/* The same over all arenas of this process that are memfds of the library's, and how many they are.
+ */
 uint64_t zcs_test_arena_bytes(void);
 unsigned zcs_test_arenas(void);
 
@@ -149,18 +152,21 @@ uint64_t zcs_test_fault_failed(const char *name);
 
 /* -- threads and processes */
 
-/* Runs @fn in @nr threads that start together; the sum of what they return. Assertions do not work there. */
+/* Runs @fn in @nr threads that start together; the sum of what they return. Assertions do not work
+ * there. */
 uint64_t zcs_test_threads(unsigned nr, uint64_t (*fn)(unsigned id, void *arg), void *arg);
 
-/* What became of a child: exit status, or the signal that ended it; and what it wrote to stdout and stderr. */
+/* What became of a child: exit status, or the signal that ended it; and what it wrote to stdout and
+ * stderr. */
 struct zcs_test_child {
 	int status, signal;
 	char out[8192];
 };
 
 /*
- * Runs @fn in a fork of this process, for @seconds at most (then it ends by SIGALRM). A failed assertion in
- * there is a SIGABRT. The parent's arenas are not in the child: it must make pools of its own.
+ * Runs @fn in a fork of this process, for @seconds at most (then it ends by SIGALRM). A failed
+ * assertion in there is a SIGABRT. The parent's arenas are not in the child: it must make pools of
+ * its own.
  */
 struct zcs_test_child zcs_test_in_child(void (*fn)(void *arg), void *arg, unsigned seconds);
 /* Runs this program anew with one argument and with @env ("NAME=value", NULL at the end) added. */

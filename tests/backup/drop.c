@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drop forgets 2^order pages and no neighbour: whole blocks go to the pool, a part is split off, and where
- * the arena cannot split it is zeroed in place. Wrong drops are counted and change nothing.
+ * Drop forgets 2^order pages and no neighbour: whole blocks go to the pool, a part is split off,
+ * and where the arena cannot split it is zeroed in place. Wrong drops are counted and change
+ * nothing.
  */
 #include <signal.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Handles and slots: index + 1, shifted left with bit 0 set in a slot; 0 is none, and pages are even. */
+/* Handles and slots: index + 1, shifted left with bit 0 set in a slot; 0 is none, and pages are
+ * even. */
 #include "zcs_test.h"
 
 /* The largest index that a backup can have: byte offsets are 63 bits. */

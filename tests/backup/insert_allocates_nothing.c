@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Swapping out needs no memory: insertion, single and by vector, works while every allocation of the process
- * and every system call that gets memory fails, and takes no page from the kernel. The allocator is wrapped
- * by the linker (-Wl,--wrap).
+ * Swapping out needs no memory: insertion, single and by vector, works while every allocation of
+ * the process and every system call that gets memory fails, and takes no page from the kernel. The
+ * allocator is wrapped by the linker (-Wl,--wrap).
  */
 #include <stdatomic.h>
-#include <sys/resource.h>
 
 #include "zcs_test.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An insertion that is refused leaves the folio the caller's, unchanged, and the backup as it was. */
+/* An insertion that is refused leaves the folio the caller's, unchanged, and the backup as it was.
+ */
 #include "zcs_test.h"
 
 static struct zcs_pool *pool;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interface between backup and store, with a store of the test's own: what it is told, in vectors, and
- * that what it refuses is undone exactly.
+ * The interface between backup and store, with a store of the test's own: what it is told, in
+ * vectors, and that what it refuses is undone exactly.
  */
 #include "store_priv.h"
 #include "zcs_test.h"
@@ -10,8 +10,8 @@
 #define CALLS 512u
 
 /*
- * A store that writes down what it is told. @accepts, @gives: extents that insert() and take() let pass
- * before they refuse with @error (0: with a short count).
+ * A store that writes down what it is told. @accepts, @gives: extents that insert() and take() let
+ * pass before they refuse with @error (0: with a short count).
  */
 static struct recorder {
 	struct zcs_pool *pool;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ZCS_INSERT_REPLACE drops what is in the way, all of it and nothing beside it; each replacement is counted
- * and logged.
+ * ZCS_INSERT_REPLACE drops what is in the way, all of it and nothing beside it; each replacement is
+ * counted and logged.
  */
 #include "zcs_test.h"
 

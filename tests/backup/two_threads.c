@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads on one backup and on one folio: each folio has one owner at a time, whoever else tries. */
+/* Threads on one backup and on one folio: each folio has one owner at a time, whoever else tries.
+ */
 #include <stdatomic.h>
 
 #include "zcs_test.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Vectors of insertions and takes: elements go in order, the first that is refused ends the call, what came
- * before it is done, and what comes after it was not tried.
+ * Vectors of insertions and takes: elements go in order, the first that is refused ends the call,
+ * what came before it is done, and what comes after it was not tried.
  */
 #include "zcs_test.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every function of pool.h refuses wrong arguments with the error that the header names, and changes nothing. */
+/* Every function of pool.h refuses wrong arguments with the error that the header names, and
+ * changes nothing. */
 #include "zcs_test.h"
 
 static struct zcs_pool_params good(void)

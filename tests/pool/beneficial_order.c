@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pool with a beneficial order takes trouble for that order and for single pages only: no other order is
- * collapsed into a huge page, and none makes the owner of the pool give something up.
+ * A pool with a beneficial order takes trouble for that order and for single pages only: no other
+ * order is collapsed into a huge page, and none makes the owner of the pool give something up.
  */
 #include "pool_priv.h"
 #include "zcs_test.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The statistics as text: TTM's page_pool file, with a row for each list and a line for each node. */
+/* The statistics as text: TTM's page_pool file, with a row for each list and a line for each node.
+ */
 #include "zcs_test.h"
 
 static char text[65536];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A home is made of neighbouring free folios that still hold memory, if there is such a run; its memory is
- * kept until it is populated, is zero, and costs no system call.
+ * A home is made of neighbouring free folios that still hold memory, if there is such a run; its
+ * memory is kept until it is populated, is zero, and costs no system call.
  */
 #include "zcs_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * max_bytes is exact: it bounds what is in use, inserted and cached together, the last page that fits is
- * had, and free folios, of whatever order, are given up before anything is refused.
+ * max_bytes is exact: it bounds what is in use, inserted and cached together, the last page that
+ * fits is had, and free folios, of whatever order, are given up before anything is refused.
  */
 #include "zcs_test.h"
 
@@ -185,7 +185,8 @@ static uint64_t next(uint64_t *x)
 	return *x;
 }
 
-/* Folios of random orders that make up the thread's share; how many there are, or less if one was refused. */
+/* Folios of random orders that make up the thread's share; how many there are, or less if one was
+ * refused. */
 static unsigned use_share(struct zcs_pool *pool, struct zcs_folio **held, uint64_t *x,
 			  uint64_t *refused)
 {

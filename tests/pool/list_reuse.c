@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A folio given back is kept in the list of its order, zero, and the next allocation of that order, and of
- * no other, gets it.
+ * A folio given back is kept in the list of its order, zero, and the next allocation of that order,
+ * and of no other, gets it.
  */
 #include "zcs_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A put of a folio that is not the caller's is caught, counted and logged, and changes nothing; under
- * ZCSWAP_DEBUG it ends the program.
+ * A put of a folio that is not the caller's is caught, counted and logged, and changes nothing;
+ * under ZCSWAP_DEBUG it ends the program.
  */
 #include <signal.h>
 

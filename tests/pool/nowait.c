@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ZCS_ALLOC_NOWAIT takes from the lists alone: no system call is made, whether there is a folio or not. */
+/* ZCS_ALLOC_NOWAIT takes from the lists alone: no system call is made, whether there is a folio or
+ * not. */
 #include "zcs_test.h"
 
 static const char *const points[] = {

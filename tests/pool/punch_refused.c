@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that cannot be given back is counted and zeroed: the next owner of those pages must not see what was
- * there, and nothing fails.
+ * Memory that cannot be given back is counted and zeroed: the next owner of those pages must not
+ * see what was there, and nothing fails.
  */
 #include "zcs_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shrinker goes round the orders, frees whole folios until the target is met or nothing is left, and
- * says how many pages that were.
+ * The shrinker goes round the orders, frees whole folios until the target is met or nothing is
+ * left, and says how many pages that were.
  */
 #include "zcs_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A split folio becomes 2^order folios of one page, in place, with its content; pieces that came back one by
- * one are one run again when they have gone to the system.
+ * A split folio becomes 2^order folios of one page, in place, with its content; pieces that came
+ * back one by one are one run again when they have gone to the system.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When the system has no memory, an allocation is -ENOMEM and the pool is as before; a tt goes to the next
- * smaller order, asks the list of that order first, and does not come back to the order that was refused.
+ * When the system has no memory, an allocation is -ENOMEM and the pool is as before; a tt goes to
+ * the next smaller order, asks the list of that order first, and does not come back to the order
+ * that was refused.
  */
 #include "zcs_test.h"
 

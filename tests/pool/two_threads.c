@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that allocate, fill, verify, split, give back and shrink at the same time: every folio is zero when
- * it is had and keeps its content until it is put, and when all is quiet the sums agree.
+ * Threads that allocate, fill, verify, split, give back and shrink at the same time: every folio is
+ * zero when it is had and keeps its content until it is put, and when all is quiet the sums agree.
  */
 #include "zcs_test.h"
 
@@ -26,7 +26,8 @@ static uint64_t below(struct worker *w, uint64_t n)
 	return w->x % n;
 }
 
-/* The first and the last page stand for the folio: filling 2 MiB at each step would be most of the test. */
+/* The first and the last page stand for the folio: filling 2 MiB at each step would be most of the
+ * test. */
 static void *last_page(const struct zcs_folio *folio)
 {
 	return (char *)zcs_folio_address(folio) +

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pool that was destroyed lives until the last folio, tt and backup that uses it is gone, and then it is
- * gone with its arenas.
+ * A pool that was destroyed lives until the last folio, tt and backup that uses it is gone, and
+ * then it is gone with its arenas.
  */
 #include "zcs_test.h"
 

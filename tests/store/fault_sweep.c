@@ -12,7 +12,7 @@
 #include "tt_priv.h"
 
 #define TRIES	  8u
-#define TT_PAGES  1024u
+#define TT_PAGES  512u
 #define RAW	  12u
 #define RAW_ORDER 3u
 
@@ -106,7 +106,8 @@ static void out(struct world *w)
 	for (uint64_t i = 0; i < RAW; i++)
 		retry(insert(w, i << RAW_ORDER));
 	all_out(w, w->backup);
-	for (unsigned i = 0; i < TRIES && zcs_tt_backup(w->tt, ZCS_BACKUP_WRITEBACK); i++) {
+	for (unsigned i = 0; i < TRIES && w->tt->pages; i++) {
+		zcs_tt_backup(w->tt, ZCS_BACKUP_WRITEBACK);
 		store_test_idle(w->tt->backup);
 		ok(w);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How large an arena is: ZCSWAP_ARENA_BYTES bounds it, a value that is wrong is named and ignored, and
- * where the system refuses the size it is halved.
+ * How large an arena is: ZCSWAP_ARENA_BYTES bounds it, a value that is wrong is named and ignored,
+ * and where the system refuses the size it is halved.
  */
 #include "zcs_test.h"
 

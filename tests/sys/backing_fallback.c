@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AUTO takes hugetlb, then THP, then small pages, as each is refused, without failing; the others take what
- * they name and nothing else. What was done instead is counted.
+ * AUTO takes hugetlb, then THP, then small pages, as each is refused, without failing; the others
+ * take what they name and nothing else. What was done instead is counted.
  */
 #include "zcs_test.h"
 

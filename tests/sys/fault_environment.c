@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ZCSWAP_FAULT is read when the library is loaded, so each case starts the program anew. The child passes
- * copy_page twelve times and prints which calls failed, and with what.
+ * ZCSWAP_FAULT is read when the library is loaded, so each case starts the program anew. The child
+ * passes copy_page twelve times and prints which calls failed, and with what.
  */
 #include "zcs_test.h"
 

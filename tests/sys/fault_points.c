@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fault point fails when its attributes say so: the test passes copy_page and folio_alloc, whose natural
- * results differ from the injected ones, and writes down which calls failed.
+ * A fault point fails when its attributes say so: the test passes copy_page and folio_alloc, whose
+ * natural results differ from the injected ones, and writes down which calls failed.
  */
 #include "zcs_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An arena is a file of terabytes, and a process over RLIMIT_FSIZE gets SIGXFSZ from ftruncate(): the arena
- * must look at the limit first. Each case is a child with a limit of its own.
+ * An arena is a file of terabytes, and a process over RLIMIT_FSIZE gets SIGXFSZ from ftruncate():
+ * the arena must look at the limit first. Each case is a child with a limit of its own.
  */
 #include <sys/resource.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The maps of an arena are not inherited by fork(): a child that touched them would fill or change pages that
- * the parent's pool owns. Nor are they written to core files: that would read every hole.
+ * The maps of an arena are not inherited by fork(): a child that touched them would fill or change
+ * pages that the parent's pool owns. Nor are they written to core files: that would read every
+ * hole.
  */
 #include <signal.h>
 

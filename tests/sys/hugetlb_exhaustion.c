@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running out of hugetlb pages is -ENOMEM and not SIGBUS. The reserve of the machine is left alone: a
- * hugetlbfs of 4 pages, mounted in a mount namespace of a child, runs out instead.
+ * Running out of hugetlb pages is -ENOMEM and not SIGBUS. The reserve of the machine is left alone:
+ * a hugetlbfs of 4 pages, mounted in a mount namespace of a child, runs out instead.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -52,7 +52,8 @@ static void run_out(struct zcs_pool *pool)
 	}
 }
 
-/* A home of 16 huge pages of which 4 are to be had: populating it fails, and holds nothing after. */
+/* A home of 16 huge pages of which 4 are to be had: populating it fails, and holds nothing after.
+ */
 static void run_out_in_a_home(struct zcs_pool *pool)
 {
 	struct zcs_tt *tt = NULL;

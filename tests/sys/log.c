@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages: one line each on stderr, prefixed, selected by ZCSWAP_LOG; a caller's mistake in a function that
- * returns void is logged, and under ZCSWAP_DEBUG ends the program. The child makes one such mistake.
+ * Messages: one line each on stderr, prefixed, selected by ZCSWAP_LOG; a caller's mistake in a
+ * function that returns void is logged, and under ZCSWAP_DEBUG ends the program. The child makes
+ * one such mistake.
  */
 #include <signal.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * NUMA nodes, on a topology that is made up: folios come from and go back to the lists of their node, and
- * only a single page is worth another node. Memory is bound where it can be, and works where it cannot.
+ * NUMA nodes, on a topology that is made up: folios come from and go back to the lists of their
+ * node, and only a single page is worth another node. Memory is bound where it can be, and works
+ * where it cannot.
  */
 #include "sys.h"
 #include "zcs_test.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run map against a model of one byte a page: what it hands out is free, aligned and long enough, it
- * refuses only what the model has no place for, and its own counts agree after every step. The maps are of
- * up to 48 units, fewer than it searches before it opens another.
+ * The run map against a model of one byte a page: what it hands out is free, aligned and long
+ * enough, it refuses only what the model has no place for, and its own counts agree after every
+ * step. The maps are of up to 48 units, fewer than it searches before it opens another.
  */
 #include "runs.h"
 #include "zcs_test.h"

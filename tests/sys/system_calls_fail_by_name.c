@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each wrapper of a system call works, fails with its point's natural error and with any other, and works
- * again: no wrapper shares a point by mistake and none forgets to ask.
+ * Each wrapper of a system call works, fails with its point's natural error and with any other, and
+ * works again: no wrapper shares a point by mistake and none forgets to ask.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of blocks against a model of one entry an index: what covers each index, what is empty, and
- * that setting a block never allocates once its leaf is there.
+ * The table of blocks against a model of one entry an index: what covers each index, what is empty,
+ * and that setting a block never allocates once its leaf is there.
  */
 #include "sys.h"
 #include "table.h"

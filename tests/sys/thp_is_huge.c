@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A folio of 2 MiB of a THP pool is one huge page, as the kernel sees it, with the system's shmem_enabled as
- * it is; and where the kernel refuses it is small pages, counted, and works the same.
+ * A folio of 2 MiB of a THP pool is one huge page, as the kernel sees it, with the system's
+ * shmem_enabled as it is; and where the kernel refuses it is small pages, counted, and works the
+ * same.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Without userfaultfd the user map does not trap, and everything else works: backup and restore that nobody
- * races with keep every byte.
+ * Without userfaultfd the user map does not trap, and everything else works: backup and restore
+ * that nobody races with keep every byte.
  */
 #include "zcs_test.h"
 
@@ -44,7 +44,8 @@ static void a_hugetlb_range_that_cannot_be_registered_does_not_trap(void **state
 	backup_and_restore(ZCS_BACKING_HUGETLB, "uffdio_register");
 }
 
-/* On shmem the range is registered as it goes out: a refusal is an error, and nothing has happened. */
+/* On shmem the range is registered as it goes out: a refusal is an error, and nothing has happened.
+ */
 static void a_shmem_range_that_cannot_be_registered_stays(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_THP, 0, 0);
