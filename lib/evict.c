@@ -30,6 +30,7 @@
 #define PROBE_NS     2000000u
 #define STEP_US	     1000u
 #define SHRINK_TRIES 3u
+#define AGAIN_MS     50
 #define WAIT_NS	     UINT64_C(5000000000)
 #define PSI_STALL_MS 150u
 #define PSI_WINDOW_S 2u
@@ -162,15 +163,17 @@ static int64_t write_one(struct zcs_bo *bo, void *arg)
  */
 static int64_t reconsider_one(struct zcs_bo *bo, void *arg)
 {
+	int64_t moved = 0;
+
 	(void)arg;
 	if (try_lock(bo))
 		return -EBUSY;
-	if (bo->tt->pages)
-		zcs_lru_move(bo, ZCS_LRU_ACTIVE, true);
-	else if (zcs_tt_is_stuck(bo->tt))
-		zcs_lru_move(bo, ZCS_LRU_INACTIVE, true);
+	if (bo->tt->pages || zcs_tt_is_stuck(bo->tt)) {
+		zcs_lru_move(bo, bo->tt->pages ? ZCS_LRU_ACTIVE : ZCS_LRU_INACTIVE, true);
+		moved = 1;
+	}
 	zcs_tt_unlock(bo->tt);
-	return 0;
+	return moved;
 }
 
 /* -- passes */
@@ -212,9 +215,9 @@ static uint64_t pass_write(struct zcs_device *dev, uint64_t pages, bool patient)
 {
 	uint64_t n = write_some(dev, pages, patient);
 
-	if (patient || n >= pages)
+	if (patient || n >= pages ||
+	    !zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL))
 		return n;
-	zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
 	return n + write_some(dev, pages - n, false);
 }
 
@@ -354,9 +357,16 @@ void zcs_evict_on_pressure(struct zcs_device *dev)
 	balance(dev, resident - resident / PSI_PART);
 }
 
+static bool is_over(struct zcs_device *dev)
+{
+	return dev->high && atomic_load(&dev->pool->resident) > dev->high;
+}
+
+/* A balance that ended over the mark, because everything was in use just then, is taken up again by itself. */
 static void wait_for_work(struct zcs_device *dev, bool *woken, bool *pressed)
 {
-	int err = zcs_sys_poll(dev->event, dev->psi, -1, woken, pressed);
+	int ms = is_over(dev) && zcs_evict_may(dev) ? AGAIN_MS : -1;
+	int err = zcs_sys_poll(dev->event, dev->psi, ms, woken, pressed);
 
 	if (!err)
 		return;
@@ -380,7 +390,7 @@ static void *run(void *arg)
 		zcs_bo_destroy_dead(dev);
 		if (pressed)
 			zcs_evict_on_pressure(dev);
-		if (dev->high && atomic_load(&dev->pool->resident) > dev->high)
+		if (is_over(dev))
 			balance(dev, dev->low);
 		else
 			tell_waiters(dev);

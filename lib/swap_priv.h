@@ -120,7 +120,8 @@ struct zcs_uring;
  * @lock: protects all below it
  * @queue: requests that no thread has taken
  * @pending: requests from submit to the return of done
- * @flying, @flying_bytes: taken by a thread and not finished, by queue
+ * @flying, @flying_bytes: taken by a thread and not landed, by queue
+ * @calm: bytes that landed since the last urgent read
  * @idle: threads that sleep until woken; @stop: they are to end
  * @work: for the engine of threads; @drained: pending became 0
  * @complaints: messages about failed transfers so far
@@ -145,7 +146,7 @@ struct zcs_swap {
 	struct zcs_req_list queue[ZCS_QUEUES];
 	uint32_t queued, pending;
 	uint32_t flying[ZCS_QUEUES];
-	uint64_t flying_bytes[ZCS_QUEUES];
+	uint64_t flying_bytes[ZCS_QUEUES], calm;
 	unsigned idle;
 	bool stop;
 	unsigned complaints;
@@ -182,7 +183,9 @@ struct zcs_swap_req *zcs_swap_wait(struct zcs_swap *swap);
 /* The caller no longer sleeps. */
 void zcs_swap_awake(struct zcs_swap *swap);
 bool zcs_swap_stopped(struct zcs_swap *swap);
-/* Accounts for @req and calls its done. */
+/* The transfer of @req is over; what is left to do is the caller's. Others may start. */
+void zcs_swap_landed(struct zcs_swap *swap, struct zcs_swap_req *req);
+/* Accounts for @req, which has landed, and calls its done. */
 void zcs_swap_finish(struct zcs_swap *swap, struct zcs_swap_req *req);
 /* A message about a transfer, unless there were many. */
 void zcs_swap_complain(struct zcs_swap *swap, const struct zcs_swap_req *req, const char *fmt, ...)
@@ -207,6 +210,41 @@ void zcs_swap_do(struct zcs_swap *swap, struct zcs_swap_req *req);
 void zcs_swap_sync(struct zcs_swap *swap, struct zcs_swap_req *req);
 /* Serves requests until the thread is to end. */
 void zcs_swap_serve(struct zcs_swap *swap);
+
+/* Requests are linked by the swap's own fields, in one list at a time. */
+static inline void zcs_req_push(struct zcs_req_list *list, struct zcs_swap_req *req)
+{
+	req->next = NULL;
+	req->prev = list->tail;
+	if (list->tail)
+		list->tail->next = req;
+	else
+		list->head = req;
+	list->tail = req;
+}
+
+static inline void zcs_req_push_front(struct zcs_req_list *list, struct zcs_swap_req *req)
+{
+	req->prev = NULL;
+	req->next = list->head;
+	if (list->head)
+		list->head->prev = req;
+	else
+		list->tail = req;
+	list->head = req;
+}
+
+static inline void zcs_req_del(struct zcs_req_list *list, struct zcs_swap_req *req)
+{
+	if (req->prev)
+		req->prev->next = req->next;
+	else
+		list->head = req->next;
+	if (req->next)
+		req->next->prev = req->prev;
+	else
+		list->tail = req->prev;
+}
 
 static inline size_t zcs_req_bytes(const struct zcs_swap_req *req)
 {

@@ -45,6 +45,7 @@ void zcs_swap_do(struct zcs_swap *s, struct zcs_swap_req *req)
 		zcs_swap_sync(s, req);
 	if (!req->dev->direct)
 		zcs_sys_drop_cache(req->dev->fd, zcs_req_offset(req), zcs_req_bytes(req));
+	zcs_swap_landed(s, req);
 	if (!req->err && req->op == ZCS_SWAP_WRITE)
 		zcs_swap_sum(s, req, 0, 1u << req->order);
 	else if (!req->err)

@@ -2,6 +2,8 @@
 /*
  * The io_uring engine: one ring and one thread that alone touches it. It takes what may start, hands it to
  * the kernel with one call, sums the writes it has just started while the device works on them, and reaps.
+ * What has landed is verified only when the device has been given what comes next: some devices end many
+ * transfers with one interrupt, and would idle for as long as all of these are summed.
  * Submitters wake it through an eventfd that the ring reads, and only if it sleeps and could start what
  * they bring.
  *
@@ -35,7 +37,8 @@
  * @req: of the last entries that were prepared, by @prepared % @entries; NULL: the event
  * @with_kernel: prepared and not reaped, the event not counted
  * @tries: calls that failed in a row
- * @unsummed: writes whose checksum is still to be made
+ * @unsummed: writes that fly and whose checksums are not all made
+ * @landed: transfers that are over, and are to be summed or verified and finished
  */
 struct zcs_uring {
 	struct zcs_swap *swap;
@@ -47,7 +50,7 @@ struct zcs_uring {
 	uint64_t prepared;
 	unsigned with_kernel, tries;
 	bool dead;
-	struct zcs_req_list unsummed;
+	struct zcs_req_list unsummed, landed;
 };
 
 static void lose(struct zcs_uring *u, const char *why)
@@ -124,30 +127,7 @@ static int64_t give(struct zcs_uring *u, struct zcs_swap_req *req)
 	return -EINPROGRESS;
 }
 
-static void unsummed_add(struct zcs_uring *u, struct zcs_swap_req *req)
-{
-	req->next = NULL;
-	req->prev = u->unsummed.tail;
-	if (u->unsummed.tail)
-		u->unsummed.tail->next = req;
-	else
-		u->unsummed.head = req;
-	u->unsummed.tail = req;
-}
-
-static void unsummed_del(struct zcs_uring *u, struct zcs_swap_req *req)
-{
-	if (req->prev)
-		req->prev->next = req->next;
-	else
-		u->unsummed.head = req->next;
-	if (req->next)
-		req->next->prev = req->prev;
-	else
-		u->unsummed.tail = req->prev;
-}
-
-/* Makes the checksums of the next slots of a write, @max at most. */
+/* Makes the checksums of the next slots of a write that flies, @max at most. */
 static void sum_some(struct zcs_uring *u, struct zcs_swap_req *req, uint32_t max)
 {
 	uint32_t all = 1u << req->order, nr = all - req->hashed < max ? all - req->hashed : max;
@@ -155,10 +135,10 @@ static void sum_some(struct zcs_uring *u, struct zcs_swap_req *req, uint32_t max
 	zcs_swap_sum(u->swap, req, req->hashed, nr);
 	req->hashed += nr;
 	if (req->hashed == all)
-		unsummed_del(u, req);
+		zcs_req_del(&u->unsummed, req);
 }
 
-static void end_request(struct zcs_uring *u, struct zcs_swap_req *req);
+static void land(struct zcs_uring *u, struct zcs_swap_req *req);
 
 /* Has the kernel write out what is in the page cache of a buffered write. */
 static void run_sync(struct zcs_uring *u, struct zcs_swap_req *req)
@@ -179,28 +159,39 @@ static void run_sync(struct zcs_uring *u, struct zcs_swap_req *req)
 	}
 	if (!err)
 		zcs_swap_sync(u->swap, req);
-	end_request(u, req);
+	land(u, req);
 }
 
-/* The transfer is through, one way or another. */
-static void end_request(struct zcs_uring *u, struct zcs_swap_req *req)
+/* The transfer is over, one way or another. */
+static void land(struct zcs_uring *u, struct zcs_swap_req *req)
 {
 	bool write = req->op == ZCS_SWAP_WRITE;
-	uint32_t all = 1u << req->order;
 
 	if (write && !req->err && !req->dev->direct && !req->syncing) {
 		req->syncing = true;
 		run_sync(u, req);
 		return;
 	}
+	if (write && req->hashed < 1u << req->order)
+		zcs_req_del(&u->unsummed, req);
+	zcs_swap_landed(u->swap, req);
+	if (req->queue == ZCS_QUEUE_URGENT)
+		zcs_req_push_front(&u->landed, req);
+	else
+		zcs_req_push(&u->landed, req);
+}
+
+static void finish_one(struct zcs_uring *u)
+{
+	struct zcs_swap_req *req = u->landed.head;
+
+	zcs_req_del(&u->landed, req);
 	if (!req->dev->direct)
 		zcs_sys_drop_cache(req->dev->fd, zcs_req_offset(req), zcs_req_bytes(req));
-	if (!write && !req->err)
+	if (!req->err && req->op == ZCS_SWAP_WRITE)
+		zcs_swap_sum(u->swap, req, req->hashed, (1u << req->order) - req->hashed);
+	else if (!req->err)
 		req->err = zcs_swap_verify(u->swap, req);
-	else if (write && !req->err && req->hashed < all)
-		sum_some(u, req, all);
-	else if (write && req->hashed < all)
-		unsummed_del(u, req);
 	zcs_swap_finish(u->swap, req);
 }
 
@@ -219,7 +210,7 @@ static void run_transfer(struct zcs_uring *u, struct zcs_swap_req *req)
 	}
 	if (again)
 		zcs_swap_move(u->swap, req);
-	end_request(u, req);
+	land(u, req);
 }
 
 static void completed(struct zcs_uring *u, struct zcs_swap_req *req, int result)
@@ -230,7 +221,7 @@ static void completed(struct zcs_uring *u, struct zcs_swap_req *req, int result)
 	else if (req->syncing && result < 0 && zcs_swap_again(u->swap, req, result))
 		run_sync(u, req);
 	else
-		end_request(u, req);
+		land(u, req);
 }
 
 static void reap(struct zcs_uring *u)
@@ -266,8 +257,8 @@ static void give_up(struct zcs_uring *u)
 		else if (req)
 			run_transfer(u, req);
 	}
-	while (u->unsummed.head)
-		sum_some(u, u->unsummed.head, ZCS_CLUSTER_SLOTS);
+	while (u->landed.head)
+		finish_one(u);
 }
 
 static void use_threads(struct zcs_swap *s)
@@ -283,25 +274,26 @@ static void use_threads(struct zcs_swap *s)
 /* One round; false when the swap is being closed. */
 static bool turn(struct zcs_uring *u)
 {
-	bool unsummed = u->unsummed.head != NULL;
-	struct zcs_swap_req *req = zcs_swap_next(u->swap, !unsummed);
+	bool busy = u->unsummed.head || u->landed.head;
+	struct zcs_swap_req *req = zcs_swap_next(u->swap, !busy);
 
 	if (req) {
 		if (req->op == ZCS_SWAP_WRITE)
-			unsummed_add(u, req);
+			zcs_req_push(&u->unsummed, req);
 		run_transfer(u, req);
 		return true;
 	}
-	if (unsummed) {
-		if (io_uring_sq_ready(&u->ring))
-			enter(u, 0);
-		if (u->unsummed.head)
-			sum_some(u, u->unsummed.head, SUM_SLOTS);
-	} else {
+	if (!busy) {
 		if (zcs_swap_stopped(u->swap))
 			return false;
 		enter(u, 1);
 		zcs_swap_awake(u->swap);
+	} else if (io_uring_sq_ready(&u->ring)) {
+		enter(u, 0);
+	} else if (u->landed.head) {
+		finish_one(u);
+	} else {
+		sum_some(u, u->unsummed.head, SUM_SLOTS);
 	}
 	reap(u);
 	return true;

@@ -61,7 +61,7 @@ static void a_step_of_making_a_device_fails(void **state)
 			zcs_test_faults_off();
 			if (!err)
 				bo_device_done(device);
-			bo_wait_for(zcs_test_arenas() == 0);
+			bo_wait_for(bo_arenas_are_gone());
 		}
 	}
 }

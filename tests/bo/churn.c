@@ -5,8 +5,8 @@
  * knows what must be in it, and looks before it writes. Beside that each has bos of its own, which it makes,
  * fills, marks purgeable and drops.
  *
- * ZCSWAP_SOAK_SECONDS or ZCSWAP_SOAK_EVICTIONS make it long. A run in which no thread gets on for a minute
- * aborts.
+ * ZCSWAP_SOAK_SECONDS, or else ZCSWAP_SOAK_EVICTIONS, make it long. A run in which no thread gets on for a
+ * minute aborts.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -206,11 +206,18 @@ static uint64_t evict_for_ever(struct churn *c, unsigned id)
 	return 0;
 }
 
+static uint64_t times_out(struct churn *c)
+{
+	struct zcs_stats st = bo_device_stats(c->device);
+
+	return st.evicted + st.probes + st.purged;
+}
+
 static bool finished(struct churn *c)
 {
 	if (c->wrong > 20)
 		return true;
-	return c->evictions_wanted ? c->evictions >= c->evictions_wanted : bo_now_ms() >= c->end_ms;
+	return c->evictions_wanted ? times_out(c) >= c->evictions_wanted : bo_now_ms() >= c->end_ms;
 }
 
 static uint64_t watch(struct churn *c)
@@ -281,15 +288,19 @@ static void churn(enum zcs_backing backing)
 {
 	struct rng r = rng_of(seed_of_run(), 1000);
 	uint64_t seconds = env_number("ZCSWAP_SOAK_SECONDS");
-	struct churn c = { .evictions_wanted = env_number("ZCSWAP_SOAK_EVICTIONS") };
+	struct churn c = { .stop = false };
 
 	c.device = bo_device(backing, 32 * ZCS_TEST_MIB, "file:?size=512M");
 	zcs_assert_ok(zcs_bulk_create(c.device, &c.bulk));
 	for (unsigned i = 0; i < BOS; i++)
 		make_shared(&c, &c.shared[i], &r, i);
+	/* of the three backings, each a third */
+	c.evictions_wanted = seconds ? 0 : (env_number("ZCSWAP_SOAK_EVICTIONS") + 2) / 3;
 	c.end_ms = bo_now_ms() + (seconds ? seconds * 1000 : PLAIN_MS);
 	zcs_test_threads(TOUCHERS + EVICTORS + 1, run, &c);
 	tell(&c, backing);
+	/* own bos that died on a thread of the device's are destroyed a little later */
+	bo_wait_for(bo_device_stats(c.device).bos == BOS);
 	bo_device_ok(c.device);
 	for (unsigned i = 0; i < BOS; i++)
 		check_and_put(&c, &c.shared[i]);

@@ -37,7 +37,7 @@ static void write_to(void *arg)
 	*(volatile char *)arg = 1;
 }
 
-static void use_bos_of_its_own(void *arg)
+__attribute__((unused)) static void use_bos_of_its_own(void *arg)
 {
 	struct zcs_device *device = bo_device(*(enum zcs_backing *)arg, 0, BO_FILE);
 	struct zcs_bo *bo = bo_new(device, BO_SIZE);
@@ -68,8 +68,10 @@ static void a_child_cannot_harm_the_parents_bos(void **state)
 			child = zcs_test_in_child(write_to, bo_at(p.bo[i], ZCS_PAGE_SIZE), 20);
 			zcs_assert_is(child.signal, SIGSEGV);
 		}
+#ifndef __SANITIZE_THREAD__ /* refuses threads in a child of a process that had some */
 		child = zcs_test_in_child(use_bos_of_its_own, &backing, 20);
 		zcs_test_child_passed(&child);
+#endif
 		child = zcs_test_in_child(just_exit, NULL, 20);
 		zcs_test_child_passed(&child);
 		fini(&p);

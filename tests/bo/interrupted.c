@@ -153,6 +153,9 @@ int main(void)
 		zcs_test(a_slow_touch_does_not_hold_up_others),
 	};
 
+#ifdef __SANITIZE_THREAD__
+	zcs_test_skip("ThreadSanitizer delivers signals late, not in a page fault");
+#endif
 	if (!bo_has_userfaultfd())
 		zcs_test_skip("no userfaultfd here");
 	return zcs_test_run(tests);

@@ -119,6 +119,9 @@ int main(void)
 		zcs_test(an_eviction_in_two_steps_is_caught),
 	};
 
+#ifdef __SANITIZE_THREAD__
+	zcs_test_skip("ThreadSanitizer sees the race itself");
+#endif
 	if (!bo_has_userfaultfd())
 		zcs_test_skip("no userfaultfd here");
 	return zcs_test_run(tests);
