@@ -204,6 +204,40 @@ static void a_vector_of_every_sort(void **state)
 	zcs_test_pool_done(pool);
 }
 
+/* More blocks than there are requests: the others wait for one, and do no longer when they are gone. */
+static void blocks_that_wait_for_a_request(void **state)
+{
+	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
+	struct zcs_store *store = store_test_file(8);
+	struct zcs_backup *backup = zcs_test_backup(store, 256);
+	struct store_test_hold hold;
+
+	(void)state;
+	store_test_hold(store, &hold);
+	for (uint64_t i = 0; i < 256; i += 2)
+		store_test_insert(backup, pool, 1, i, 1, ZCS_INSERT_WRITEBACK);
+	store_test_wait_queued(store, 64);
+	/* from the end: those that wait, and some that are queued */
+	for (uint64_t i = 254; i >= 64; i -= 6) {
+		store_test_take(backup, pool, 1, i, 1);
+		zcs_backup_drop(backup, zcs_handle_from_index(i - 2), 1);
+		zcs_backup_drop(backup, zcs_handle_from_index(i - 4), 0);
+		zcs_assert_ok(zcs_backup_check(backup));
+	}
+	store_test_let_go(&hold);
+	store_test_idle(backup);
+	zcs_assert_is(store_test_backup_stats(backup).resident_pages +
+			      store_test_backup_stats(backup).slot_pages,
+		      256 - 32 * 5);
+	for (uint64_t i = 0; i < 64; i += 2)
+		store_test_copy(backup, 1, i);
+	zcs_assert_is(zcs_backup_writeback(backup, 0, 255, ZCS_WB_WAIT) >= 0, true);
+	zcs_assert_is(zcs_test_arena_bytes(), 0);
+	store_test_backup_done(backup, pool);
+	store_test_done(store);
+	zcs_test_pool_done(pool);
+}
+
 static void a_tt_is_restored_while_it_is_written(void **state)
 {
 	(void)state;
@@ -246,6 +280,7 @@ int main(void)
 		store_test_both(a_queued_write_is_cancelled),
 		store_test(a_flying_write_is_abandoned),
 		store_test(a_vector_of_every_sort),
+		store_test_both(blocks_that_wait_for_a_request),
 		store_test(a_tt_is_restored_while_it_is_written),
 	};
 
