@@ -15,7 +15,7 @@
  *
  * Running out is an error and never a signal: hugetlb pages come by fallocate (-ENOSPC), the others by
  * MADV_POPULATE_WRITE (-EFAULT, -ENOMEM). Known bottleneck: with shmem_enabled=never each 2 MiB is made huge
- * by MADV_COLLAPSE, about 180 us.
+ * by MADV_COLLAPSE, see populate_thp(); with shmem_enabled=advise it is born huge.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,19 +62,25 @@ static uint64_t cap_from_env(void)
 	const char *s = getenv("ZCSWAP_ARENA_BYTES"), *suffix;
 	static const char letters[] = "KMGT";
 	unsigned long long n;
+	unsigned shift;
 	char *end;
 
 	if (!s || !*s)
 		return UINT64_MAX;
 	n = strtoull(s, &end, 10);
-	suffix = *end ? strchr(letters, *end) : NULL;
-	if (suffix && !end[1])
-		n <<= 10 * (suffix - letters + 1);
-	if ((*end && !suffix) || n < UNIT_BYTES) {
+	suffix = *end && !end[1] ? strchr(letters, *end) : NULL;
+	shift = suffix ? 10 * (unsigned)(suffix - letters + 1) : 0;
+	if ((*end && !suffix) || n > UINT64_MAX >> shift || n << shift < UNIT_BYTES) {
 		zcs_warn("ZCSWAP_ARENA_BYTES: \"%s\" ignored; give a size of at least 2M", s);
 		return UINT64_MAX;
 	}
-	return n & ~(UNIT_BYTES - 1);
+	return n << shift & ~(UNIT_BYTES - 1);
+}
+
+/* A bit a unit, and one more: who asks for a unit asks for the one behind as well. */
+static size_t trapped_bytes(const struct zcs_arena *a)
+{
+	return (a->bytes / UNIT_BYTES / 64 + 1) * sizeof(*a->trapped);
 }
 
 static void unmap_all(struct zcs_arena *a)
@@ -85,10 +91,12 @@ static void unmap_all(struct zcs_arena *a)
 	zcs_sys_unmap(a->user, a->bytes);
 	zcs_sys_unmap(a->units, nr / ZCS_UNIT_PAGES * sizeof(*a->units));
 	zcs_sys_unmap(a->pages, nr * sizeof(*a->pages));
+	zcs_sys_unmap(a->trapped, trapped_bytes(a));
 	if (a->runs.whole)
 		zcs_runs_fini(&a->runs);
 	a->linear = a->user = NULL;
 	a->units = a->pages = NULL;
+	a->trapped = NULL;
 }
 
 static int map_descriptors(struct zcs_arena *a, uint64_t nr)
@@ -104,6 +112,10 @@ static int map_descriptors(struct zcs_arena *a, uint64_t nr)
 	err = zcs_sys_reserve(nr * sizeof(*a->pages), &p);
 	if (!err)
 		a->pages = p;
+	if (!err && a->kind == ZCS_ARENA_THP)
+		err = zcs_sys_reserve(trapped_bytes(a), &p);
+	if (!err && a->kind == ZCS_ARENA_THP)
+		a->trapped = p;
 	return err;
 }
 
@@ -301,19 +313,45 @@ static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes)
 	return err;
 }
 
+/* What is registered: all units of [pfn, pfn + nr) that it touches; not registered: those it covers. */
+static void note_trap(struct zcs_arena *a, uint64_t pfn, uint64_t nr, bool trap)
+{
+	uint64_t unit = (trap ? pfn : pfn + ZCS_UNIT_PAGES - 1) / ZCS_UNIT_PAGES;
+	uint64_t end = (trap ? pfn + nr + ZCS_UNIT_PAGES - 1 : pfn + nr) / ZCS_UNIT_PAGES;
+
+	for (; a->trapped && unit < end; unit++) {
+		uint64_t bit = UINT64_C(1) << unit % 64;
+
+		if (trap)
+			atomic_fetch_or(&a->trapped[unit / 64], bit);
+		else
+			atomic_fetch_and(&a->trapped[unit / 64], ~bit);
+	}
+}
+
+static bool is_trapped(const struct zcs_arena *a, uint64_t unit)
+{
+	return a->trapped[unit / 64] >> unit % 64 & 1;
+}
+
 /*
- * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one page.
- * With -EBUSY the kernel refuses to collapse holes because the range, or the one behind it (its interval is
- * one page too long), traps somewhere: without holes it does, and fallocate() fills them fastest.
+ * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one page: 300 us.
+ * The kernel refuses to collapse holes (-EBUSY) where the range, or the one behind it (its interval is one page
+ * too long), traps somewhere: without holes it does, and fallocate() fills them fastest; with it 750 us.
  */
 static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 {
+	uint64_t offset = a->offset + pfn * ZCS_PAGE_SIZE, unit = pfn / ZCS_UNIT_PAGES;
+	bool trapped = is_trapped(a, unit) || is_trapped(a, unit + 1);
 	char *at = zcs_arena_linear(a, pfn);
 	int err = zcs_sys_populate(at, ZCS_PAGE_SIZE);
 
-	if (!err)
+	/* all of a hole at once */
+	if (!err && zcs_sys_resident(at + UNIT_BYTES - ZCS_PAGE_SIZE))
+		return true;
+	if (!err && !trapped)
 		err = zcs_sys_collapse(at, UNIT_BYTES);
-	if (err == -EBUSY && !zcs_sys_fallocate(a->fd, a->offset + pfn * ZCS_PAGE_SIZE, UNIT_BYTES))
+	if ((trapped || err == -EBUSY) && !zcs_sys_fallocate(a->fd, offset, UNIT_BYTES))
 		err = zcs_sys_collapse(at, UNIT_BYTES);
 	return !err;
 }
@@ -368,6 +406,7 @@ int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 
 		if (err)
 			return err;
+		note_trap(arena, pfn, nr, true);
 	}
 	return zcs_sys_zap(at, bytes);
 }
@@ -383,12 +422,16 @@ static int map_range(struct zcs_arena *arena, uint64_t pfn, uint64_t nr, bool ar
 {
 	size_t bytes = nr * ZCS_PAGE_SIZE;
 	char *at = zcs_arena_user(arena, pfn);
+	int err;
 
 	if (arena->uffd < 0)
 		return 0;
 	if (arena->kind == ZCS_ARENA_HUGETLB)
 		return zcs_sys_uffd_continue(arena->uffd, at, bytes, UNIT_BYTES, armed);
-	return zcs_sys_uffd_unregister(arena->uffd, at, bytes);
+	err = zcs_sys_uffd_unregister(arena->uffd, at, bytes);
+	if (!err)
+		note_trap(arena, pfn, nr, false);
+	return err;
 }
 
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)

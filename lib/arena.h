@@ -28,6 +28,7 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @lock: protects @runs
  * @scan_from: where the search for a run that holds memory begins
  * @huge_pages: pages of huge folios that are resident
+ * @trapped: a bit a unit, THP only: something of it may be registered; a hint
  *
  * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is populated, so
  * that a page is always populated before it is mapped. Two ways out and in, by kind:
@@ -56,6 +57,7 @@ struct zcs_arena {
 	struct zcs_runs runs;
 	_Atomic uint64_t scan_from;
 	_Atomic uint64_t huge_pages;
+	_Atomic uint64_t *trapped;
 };
 
 /* An arena of at most @max_pages (a multiple of 512) and whatever address space there is. */

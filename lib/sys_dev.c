@@ -27,12 +27,22 @@ int zcs_sys_epoll(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int zcs_sys_epoll_add(int epfd, int fd, void *ptr, bool exclusive)
+static int epoll_set(int epfd, int op, int fd, void *ptr, bool once)
 {
-	struct epoll_event ev = { .events = EPOLLIN | (exclusive ? (uint32_t)EPOLLEXCLUSIVE : 0),
+	struct epoll_event ev = { .events = EPOLLIN | (once ? (uint32_t)EPOLLONESHOT : 0),
 				  .data.ptr = ptr };
 
-	return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+	return epoll_ctl(epfd, op, fd, &ev) ? -errno : 0;
+}
+
+int zcs_sys_epoll_add(int epfd, int fd, void *ptr, bool once)
+{
+	return epoll_set(epfd, EPOLL_CTL_ADD, fd, ptr, once);
+}
+
+void zcs_sys_epoll_again(int epfd, int fd, void *ptr)
+{
+	epoll_set(epfd, EPOLL_CTL_MOD, fd, ptr, true);
 }
 
 int zcs_sys_epoll_wait(int epfd, int ms, void **ptr)

@@ -17,8 +17,9 @@ struct zcs_sys_touch {
 };
 
 int zcs_sys_epoll(void);
-/* @exclusive: one of several waiting threads is woken, not all. */
-int zcs_sys_epoll_add(int epfd, int fd, void *ptr, bool exclusive);
+/* @once: told to one waiting thread, and then to nobody until zcs_sys_epoll_again(). */
+int zcs_sys_epoll_add(int epfd, int fd, void *ptr, bool once);
+void zcs_sys_epoll_again(int epfd, int fd, void *ptr);
 /* Waits for one event: 1 and its ptr; 0: none in @ms (-1: for ever). */
 int zcs_sys_epoll_wait(int epfd, int ms, void **ptr);
 /* The next touch that a userfaultfd has to tell; -EAGAIN: none. */

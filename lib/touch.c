@@ -35,9 +35,30 @@
 #define WAITS_MAX     100u
 #define IDLE_MAX      24u /* waits that brought nothing: a little more than the background's patience */
 
-/* Waits for the background thread, unless that gets nowhere: everything may be pinned. */
-static void throttle(struct zcs_device *dev, struct zcs_bo *bo)
+/*
+ * struct turn - a thread's turn at the events of an arena
+ * @shared: others may read them as well
+ */
+struct turn {
+	struct zcs_device *dev;
+	struct zcs_arena *arena;
+	bool shared;
+};
+
+/* Before anything that takes longer than waking another thread. */
+static void share(void *arg)
 {
+	struct turn *t = arg;
+
+	if (!t->shared)
+		zcs_sys_epoll_again(t->dev->epfd, t->arena->uffd, t->arena);
+	t->shared = true;
+}
+
+/* Waits for the background thread, unless that gets nowhere: everything may be pinned. */
+static void throttle(struct turn *t, struct zcs_bo *bo)
+{
+	struct zcs_device *dev = t->dev;
 	uint64_t max = dev->pool->max_pages, last = UINT64_MAX;
 	struct zcs_wb *wb = dev->store->wb;
 
@@ -46,6 +67,7 @@ static void throttle(struct zcs_device *dev, struct zcs_bo *bo)
 
 		if (now <= max + max / OVERSHOOT_MAX)
 			return;
+		share(t);
 		idle = now < last || (wb && zcs_wb_pending(wb)) ? 0 : idle + 1;
 		last = now;
 		zcs_count(dev->stats.waits);
@@ -59,20 +81,22 @@ static void throttle(struct zcs_device *dev, struct zcs_bo *bo)
  * Restores, however long it takes to find a page; other errors are returned. *what is what the first try met: a
  * later one may find the block restored and only not resolved.
  */
-static int restore(struct zcs_device *dev, struct zcs_bo *bo, uint64_t index, bool write,
+static int restore(struct turn *t, struct zcs_bo *bo, uint64_t index, bool write,
 		   enum zcs_touch *what)
 {
+	struct zcs_device *dev = t->dev;
 	enum zcs_touch again;
 	int err;
 
-	throttle(dev, bo);
-	err = zcs_tt_touch(bo->tt, index, write, what);
+	throttle(t, bo);
+	err = zcs_tt_touch(bo->tt, index, write, what, share, t);
 	while (err == -ENOMEM && !dev->stop) {
+		share(t);
 		zcs_count(dev->stats.waits);
 		zcs_count(bo->stats.waits);
 		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
 			zcs_sys_sleep_us(1000);
-		err = zcs_tt_touch(bo->tt, index, write, &again);
+		err = zcs_tt_touch(bo->tt, index, write, &again, share, t);
 	}
 	return err;
 }
@@ -117,8 +141,9 @@ static void place(struct zcs_bo *bo, enum zcs_touch what)
 		     what != ZCS_TOUCH_READ || next_random(bo->device) % 32 == 0);
 }
 
-static void handle(struct zcs_device *dev, const struct zcs_sys_touch *touch)
+static void handle(struct turn *t, const struct zcs_sys_touch *touch)
 {
+	struct zcs_device *dev = t->dev;
 	uint64_t begin = zcs_sys_now_ns(), ns, index;
 	struct zcs_bo *bo = zcs_bo_find(dev, touch->addr);
 	enum zcs_touch what = ZCS_TOUCH_LATE;
@@ -128,7 +153,7 @@ static void handle(struct zcs_device *dev, const struct zcs_sys_touch *touch)
 	if (!bo)
 		return;
 	index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
-	err = restore(dev, bo, index, touch->write, &what);
+	err = restore(t, bo, index, touch->write, &what);
 	if (err) {
 		zcs_warn("touch of %p, page %llu of bo %p: %s", (void *)touch->addr,
 			 (unsigned long long)index, (void *)bo, strerror(-err));
@@ -145,20 +170,27 @@ static void handle(struct zcs_device *dev, const struct zcs_sys_touch *touch)
 	zcs_bo_put_later(bo);
 }
 
-/* Everything that one arena has to tell, and what comes within SPIN_NS after it. */
+/*
+ * What one arena has to tell, and what comes within SPIN_NS after it. Nobody else is told of it meanwhile: a second
+ * thread woken for each event finds nothing, on the CPU that the toucher needs. Once the turn is shared it ends.
+ */
 static void serve(struct zcs_device *dev, struct zcs_arena *arena)
 {
+	struct turn turn = { .dev = dev, .arena = arena };
 	struct zcs_sys_touch touch;
 	uint64_t last = 0;
 
 	do {
-		while (!zcs_sys_uffd_read(arena->uffd, &touch)) {
-			handle(dev, &touch);
+		while (!turn.shared && !zcs_sys_uffd_read(arena->uffd, &touch)) {
+			handle(&turn, &touch);
 			last = zcs_sys_now_ns();
 		}
+		if (turn.shared)
+			return;
 		if (last)
 			sched_yield();
 	} while (last && zcs_sys_now_ns() - last < SPIN_NS && !dev->stop);
+	share(&turn);
 }
 
 /* -- prefetch */
@@ -220,17 +252,19 @@ static void *run(void *arg)
 
 		if (!zcs_sys_epoll_wait(dev->epfd, -1, &what) || dev->stop)
 			continue;
+		atomic_fetch_add(&dev->serving, 1);
 		if (what == dev)
 			fetch(dev);
 		else if (what)
 			serve(dev, what);
+		atomic_fetch_sub(&dev->serving, 1);
 	}
 	return NULL;
 }
 
 static int add_events(struct zcs_device *dev)
 {
-	int err = zcs_sys_epoll_add(dev->epfd, dev->fetch_event, dev, true);
+	int err = zcs_sys_epoll_add(dev->epfd, dev->fetch_event, dev, false);
 
 	return err ? err : zcs_sys_epoll_add(dev->epfd, dev->stop_event, NULL, false);
 }

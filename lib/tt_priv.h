@@ -56,8 +56,12 @@ enum zcs_touch { ZCS_TOUCH_LATE, ZCS_TOUCH_EMPTY, ZCS_TOUCH_RESIDENT, ZCS_TOUCH_
 
 /* Empty slots are from now on filled by touches and restores, as after a purge. */
 void zcs_tt_commit_on_touch(struct zcs_tt *tt);
-/* Restores the block of slot @index and resolves it; *what tells from where. */
-int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what);
+/*
+ * Restores the block of slot @index and resolves it; *what tells from where. @slow is called, perhaps with the lock
+ * held, if it is going to wait, read or populate.
+ */
+int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
+		 void (*slow)(void *arg), void *arg);
 /* After -EIO: the touchers of the slot get SIGBUS. */
 void zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
 /* Frees what is inserted and needs no I/O for it; pages. -EBUSY if somebody holds the tt. */

@@ -40,18 +40,24 @@ static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 	return ahead || zcs_e_is_slot(in.entry) ? ZCS_TOUCH_READ : ZCS_TOUCH_RESIDENT;
 }
 
-int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what)
+int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
+		 void (*slow)(void *arg), void *arg)
 {
 	struct zcs_block blk;
 	bool unmapped;
 	int err;
 
-	pthread_mutex_lock(&tt->lock);
+	if (pthread_mutex_trylock(&tt->lock)) {
+		slow(arg);
+		pthread_mutex_lock(&tt->lock);
+	}
 	/* other pages that could not be resolved are none of this touch's business, and must not make it fail */
 	unmapped = tt->unmapped;
 	tt->unmapped = false;
 	blk = zcs_tt_block(tt, index);
 	*what = source(tt, &blk);
+	if (*what == ZCS_TOUCH_EMPTY || *what == ZCS_TOUCH_READ)
+		slow(arg);
 	if (*what == ZCS_TOUCH_LATE) {
 		if (write)
 			zcs_tt_forget_slots(tt, blk.index, zcs_block_end(&blk));

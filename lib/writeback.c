@@ -321,8 +321,9 @@ static void read_ended(struct zcs_wb *wb, struct wb_req *r)
 		return;
 	}
 	blk = block_of(r);
-	zcs_backup_attach(b, &blk, r->folio);
+	/* first: a touch looks for it without the backup's lock */
 	zcs_folio_set_flags(r->folio, ZCS_FF_RA, 0);
+	zcs_backup_attach(b, &blk, r->folio);
 	bump(wb, &wb->stats.ra_read);
 }
 
