@@ -14,7 +14,8 @@
 #define BENCH_VECTOR	 64u
 #define BENCH_COMPARE	 3
 
-enum bench_kind { BENCH_HUGETLB, BENCH_THP, BENCH_SMALL, BENCH_KINDS };
+/* BENCH_ADVISE: BENCH_THP where the system's policy makes shmem huge; a case is told BENCH_THP */
+enum bench_kind { BENCH_HUGETLB, BENCH_THP, BENCH_ADVISE, BENCH_SMALL, BENCH_KINDS };
 
 /*
  * enum bench_aim - what a comparison is held against; printed, never asserted
@@ -202,6 +203,11 @@ void bench_touch(char *addr, size_t bytes, size_t step);
 /* What one touch maps on this kind of memory. */
 size_t bench_step(enum bench_kind kind);
 
+/* -- bench_advise.c */
+bool bench_is_huge_by_policy(void);
+/* As root, sets the policy until bench_undo(); NULL, and the case is left out, if that is not to be had. */
+struct bench_change *bench_advise(struct bench *b);
+
 /* -- bench_objects.c: what several cases need of the library */
 struct zcs_pool;
 struct zcs_store;
@@ -236,7 +242,8 @@ struct bench_case {
 	unsigned mib[2], hugetlb[2], disk[2];
 };
 
-#define BENCH_ANY ((1u << BENCH_KINDS) - 1)
+#define BENCH_ALL ((1u << BENCH_KINDS) - 1)
+#define BENCH_ANY (BENCH_ALL & ~(1u << BENCH_ADVISE))
 
 /*
  * struct bench_program - one of the programs

@@ -19,7 +19,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
-const char *const bench_kind_name[BENCH_KINDS] = { "hugetlb", "thp", "small" };
+const char *const bench_kind_name[BENCH_KINDS] = { "hugetlb", "thp", "thp-advise", "small" };
 
 static void must(struct bench *b, const char *call, int ret)
 {

@@ -28,16 +28,7 @@ struct read_case {
 /* MADV_COLLAPSE makes small pages first, and where it is all there is the copying has a price. */
 static double aim_of(enum bench_kind kind)
 {
-	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "re");
-	char line[128] = "";
-	bool collapse;
-
-	if (f && !fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	if (f)
-		fclose(f);
-	collapse = !line[0] || strstr(line, "[never]") || strstr(line, "[deny]");
-	return kind == BENCH_THP && collapse ? 1.3 : 1.15;
+	return kind == BENCH_THP && !bench_is_huge_by_policy() ? 1.3 : 1.15;
 }
 
 static void open_file(struct read_case *c)

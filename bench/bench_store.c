@@ -17,9 +17,9 @@
 /* clang-format off */
 static const struct bench_case cases[] = {
 	{ "device", "a tt of 1 GiB written back and read back, against fio",
-	  store_device, BENCH_ANY, { 1100, 100 }, { 520, 20 }, { 1040, 50 } },
+	  store_device, BENCH_ALL, { 1100, 100 }, { 520, 20 }, { 1040, 50 } },
 	{ "kernel", "the same against MADV_PAGEOUT and the kernel's swap-in (root)",
-	  store_kernel, BENCH_ANY, { 2200, 120 }, { 520, 20 }, { 2130, 150 } },
+	  store_kernel, BENCH_ALL, { 2200, 120 }, { 520, 20 }, { 2130, 150 } },
 	{ "single", "one folio of 2 MiB read back, against pread",
 	  store_single, BENCH_ANY, { 1100, 100 }, { 520, 40 }, { 1060, 100 } },
 	{ "ahead", "single folios in order and in random order",
