@@ -20,12 +20,20 @@ struct zcs_store;
  * Where a bo is in the LRU:
  *
  *	ACTIVE	  mapped, as far as we know in use. Oldest first
+ *	FRESH	  mapped, had to be read again, and not known to be wanted twice. Oldest first
  *	INACTIVE  zapped and inserted, not written: a touch costs a few us and brings it back to ACTIVE;
  *		  silence makes it a victim
  *	OUT	  evicted: nothing to gain. TTM's unevictable list
  *	OFF	  pinned, or being created or destroyed: in no list
  */
-enum zcs_lru_list { ZCS_LRU_OFF, ZCS_LRU_ACTIVE, ZCS_LRU_INACTIVE, ZCS_LRU_OUT, ZCS_LRU_LISTS };
+enum zcs_lru_list {
+	ZCS_LRU_OFF,
+	ZCS_LRU_ACTIVE,
+	ZCS_LRU_FRESH,
+	ZCS_LRU_INACTIVE,
+	ZCS_LRU_OUT,
+	ZCS_LRU_LISTS
+};
 
 TAILQ_HEAD(zcs_lru_head, zcs_bo);
 
@@ -33,13 +41,14 @@ TAILQ_HEAD(zcs_lru_head, zcs_bo);
  * struct zcs_lru - every evictable bo of a device
  * @lock: innermost: nothing is locked under it
  * @list: by list and priority; OUT uses priority 0
- * @moves: counts arrivals in lists; @count: bos in lists
+ * @moves: counts arrivals in lists; @count: bos in lists; @inactive: pages of those in INACTIVE, of their size
  */
 struct zcs_lru {
 	pthread_mutex_t lock;
 	struct zcs_lru_head list[ZCS_LRU_LISTS][ZCS_PRIORITIES];
 	uint64_t moves;
 	uint64_t count;
+	uint64_t inactive;
 };
 
 struct zcs_touch_stats {
@@ -55,7 +64,7 @@ struct zcs_touch_stats {
  * @priority, @purgeable, @pins: under the LRU's lock as well
  * @purged: content was dropped and the owner has not asked since
  * @bulk, @in_bulk: the bulk it belongs to
- * @probed_ns: when it was made INACTIVE
+ * @probed_ns: when it was made INACTIVE; @touched_ns: when it was last restored on touch
  * @fetch, @fetching: node in the prefetch queue (which holds a reference)
  * @dead: node in the list of bos that the background thread destroys
  */
@@ -71,7 +80,7 @@ struct zcs_bo {
 	bool purgeable, purged;
 	struct zcs_bulk *bulk;
 	TAILQ_ENTRY(zcs_bo) in_bulk;
-	_Atomic uint64_t probed_ns;
+	_Atomic uint64_t probed_ns, touched_ns;
 	TAILQ_ENTRY(zcs_bo) fetch;
 	bool fetching;
 	SLIST_ENTRY(zcs_bo) dead;
@@ -93,6 +102,7 @@ struct zcs_bulk {
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
  * @event: wakes the background thread; @awake: it is set
  * @room: signalled, under @room_lock, when the background thread has freed something
+ * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its bo placed
  */
 struct zcs_device {
 	_Atomic uint64_t refs;
@@ -120,11 +130,13 @@ struct zcs_device {
 	pthread_t background;
 	pthread_t toucher[ZCS_FAULT_THREADS];
 	unsigned nr_touchers;
+	_Atomic unsigned serving;
 	bool has_background;
 	_Atomic uint64_t random;
 	_Atomic uint64_t bos, bytes, pinned, purgeables;
 	struct zcs_touch_stats stats;
 	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, contended;
+	_Atomic uint64_t bad_unpins;
 };
 
 #define zcs_count(counter) atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed)
@@ -133,6 +145,8 @@ struct zcs_device {
 void zcs_lru_init(struct zcs_lru *lru);
 /* Moves a bo to a list, unless it is pinned (then it stays off). */
 void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place, bool tail);
+/* Where a bo belongs that had to be read again: FRESH, or ACTIVE if it is there, or was OUT and @keep. */
+void zcs_lru_read_again(struct zcs_bo *bo, bool keep);
 void zcs_lru_remove(struct zcs_bo *bo);
 /* A pinned bo is off the LRU. Who takes pages away looks at the pins with the tt's lock held. */
 void zcs_lru_pin(struct zcs_bo *bo);
@@ -148,7 +162,8 @@ void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority);
 uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
 		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg);
 uint64_t zcs_lru_count(struct zcs_lru *lru);
-/* Whether nothing is in ACTIVE or INACTIVE. */
+uint64_t zcs_lru_inactive(struct zcs_lru *lru);
+/* Whether nothing is in ACTIVE, FRESH or INACTIVE. */
 bool zcs_lru_is_idle(struct zcs_lru *lru);
 int zcs_lru_check(struct zcs_device *dev);
 
@@ -164,6 +179,7 @@ void zcs_touch_stop(struct zcs_device *dev);
 /* Makes the fault threads serve an arena. */
 int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena);
 void zcs_touch_fetch(struct zcs_bo *bo);
+uint64_t zcs_device_random(struct zcs_device *dev);
 
 /* -- evict.c */
 int zcs_evict_start(struct zcs_device *dev);

@@ -4,12 +4,14 @@
  *
  *	pass 1  purgeable bos are dropped
  *	pass 2  what needs no I/O: cached folios, inserted folios whose slot is still good
- *	pass 3  inserted folios of INACTIVE bos are written back, oldest first; where there are too few,
- *	        the oldest ACTIVE bos are probed: zapped and inserted, which makes them INACTIVE
+ *	pass 3  inserted folios of INACTIVE bos are written back, oldest first; where there are too few, FRESH
+ *	        bos and then the oldest ACTIVE ones are probed: zapped and inserted, which makes them INACTIVE
  *
- * A probe is the second chance: a bo in use is touched within microseconds and is ACTIVE again, at the cost
- * of one resident touch; one that stays silent for PROBE_NS is a victim, folio by folio, for what was touched
- * in between is back in its tt and is not written.
+ * A probe is the second chance: a bo in use is touched and is ACTIVE again, at the cost of one resident touch
+ * a folio; one that stays silent is a victim, folio by folio, for what was touched in between is back in its
+ * tt and is not written. Silence lasts PROBE_NS at least. The background thread keeps a part of memory
+ * INACTIVE, so that most are watched for as long as it takes to evict that much: a bo that is read again gets
+ * as long to show that it is wanted twice, and what is wanted once does not drive out what is in use.
  *
  * Three ways in: an allocation at the limit (zcs_evict_hook(), which may hold a tt and a backup: pass 2 only,
  * trying every lock, for purging waits for reads under way), the background thread (above high until below
@@ -28,6 +30,9 @@
 #include "writeback.h"
 
 #define PROBE_NS     2000000u
+#define QUIET_NS     8000000u
+#define PROBED_PART  16u /* of what may be resident is kept INACTIVE: one part in */
+#define AGE_ONE_IN   32u /* probings begin with an ACTIVE bo: as many as come there unprobed */
 #define STEP_US	     1000u
 #define SHRINK_TRIES 3u
 #define AGAIN_MS     50
@@ -114,17 +119,26 @@ static int64_t purge_one(struct zcs_bo *bo, void *arg)
 	return n;
 }
 
-static int64_t clean_one(struct zcs_bo *bo, void *arg)
+/* @patient: whether to be patient with what was probed just now */
+static bool is_watched(const struct zcs_bo *bo, const bool *patient)
 {
-	(void)arg;
-	return zcs_tt_try_free_clean(bo->tt);
+	return *patient && zcs_sys_now_ns() - bo->probed_ns < PROBE_NS;
 }
 
+static int64_t clean_one(struct zcs_bo *bo, void *arg)
+{
+	return is_watched(bo, arg) ? -EBUSY : zcs_tt_try_free_clean(bo->tt);
+}
+
+/* @arg: whether to leave alone what is being restored piece by piece: a probe of it would say it is in use */
 static int64_t probe_one(struct zcs_bo *bo, void *arg)
 {
-	int64_t n = try_lock(bo);
+	const bool *patient = arg;
+	int64_t n;
 
-	(void)arg;
+	if (*patient && zcs_sys_now_ns() - bo->touched_ns < QUIET_NS)
+		return -EBUSY;
+	n = try_lock(bo);
 	if (n)
 		return n;
 	n = zcs_lru_pins(bo) ? -EBUSY : zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, 0);
@@ -138,15 +152,10 @@ static int64_t probe_one(struct zcs_bo *bo, void *arg)
 	return n;
 }
 
-/* @arg: whether to be patient with what was probed just now */
 static int64_t write_one(struct zcs_bo *bo, void *arg)
 {
-	const bool *patient = arg;
-	int64_t n;
+	int64_t n = is_watched(bo, arg) ? -EBUSY : try_lock(bo);
 
-	if (*patient && zcs_sys_now_ns() - bo->probed_ns < PROBE_NS)
-		return -EBUSY;
-	n = try_lock(bo);
 	if (n)
 		return n;
 	n = zcs_tt_writeback_locked(bo->tt);
@@ -189,13 +198,38 @@ static uint64_t pass_purge(struct zcs_device *dev, uint64_t pages)
 	return n;
 }
 
-static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages)
+static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages, bool patient)
 {
 	uint64_t n = zcs_cache_shrink(dev->pool, -1, pages);
 
 	if (n < pages && dev->store->wb)
-		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, clean_one, NULL);
+		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, clean_one, &patient);
 	return n;
+}
+
+/* Makes @pages more INACTIVE. */
+static void probe_some(struct zcs_device *dev, uint64_t pages, bool patient)
+{
+	bool now = false;
+
+	if (pages && patient && zcs_device_random(dev) % AGE_ONE_IN == 0)
+		pages -= zcs_lru_walk(dev, ZCS_LRU_ACTIVE, 1, probe_one, &now);
+	if ((int64_t)pages > 0)
+		pages -= zcs_lru_walk(dev, ZCS_LRU_FRESH, pages, probe_one, &patient);
+	if ((int64_t)pages > 0)
+		zcs_lru_walk(dev, ZCS_LRU_ACTIVE, pages, probe_one, &now);
+}
+
+/* How much is to be probed so that @pages can be written, and as much as should be watched is. */
+static uint64_t to_probe(struct zcs_device *dev, uint64_t pages, bool patient)
+{
+	uint64_t want = pages, have;
+
+	if (!patient)
+		return pages;
+	want += (dev->low ? dev->low : atomic_load(&dev->pool->resident)) / PROBED_PART;
+	have = zcs_lru_inactive(&dev->lru);
+	return want > have ? want - have : 0;
 }
 
 /* Begins to write; pages that will be free when that has ended. */
@@ -203,9 +237,9 @@ static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool patient)
 {
 	uint64_t n = zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages, write_one, &patient);
 
-	if (n >= pages)
+	if (n >= pages && !patient)
 		return n;
-	zcs_lru_walk(dev, ZCS_LRU_ACTIVE, pages - n, probe_one, NULL);
+	probe_some(dev, to_probe(dev, n < pages ? pages - n : 0, patient), patient);
 	if (!patient)
 		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
 	return n;
@@ -221,11 +255,11 @@ static uint64_t pass_write(struct zcs_device *dev, uint64_t pages, bool patient)
 	return n + write_some(dev, pages - n, false);
 }
 
-static uint64_t without_io(struct zcs_device *dev, uint64_t pages)
+static uint64_t without_io(struct zcs_device *dev, uint64_t pages, bool patient)
 {
 	uint64_t n = pass_purge(dev, pages);
 
-	return n < pages ? n + pass_clean(dev, pages - n) : n;
+	return n < pages ? n + pass_clean(dev, pages - n, patient) : n;
 }
 
 /* Until @pages more are free than @before says, or nothing is left to wait for. */
@@ -243,7 +277,7 @@ static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_
 uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool wait)
 {
 	struct zcs_wb *wb = dev->store->wb;
-	uint64_t n = without_io(dev, pages), before;
+	uint64_t n = without_io(dev, pages, false), before;
 
 	if (n >= pages || !writeback || !wb)
 		return n;
@@ -267,7 +301,7 @@ int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
 	(void)ctx;
 	zcs_count(dev->reclaims);
 	zcs_evict_wake(dev);
-	return (int64_t)pass_clean(dev, nr_pages);
+	return (int64_t)pass_clean(dev, nr_pages, false);
 }
 
 int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t flags)
@@ -323,7 +357,7 @@ static bool round_towards(struct zcs_device *dev, uint64_t target)
 	if (!excess)
 		return false;
 	zcs_count(dev->rounds);
-	n = without_io(dev, excess);
+	n = without_io(dev, excess, true);
 	if (wb && n + pending < excess)
 		n += pass_write(dev, excess - n - pending, true);
 	return n || pending || (wb && zcs_lru_count(&dev->lru));

@@ -25,12 +25,19 @@ static struct zcs_lru_head *head_of(struct zcs_lru *lru, enum zcs_lru_list place
 	return &lru->list[place][place == ZCS_LRU_OUT ? 0 : priority];
 }
 
+static uint64_t pages_of(const struct zcs_bo *bo)
+{
+	return (bo->end - bo->start) / ZCS_PAGE_SIZE;
+}
+
 /* With the lock held. */
 static void leave(struct zcs_lru *lru, struct zcs_bo *bo)
 {
 	if (bo->place == ZCS_LRU_OFF)
 		return;
 	TAILQ_REMOVE(head_of(lru, bo->place, bo->priority), bo, lru);
+	if (bo->place == ZCS_LRU_INACTIVE)
+		lru->inactive -= pages_of(bo);
 	bo->place = ZCS_LRU_OFF;
 	lru->count--;
 }
@@ -41,6 +48,8 @@ static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list plac
 		TAILQ_INSERT_TAIL(head_of(lru, place, bo->priority), bo, lru);
 	else
 		TAILQ_INSERT_HEAD(head_of(lru, place, bo->priority), bo, lru);
+	if (place == ZCS_LRU_INACTIVE)
+		lru->inactive += pages_of(bo);
 	bo->place = place;
 	bo->moved = ++lru->moves;
 	lru->count++;
@@ -54,6 +63,22 @@ void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place, bool tail)
 	leave(lru, bo);
 	if (!bo->pins)
 		enter(lru, bo, place, tail);
+	pthread_mutex_unlock(&lru->lock);
+}
+
+void zcs_lru_read_again(struct zcs_bo *bo, bool keep)
+{
+	struct zcs_lru *lru = &bo->device->lru;
+	enum zcs_lru_list to = ZCS_LRU_FRESH;
+
+	pthread_mutex_lock(&lru->lock);
+	if (bo->place == ZCS_LRU_OUT && keep)
+		to = ZCS_LRU_ACTIVE;
+	if (bo->place != ZCS_LRU_ACTIVE) {
+		leave(lru, bo);
+		if (!bo->pins)
+			enter(lru, bo, to, true);
+	}
 	pthread_mutex_unlock(&lru->lock);
 }
 
@@ -122,8 +147,8 @@ bool zcs_lru_is_idle(struct zcs_lru *lru)
 
 	pthread_mutex_lock(&lru->lock);
 	for (unsigned p = 0; p < ZCS_PRIORITIES; p++)
-		idle = idle && TAILQ_EMPTY(&lru->list[ZCS_LRU_ACTIVE][p]) &&
-		       TAILQ_EMPTY(&lru->list[ZCS_LRU_INACTIVE][p]);
+		for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_OUT; l++)
+			idle = idle && TAILQ_EMPTY(&lru->list[l][p]);
 	pthread_mutex_unlock(&lru->lock);
 	return idle;
 }
@@ -185,6 +210,16 @@ uint64_t zcs_lru_count(struct zcs_lru *lru)
 	count = lru->count;
 	pthread_mutex_unlock(&lru->lock);
 	return count;
+}
+
+uint64_t zcs_lru_inactive(struct zcs_lru *lru)
+{
+	uint64_t pages;
+
+	pthread_mutex_lock(&lru->lock);
+	pages = lru->inactive;
+	pthread_mutex_unlock(&lru->lock);
+	return pages;
 }
 
 uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,

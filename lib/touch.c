@@ -33,6 +33,7 @@
 #define OVERSHOOT_MAX 8u /* one part in */
 #define WAIT_MS	      10u
 #define WAITS_MAX     100u
+#define KEEP_ONE_IN   32u
 #define IDLE_MAX      24u /* waits that brought nothing: a little more than the background's patience */
 
 /*
@@ -118,7 +119,7 @@ static void count_touch(struct zcs_touch_stats *s, enum zcs_touch what, uint64_t
 		zcs_count(s->late);
 }
 
-static uint64_t next_random(struct zcs_device *dev)
+uint64_t zcs_device_random(struct zcs_device *dev)
 {
 	uint64_t x = atomic_fetch_add_explicit(&dev->random, UINT64_C(0x9e3779b97f4a7c15),
 					       memory_order_relaxed);
@@ -129,16 +130,20 @@ static uint64_t next_random(struct zcs_device *dev)
 }
 
 /*
- * Where a touched bo goes. What was silent and is wanted again is in use: to the tail. What had to be read
- * again goes to the head, all but one in 32: if the set in use is larger than memory, keeping some of it
- * beats replacing all of it in turn (LRU on a loop never hits); and if not, the next probe finds it in use.
+ * Where a touched bo goes. What was silent and is wanted again is in use: ACTIVE. What had to be read again is
+ * FRESH, and soon probed: if the set in use is larger than memory, keeping some of it beats replacing all of
+ * it in turn (LRU on a loop never hits). One in 32 is taken for ACTIVE at once, in the place of one that is
+ * probed there, so that what is kept changes.
  */
 static void place(struct zcs_bo *bo, enum zcs_touch what)
 {
 	if (what == ZCS_TOUCH_LATE)
 		return;
-	zcs_lru_move(bo, ZCS_LRU_ACTIVE,
-		     what != ZCS_TOUCH_READ || next_random(bo->device) % 32 == 0);
+	bo->touched_ns = zcs_sys_now_ns();
+	if (what == ZCS_TOUCH_READ)
+		zcs_lru_read_again(bo, zcs_device_random(bo->device) % KEEP_ONE_IN == 0);
+	else
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE, true);
 }
 
 static void handle(struct turn *t, const struct zcs_sys_touch *touch)
