@@ -26,6 +26,8 @@ static const struct bench_case cases[] = {
 	{ "hot", "the same, nine visits in ten to a hot quarter", bo_walk_hot, BENCH_ANY, WALK_NEEDS },
 	{ "threads", "the same, by two threads", bo_walk_threads, BENCH_ANY, WALK_NEEDS },
 	{ "zero", "the same, every word zero", bo_walk_zero, BENCH_ANY, WALK_NEEDS },
+	{ "counting", "the same, words that count up: compressible", bo_walk_counting, BENCH_ANY,
+	  WALK_NEEDS },
 	{ "word", "the same, one word repeated", bo_walk_word, BENCH_ANY, WALK_NEEDS },
 	{ "loop", "a quarter more than memory, in order: hit rate", bo_loop, BENCH_ANY, WALK_NEEDS },
 	{ "touch", "evict and touch of 2 MiB in memory, against the bare calls", bo_touch,

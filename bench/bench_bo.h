@@ -9,7 +9,7 @@
 #define BO_BYTES (UINT64_C(16) << 20)
 
 enum bo_order { BO_IN_ORDER, BO_SHUFFLED, BO_HOT };
-enum bo_content { BO_WORDS, BO_ONE_WORD, BO_ZERO };
+enum bo_content { BO_WORDS, BO_COUNTING, BO_ONE_WORD, BO_ZERO };
 
 /*
  * struct bo_work - what is done to a set of buffers
@@ -102,6 +102,7 @@ void bo_walk_random(struct bench *b, enum bench_kind kind);
 void bo_walk_hot(struct bench *b, enum bench_kind kind);
 void bo_walk_threads(struct bench *b, enum bench_kind kind);
 void bo_walk_zero(struct bench *b, enum bench_kind kind);
+void bo_walk_counting(struct bench *b, enum bench_kind kind);
 void bo_walk_word(struct bench *b, enum bench_kind kind);
 void bo_loop(struct bench *b, enum bench_kind kind);
 void bo_touch(struct bench *b, enum bench_kind kind);

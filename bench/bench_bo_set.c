@@ -4,7 +4,8 @@
  *
  * A visit reads, verifies and writes every word of a buffer. Word i is base + i * step, plus the number of
  * visits: nothing repeats, so that no store can do without the disk, and the loop is as cheap as a program's
- * own work could be. For one word repeated step is 0, for zeros everything is. A buffer never visited must
+ * own work could be. Words that count up, which compress, have step 1; for one word repeated step is 0, for zeros
+ * everything is. A buffer never visited must
  * be zero.
  */
 #include <errno.h>
@@ -72,7 +73,8 @@ void bo_set_trace(struct bo_set *set, unsigned pass)
 static bool visit(struct bo_set *set, uint32_t i)
 {
 	enum bo_content content = set->work.content;
-	uint64_t count = set->visits[i]++, want, step = content == BO_WORDS ? ODD : 0, bad = 0;
+	static const uint64_t steps[] = { [BO_WORDS] = ODD, [BO_COUNTING] = 1, [BO_ZERO] = 0 };
+	uint64_t count = set->visits[i]++, want, step = steps[content], bad = 0;
 	uint64_t mask = count ? UINT64_MAX : 0, add = content == BO_ZERO ? 0 : 1;
 	uint64_t *word = (uint64_t *)(void *)set->addr[i];
 

@@ -148,6 +148,11 @@ void bo_walk_zero(struct bench *b, enum bench_kind kind)
 	run(b, kind, 8, &(struct bo_work){ .threads = 1, .content = BO_ZERO }, false);
 }
 
+void bo_walk_counting(struct bench *b, enum bench_kind kind)
+{
+	run(b, kind, 8, &(struct bo_work){ .threads = 1, .content = BO_COUNTING }, false);
+}
+
 void bo_walk_word(struct bench *b, enum bench_kind kind)
 {
 	run(b, kind, 8, &(struct bo_work){ .threads = 1, .content = BO_ONE_WORD }, false);
