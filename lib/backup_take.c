@@ -360,10 +360,15 @@ int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, siz
 			    struct zcs_pool *pool, enum zcs_folio_state to,
 			    const struct zcs_ctx *ctx)
 {
-	struct batch batch = { .b = backup, .pool = pool, .ctx = ctx, .to = to };
+	struct batch batch; /* 10 KiB that a take of one block need not clear */
 	size_t done = 0;
 	int err = 0;
 
+	batch.b = backup;
+	batch.pool = pool;
+	batch.ctx = ctx;
+	batch.to = to;
+	batch.reading = 0;
 	pthread_mutex_init(&batch.lock, NULL);
 	pthread_cond_init(&batch.done, NULL);
 	pthread_mutex_lock(&backup->lock);

@@ -275,8 +275,10 @@ int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 
 void zcs_bo_unpin(struct zcs_bo *bo)
 {
-	if (bo && !zcs_lru_unpin(bo))
-		zcs_misuse("zcs_bo_unpin: bo %p is not pinned; nothing done", (void *)bo);
+	if (!bo || zcs_lru_unpin(bo))
+		return;
+	zcs_count(bo->device->bad_unpins);
+	zcs_misuse("zcs_bo_unpin: bo %p is not pinned; nothing done", (void *)bo);
 }
 
 int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags)

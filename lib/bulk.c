@@ -82,7 +82,7 @@ int zcs_bulk_move_tail(struct zcs_bulk *bulk)
 	lru = &bulk->device->lru;
 	pthread_mutex_lock(&lru->lock);
 	TAILQ_FOREACH(bo, &bulk->members, in_bulk)
-	if (bo->place == ZCS_LRU_ACTIVE || bo->place == ZCS_LRU_INACTIVE)
+	if (bo->place != ZCS_LRU_OFF && bo->place != ZCS_LRU_OUT)
 		move_tail(lru, bo);
 	pthread_mutex_unlock(&lru->lock);
 	return 0;

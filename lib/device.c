@@ -218,6 +218,51 @@ static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 	st->psi_error = d->psi_error;
 	st->touch = !d->no_touch;
 	st->kernel_touch = d->kernel_touch;
+	st->bad_unpins = d->bad_unpins;
+}
+
+/* A bo's pages that are not in memory; its tt's lock, which a restore holds for long, is not needed. */
+static void add_absent(const void *node, VISIT visit, void *arg)
+{
+	struct zcs_backup_stats backup = { .struct_size = sizeof(backup) };
+	struct zcs_bo *const *bo = node;
+	struct zcs_stats *st = arg;
+
+	if (visit != postorder && visit != leaf)
+		return;
+	zcs_backup_stats((*bo)->tt->backup, &backup);
+	st->written_bytes += backup.slot_pages * ZCS_PAGE_SIZE;
+	st->same_bytes += backup.same_pages * ZCS_PAGE_SIZE;
+}
+
+/* @clean was counted at another moment than what is resident. */
+static void set_clean(struct zcs_stats *st, uint64_t clean)
+{
+	st->clean_bytes = clean < st->resident_bytes ? clean : st->resident_bytes;
+	st->dirty_bytes = st->resident_bytes - st->clean_bytes;
+}
+
+/* Slots in use are those of pages that are nowhere else, those that resident pages keep, and writes. */
+static uint64_t kept_in_slots(struct zcs_store *store, uint64_t written)
+{
+	struct zcs_store_stats s = { .struct_size = sizeof(s) };
+	uint64_t used;
+
+	zcs_store_stats(store, &s);
+	used = s.used_slots * ZCS_PAGE_SIZE;
+	return used > written ? used - written : 0;
+}
+
+static void fill_sizes(struct zcs_stats *st, struct zcs_device *d)
+{
+	st->size_bytes = d->bytes;
+	st->mapped_bytes = st->pool.active_pages * ZCS_PAGE_SIZE;
+	st->inserted_bytes = st->pool.inserted_pages * ZCS_PAGE_SIZE;
+	st->resident_bytes = st->mapped_bytes + st->inserted_bytes;
+	pthread_rwlock_rdlock(&d->tree_lock);
+	twalk_r(d->tree, add_absent, st);
+	pthread_rwlock_unlock(&d->tree_lock);
+	set_clean(st, kept_in_slots(d->store, st->written_bytes));
 }
 
 int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
@@ -229,14 +274,35 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 	zcs_pool_stats(device->pool, &st.pool);
 	st.bos = device->bos;
 	st.pinned = device->pinned;
-	st.size_bytes = device->bytes;
-	st.resident_bytes = st.pool.resident_pages * ZCS_PAGE_SIZE;
-	st.mapped_bytes = st.pool.active_pages * ZCS_PAGE_SIZE;
-	st.inserted_bytes = st.pool.inserted_pages * ZCS_PAGE_SIZE;
 	st.lru = zcs_lru_count(&device->lru);
+	fill_sizes(&st, device);
 	fill_touches(&st, &device->stats);
 	fill_events(&st, device);
 	return deliver(&st, stats);
+}
+
+static bool keeps_slot(const struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	return zcs_e_is_page(blk->entry) && zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_SLOT);
+}
+
+/* Pages, mapped or inserted, whose content is in a slot too, as far as is known before the next zap. */
+static uint64_t clean_pages(struct zcs_tt *tt)
+{
+	uint64_t pages = 0;
+
+	zcs_tt_lock(tt, NULL);
+	for (uint64_t i = 0; i < tt->nr;) {
+		struct zcs_block blk = zcs_table_get(&tt->table, i);
+
+		if (blk.entry == ZCS_E_HANDLE)
+			blk = zcs_backup_block(tt->backup, i);
+		if (keeps_slot(tt, &blk))
+			pages += zcs_block_pages(&blk);
+		i = zcs_block_end(&blk);
+	}
+	zcs_tt_unlock(tt);
+	return pages;
 }
 
 int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
@@ -254,6 +320,7 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 	st.resident_bytes = st.mapped_bytes + st.inserted_bytes;
 	st.written_bytes = pages.written * ZCS_PAGE_SIZE;
 	st.same_bytes = pages.same * ZCS_PAGE_SIZE;
+	set_clean(&st, clean_pages(bo->tt) * ZCS_PAGE_SIZE);
 	fill_touches(&st, &bo->stats);
 	return deliver(&st, stats);
 }

@@ -97,6 +97,7 @@ struct zcs_bulk {
  * @refs: the creator and each bo
  * @tree: bos by address (tsearch), under @tree_lock
  * @low, @high: pages; 0: no limit of our own
+ * @cap, @cap_until: after a pressure event: what may be resident, until when; 0: no pressure
  * @epfd: userfaultfds of the arenas in use, and the prefetch event; @arenas: those in it, by slot
  * @fetch_lock: protects @fetch and @fetch_set (the event is set)
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
@@ -112,6 +113,7 @@ struct zcs_device {
 	pthread_rwlock_t tree_lock;
 	void *tree;
 	uint64_t low, high;
+	_Atomic uint64_t cap, cap_until;
 	pthread_mutex_t arm_lock;
 	int epfd;
 	bool armed[ZCS_MAX_SLOTS];
@@ -155,10 +157,13 @@ bool zcs_lru_unpin(struct zcs_bo *bo);
 unsigned zcs_lru_pins(struct zcs_bo *bo);
 void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority);
 /*
- * Calls @fn for each bo of a list, priority 0 first, oldest first, until the sum of what it returns reaches
+ * Calls @fn for each bo of a list of a priority, oldest first, until the sum of what it returns reaches
  * @target. Each bo is met once, whatever happens to it meanwhile. Negative values do not count, and the bo
  * stays where it is. Returns the sum.
  */
+uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsigned priority,
+			  uint64_t target, int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg);
+/* The same for one priority after the other. */
 uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
 		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg);
 uint64_t zcs_lru_count(struct zcs_lru *lru);

@@ -40,6 +40,7 @@
 #define PSI_STALL_MS 150u
 #define PSI_WINDOW_S 2u
 #define PSI_PART     8u /* of what is resident goes on an event: one part in */
+#define CALM_NS	     UINT64_C(10000000000)
 
 /* -- what is done to one bo */
 
@@ -207,17 +208,19 @@ static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages, bool patient)
 	return n;
 }
 
-/* Makes @pages more INACTIVE. */
+/* Makes @pages more INACTIVE. A lower priority goes before a higher one, whatever is known of its bos. */
 static void probe_some(struct zcs_device *dev, uint64_t pages, bool patient)
 {
+	uint64_t n = 0;
 	bool now = false;
 
 	if (pages && patient && zcs_device_random(dev) % AGE_ONE_IN == 0)
-		pages -= zcs_lru_walk(dev, ZCS_LRU_ACTIVE, 1, probe_one, &now);
-	if ((int64_t)pages > 0)
-		pages -= zcs_lru_walk(dev, ZCS_LRU_FRESH, pages, probe_one, &patient);
-	if ((int64_t)pages > 0)
-		zcs_lru_walk(dev, ZCS_LRU_ACTIVE, pages, probe_one, &now);
+		n = zcs_lru_walk(dev, ZCS_LRU_ACTIVE, 1, probe_one, &now);
+	for (unsigned p = 0; p < ZCS_PRIORITIES && n < pages; p++) {
+		n += zcs_lru_walk_one(dev, ZCS_LRU_FRESH, p, pages - n, probe_one, &patient);
+		if (n < pages)
+			n += zcs_lru_walk_one(dev, ZCS_LRU_ACTIVE, p, pages - n, probe_one, &now);
+	}
 }
 
 /* How much is to be probed so that @pages can be written, and as much as should be watched is. */
@@ -383,12 +386,28 @@ static void balance(struct zcs_device *dev, uint64_t target)
 	tell_waiters(dev);
 }
 
+/*
+ * Pressure has two thresholds. An event takes a part of what is resident away, and what is left is a cap:
+ * growing over it by half a part is undone, and without another event for CALM_NS the cap is lifted. Without
+ * a cap bos would take at once what the event gave back to the system.
+ */
 void zcs_evict_on_pressure(struct zcs_device *dev)
 {
 	uint64_t resident = atomic_load(&dev->pool->resident);
 
 	zcs_count(dev->psi_events);
-	balance(dev, resident - resident / PSI_PART);
+	/* what could not be evicted last time is not asked for twice */
+	if (!dev->cap || resident <= dev->cap + dev->cap / PSI_PART)
+		dev->cap = resident - resident / PSI_PART;
+	dev->cap_until = zcs_sys_now_ns() + CALM_NS;
+	balance(dev, dev->cap);
+}
+
+static bool is_over_cap(struct zcs_device *dev)
+{
+	if (dev->cap && zcs_sys_now_ns() >= dev->cap_until)
+		dev->cap = 0;
+	return dev->cap && atomic_load(&dev->pool->resident) > dev->cap + dev->cap / PSI_PART / 2;
 }
 
 static bool is_over(struct zcs_device *dev)
@@ -396,10 +415,13 @@ static bool is_over(struct zcs_device *dev)
 	return dev->high && atomic_load(&dev->pool->resident) > dev->high;
 }
 
-/* A balance that ended over the mark, because everything was in use just then, is taken up again by itself. */
+/*
+ * A balance that ended over the mark, because everything was in use just then, is taken up again by itself.
+ * Nobody wakes the thread when a cap is passed.
+ */
 static void wait_for_work(struct zcs_device *dev, bool *woken, bool *pressed)
 {
-	int ms = is_over(dev) && zcs_evict_may(dev) ? AGAIN_MS : -1;
+	int ms = dev->cap || (is_over(dev) && zcs_evict_may(dev)) ? AGAIN_MS : -1;
 	int err = zcs_sys_poll(dev->event, dev->psi, ms, woken, pressed);
 
 	if (!err)
@@ -426,6 +448,8 @@ static void *run(void *arg)
 			zcs_evict_on_pressure(dev);
 		if (is_over(dev))
 			balance(dev, dev->low);
+		else if (is_over_cap(dev))
+			balance(dev, dev->cap);
 		else
 			tell_waiters(dev);
 	}

@@ -222,28 +222,36 @@ uint64_t zcs_lru_inactive(struct zcs_lru *lru)
 	return pages;
 }
 
-uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
-		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg)
+uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsigned priority,
+			  uint64_t target, int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg)
 {
+	struct zcs_lru_head *head = head_of(&dev->lru, place, priority);
 	struct zcs_lru *lru = &dev->lru;
 	struct cursor c = { .marked = false };
+	struct zcs_bo *bo;
 	uint64_t sum = 0;
 
 	pthread_mutex_lock(&lru->lock);
 	c.start = lru->moves;
 	pthread_mutex_unlock(&lru->lock);
-	for (unsigned p = 0; p < ZCS_PRIORITIES && sum < target; p++) {
-		struct zcs_lru_head *head = head_of(lru, place, p);
-		struct zcs_bo *bo;
+	while (sum < target && (bo = next(lru, head, &c))) {
+		int64_t n = fn(bo, arg);
 
-		while (sum < target && (bo = next(lru, head, &c))) {
-			int64_t n = fn(bo, arg);
-
-			sum += n > 0 ? (uint64_t)n : 0;
-			zcs_bo_put_later(bo);
-		}
-		end_walk(lru, head, &c);
+		sum += n > 0 ? (uint64_t)n : 0;
+		zcs_bo_put_later(bo);
 	}
+	end_walk(lru, head, &c);
+	return sum;
+}
+
+uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
+		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg)
+{
+	unsigned priorities = place == ZCS_LRU_OUT ? 1 : ZCS_PRIORITIES;
+	uint64_t sum = 0;
+
+	for (unsigned p = 0; p < priorities && sum < target; p++)
+		sum += zcs_lru_walk_one(dev, place, p, target - sum, fn, arg);
 	return sum;
 }
 

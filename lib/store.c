@@ -204,6 +204,6 @@ int64_t zcs_store_dump(struct zcs_store *store, char *buf, size_t size)
 	if (!store || (!buf && size))
 		return -EINVAL;
 	if (!store->swap)
-		return snprintf(buf, size, "%s: never written back\n", store->ops->name);
+		return snprintf(buf, size, "%s: never written back", store->ops->name);
 	return zcs_swap_text(store->swap, buf, size);
 }

@@ -201,6 +201,10 @@ static int parse_dev(char *text, struct zcs_swap_spec *spec)
 		if (err)
 			return err;
 	}
+	if (spec->keep && !*path) {
+		zcs_warn("swap %s: keep=1 needs a path", text);
+		return -EINVAL;
+	}
 	spec->path = strdup(path);
 	return spec->path ? 0 : -ENOMEM;
 }

@@ -71,7 +71,10 @@ int zcs_swap_text(struct zcs_swap *s, char *text, size_t size)
 	append(text, size, &len, ", short %llu, retried %llu, ring full %llu, cancelled %llu",
 	       (unsigned long long)st.shorts, (unsigned long long)st.retries,
 	       (unsigned long long)st.full, (unsigned long long)st.cancelled);
+	/* a discard that fails is switched off */
+	pthread_mutex_lock(&s->slots_lock);
 	for (unsigned i = 0; i < s->nr_devs; i++)
 		append_dev(text, size, &len, &s->dev[i]);
+	pthread_mutex_unlock(&s->slots_lock);
 	return len;
 }

@@ -126,7 +126,8 @@ struct zcs_insert {
  * @flags: ZCS_INSERT_*, for all
  *
  * Elements are inserted in order; the first that is refused ends the call. One call is one round trip
- * to a store in another process.
+ * to a store in another process, which says only how many it accepted: the handle of the first that it
+ * did not accept is -ENOMEM, whatever the reason, unless it accepted none.
  *
  * Return: how many were inserted (the first that many of @vec); -errno of the first if none was.
  * Thread-safe.
@@ -178,7 +179,7 @@ ZCS_API int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_tak
  * @backup: which
  * @dst: ZCS_PAGE_SIZE bytes
  * @handle: any page's, not only a block's first
- * @interruptible: return -EINTR where the read would wait
+ * @interruptible: as in struct zcs_ctx (pool.h)
  *
  * The content stays where it is. A hole reads as zeros, as in a shmem file.
  *

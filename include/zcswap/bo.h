@@ -16,8 +16,8 @@ extern "C" {
 /**
  * DOC: buffer objects
  *
- * A device is a pool, a store, an LRU and a pressure policy. A bo is a contiguous tt with an address for
- * life. It is evicted when memory is short, and comes back when any thread touches it: the touch sleeps
+ * A device is a pool, a store, an LRU and a pressure policy; the pool has lists for each NUMA node. A bo is a
+ * contiguous tt with an address for life. It is evicted when memory is short, and comes back when any thread touches it: the touch sleeps
  * in a page fault until one of the device's fault threads has restored the folio. Pages are committed by
  * the first touch and are zero then, so a bo may be larger than the pool's limit.
  *
@@ -25,6 +25,11 @@ extern "C" {
  * privilege (vm.unprivileged_userfaultfd, CAP_SYS_PTRACE) a system call that meets an evicted page gets
  * EFAULT. Where userfaultfd is not to be had at all (struct zcs_stats.touch is false), a bo may be touched
  * only while it is pinned. A fork()ed child does not inherit bos: their addresses are unmapped there.
+ *
+ * A touch is never refused on the pool's limit: it goes over it, counted, and from an eighth over it on waits
+ * for eviction, a second at most. A page whose only copy cannot be read is poisoned: whoever touches it gets
+ * SIGBUS. That is the page that was touched, 4 KiB on shmem and 2 MiB on hugetlb; other pages of its folio are
+ * read again when they are touched. A zcs_bo_pin() that succeeds makes it good.
  */
 struct zcs_device;
 struct zcs_bo;
@@ -35,7 +40,8 @@ struct zcs_bo;
  * @pool: its pool; struct_size 0: the defaults
  * @store: spec (zcs_store_open()); NULL: "mem:", which frees nothing but what is purged
  * @low_percent, @high_percent: of the pool's max_bytes: eviction in the background begins above high and
- *	ends below low; 0: 80 and 90
+ *	ends below low; 0: 80 and 90, or if both are 0 and max_bytes is under 20 MiB, 100 and 100, for there
+ *	a tenth would be less than a folio. Without max_bytes only memory pressure starts it
  * @flags: ZCS_DEVICE_*
  */
 struct zcs_device_params {
@@ -46,7 +52,14 @@ struct zcs_device_params {
 	uint32_t flags;
 };
 
-/** ZCS_DEVICE_NO_PSI - do not evict on the machine's memory pressure (/proc/pressure/memory) */
+/**
+ * ZCS_DEVICE_NO_PSI - do not evict on memory pressure
+ *
+ * Otherwise an eighth of what is resident is evicted each time that some task of the machine
+ * (/proc/pressure/memory), or where that cannot be opened of the process's control group (memory.pressure),
+ * has waited for memory for 150 ms of 2 s. What is left is a cap until 10 s have passed without another such
+ * event. If neither file can be opened, struct zcs_stats says why.
+ */
 #define ZCS_DEVICE_NO_PSI 1u
 
 /**
@@ -56,8 +69,8 @@ struct zcs_device_params {
  *
  * Starts the fault threads and the background thread.
  *
- * Return: 0, and the caller holds a reference; -EINVAL: a wrong struct_size or flag, low not under high,
- * high over 100; what zcs_pool_create() and zcs_store_open() return; -ENOMEM, -EAGAIN: no threads.
+ * Return: 0, and the caller holds a reference; -EINVAL: NULL, a wrong struct_size or flag, low not under
+ * high, high over 100; what zcs_pool_create() and zcs_store_open() return; -ENOMEM, -EAGAIN: no threads.
  * Kernel counterpart: ttm_device_init().
  */
 ZCS_API int zcs_device_create(const struct zcs_device_params *params, struct zcs_device **device);
@@ -95,8 +108,9 @@ struct zcs_bo_params {
  *
  * Takes address space and descriptors, no pages.
  *
- * Return: 0, and the caller holds a reference; -EINVAL: NULL, 0 or an overflowing size, a priority over 3;
- * -ENOMEM. Thread-safe. Kernel counterpart: ttm_bo_init_reserved().
+ * Return: 0, and the caller holds a reference; -EINVAL: NULL, 0 or an overflowing size, a wrong struct_size
+ * or flag, a priority over 3; -ENOMEM: no memory for descriptors, or no run of addresses that long.
+ * Thread-safe. Kernel counterpart: ttm_bo_init_reserved().
  */
 ZCS_API int zcs_bo_create(struct zcs_device *device, uint64_t size,
 			  const struct zcs_bo_params *params, struct zcs_bo **bo);
@@ -126,7 +140,7 @@ ZCS_API int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx);
 
 /**
  * zcs_bo_unpin - undo one zcs_bo_pin()
- * @bo: which; if it is not pinned that is counted and logged
+ * @bo: which; NULL is ignored; if it is not pinned that is counted (struct zcs_stats.bad_unpins) and logged
  *
  * With the last one the bo goes to the LRU's tail. Thread-safe. Kernel counterpart: ttm_bo_unpin().
  */
@@ -155,7 +169,14 @@ ZCS_API int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags);
  */
 ZCS_API int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint32_t flags);
 
-/** zcs_bo_prefetch - begin to bring a bo back; 0, or -EINVAL. Errors show when it is touched. Thread-safe. */
+/**
+ * zcs_bo_prefetch - begin to bring a bo back
+ * @bo: which
+ *
+ * A fault thread restores it. What cannot be had now, for errors or for want of room, comes when it is touched.
+ *
+ * Return: 0; -EINVAL: NULL. Thread-safe.
+ */
 ZCS_API int zcs_bo_prefetch(struct zcs_bo *bo);
 
 /** zcs_bo_set_priority - 0 to 3; the bo goes to that LRU's tail; 0 or -EINVAL. Thread-safe. */
@@ -166,7 +187,8 @@ ZCS_API int zcs_bo_set_priority(struct zcs_bo *bo, unsigned priority);
  * @bo: which
  * @purgeable: true: under pressure it is dropped, before anything is evicted, and comes back zero
  *
- * Return: 1 if the content was dropped since this was last asked, else 0; -EINVAL. Thread-safe.
+ * Return: 1 if the content was dropped since this was last asked, else 0; -EINVAL. Thread-safe. What was
+ * dropped by zcs_bo_evict() and zcs_bo_shrink() with ZCS_BACKUP_PURGE does not count.
  */
 ZCS_API int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable);
 
@@ -203,26 +225,39 @@ ZCS_API void zcs_bulk_destroy(struct zcs_bulk *bulk);
  */
 ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t flags);
 
-/** ZCS_LATENCY_BUCKETS - touches by duration: bucket i counts 2^i to 2^(i+1) us, the last all longer */
+/** ZCS_LATENCY_BUCKETS - touches by duration: bucket i counts 2^i to 2^(i+1) us, the ends all beyond */
 #define ZCS_LATENCY_BUCKETS 24u
 
 /**
  * struct zcs_stats - what a device, or a bo, holds and did
  * @struct_size: sizeof(struct zcs_stats), set by the caller
- * @bos: number of bos; @pinned: of them pinned; @lru: of them evictable
- * @size_bytes: address space of bos
- * @resident_bytes: their pages that are mapped or can be without I/O; @mapped_bytes: pages of tts
- * @inserted_bytes: resident in backups; @written_bytes: only in slots; @same_bytes: same-filled
+ * @bos: number of bos; @pinned: of them pinned, or how often a bo is; @lru: of them in the LRU's lists, evicted
+ *	ones included
+ * @size_bytes: address space of bos == @resident_bytes + @written_bytes + @same_bytes + what was never
+ *	touched, or purged
+ * @resident_bytes: in memory == @mapped_bytes, pages of tts, + @inserted_bytes, resident in backups. What the
+ *	device's pool holds beside that, as cached folios, is in @pool
+ * @written_bytes: only in slots; @same_bytes: same-filled, without memory or slots
  * @touches: faults handled; @touch_ns: their duration in all; @latency: see ZCS_LATENCY_BUCKETS
  * @touch_empty, @touch_resident, @touch_read: pages committed; taken back without I/O; read
  * @touch_late: somebody else had restored it
- * @touch_errors: faults that ended in SIGBUS; @touch_waits: that waited for room
+ * @touch_errors: faults that ended in SIGBUS; @touch_waits: times that faults waited for room
  * @overshoots: folios taken over the limit for a touch
- * @evicted: bos taken off their pages; @probes: of them to see whether they are used; @purged: bos dropped
+ * @evicted: evictions by zcs_bo_evict() and zcs_bo_shrink(), and bos that were written back for want of memory;
+ *	@probes: bos zapped to see whether they are used; @purged: bos dropped for want of memory
  * @reclaims: allocations that had to evict; @background: rounds of the background thread
- * @psi_events: pressure events; @psi: whether pressure is watched; @psi_error: else why not (errno)
- * @touch: whether a touch of an evicted page restores it; @kernel_touch: also by the kernel
- * @pool: the pool's statistics (device only)
+ * @psi_events: pressure events; @psi: whether pressure is watched; @psi_error: else why not (errno; 0: not
+ *	asked for)
+ * @touch: whether a touch of an evicted page restores it; true until the first bo is made, which tries
+ * @kernel_touch: also one by the kernel; false until then
+ * @pool: the pool's statistics
+ * @clean_bytes: of @resident_bytes, those that are in slots too and need no I/O to be freed. What was written
+ *	to is found at the next eviction and counts as clean until then
+ * @dirty_bytes: the rest of @resident_bytes
+ * @bad_unpins: zcs_bo_unpin() of what was not pinned
+ *
+ * Of a bo, what follows @touch_waits is 0 but for @clean_bytes and @dirty_bytes, and so is @lru. Fields are
+ * read one after the other while others work: sums hold at quiescence.
  */
 struct zcs_stats {
 	size_t struct_size;
@@ -236,9 +271,18 @@ struct zcs_stats {
 	int psi_error;
 	bool psi, touch, kernel_touch;
 	struct zcs_pool_stats pool;
+	uint64_t clean_bytes, dirty_bytes, bad_unpins;
 };
 
-/** zcs_device_stats - read a device's counters; 0 or -EINVAL. Thread-safe. */
+/**
+ * zcs_device_stats - read a device's counters
+ * @device: which
+ * @stats: struct_size set by the caller; no more than that is written
+ *
+ * Looks at each bo, and may wait for a read from the store that is under way.
+ *
+ * Return: 0; -EINVAL: NULL, or a struct_size that does not reach past itself. Thread-safe.
+ */
 ZCS_API int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats);
 /** zcs_bo_stats - the same for one bo: sizes, and touches by sort; 0 or -EINVAL. Thread-safe. */
 ZCS_API int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats);

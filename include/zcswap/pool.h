@@ -32,9 +32,11 @@ extern "C" {
 /**
  * struct zcs_ctx - how far a call may go (struct ttm_operation_ctx)
  * @struct_size: sizeof(struct zcs_ctx)
- * @interruptible: return -EINTR where the call would go on sleeping
- * @no_wait: return -EBUSY in place of waiting
- * @retry_mayfail: prefer -ENOMEM to pushing the system into the OOM killer; reaches the read-back
+ * @interruptible: the call may return -EINTR. Signals do not interrupt it: a process cannot tell that one is
+ *	pending; the fault points "restore" and "copy_page" do
+ * @no_wait: return -EBUSY in place of waiting for another call, and -ENOMEM in place of evicting others.
+ *	What was written back is read all the same
+ * @retry_mayfail: accepted for TTM's sake: every allocation may fail with -ENOMEM
  */
 struct zcs_ctx {
 	size_t struct_size;
@@ -59,7 +61,8 @@ enum zcs_backing { ZCS_BACKING_AUTO, ZCS_BACKING_HUGETLB, ZCS_BACKING_THP, ZCS_B
  *	folios that are cached are given up before an allocation fails on it.
  * @cache_bytes: bound on the memory of free folios that are kept; 0: half of the node's RAM, or half
  *	of @max_bytes if that is less (TTM's page_pool_size)
- * @node: NUMA node to take memory from; -1: that of the CPU the caller runs on
+ * @node: NUMA node to take memory from; -1: that of the CPU the caller runs on at each allocation. Zeroed
+ *	params ask for node 0
  * @backing: see enum zcs_backing
  * @beneficial_order: if not 0, no order but this one and 0 is worth effort (collapsing, reclaim)
  * @flags: 0
@@ -81,7 +84,7 @@ struct zcs_folio;
 
 /**
  * zcs_pool_create - make a pool
- * @params: NULL for the defaults (AUTO, any node, no bound)
+ * @params: NULL for the defaults (AUTO, the node of the caller's CPU, no bound)
  * @pool: where the pool is put
  *
  * Arenas are made when first needed; creating a pool takes no memory but the descriptors'.
@@ -103,11 +106,12 @@ ZCS_API int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_poo
  * @pool: where the pool is put
  *
  * The whole pool lives in that range: it never grows, and the file's size is never changed. What the
- * range holds beforehand is discarded.
+ * range holds beforehand is discarded. Over a hugetlb file the pool has folios of ZCS_MAX_ORDER only:
+ * other orders, and tts that need them, are -ENOMEM.
  *
- * Return: 0; -EINVAL as zcs_pool_create(), or a bad @fd, an unaligned or empty range, a range outside
- * the file, a backing that is not the file's; -EOPNOTSUPP: not a file whose pages can be mapped shared
- * and punched; -ENOMEM. Thread-safe.
+ * Return: 0; -EINVAL as zcs_pool_create(), or a bad @fd, an unaligned or empty range, one of more than
+ * 4 TiB or outside the file, a backing that is not the file's; -EOPNOTSUPP: not a file whose pages can be
+ * mapped shared and punched; -ENOMEM. Thread-safe.
  */
 ZCS_API int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64_t offset,
 				    uint64_t bytes, struct zcs_pool **pool);

@@ -16,6 +16,10 @@ extern "C" {
  * DOC: store
  *
  * Where written-back folios live. A backup belongs to a store. Kernel counterpart: the swap devices.
+ *
+ * What cannot be written, for want of a slot or an error of the device, stays in memory. What cannot be read, or
+ * has not the checksum that was made when it was written, is -EIO for the call that needs it, and stays where it
+ * is for another try.
  */
 struct zcs_store;
 
@@ -40,10 +44,12 @@ struct zcs_store;
  * requests is taken here; afterwards the store allocates nothing.
  *
  * Return: 0, and the caller holds a reference; or, with a message that names the device and the reason:
- * -EINVAL: NULL, an empty spec, an unknown key (the known ones are listed) or value, a size under 2 MiB;
+ * -EINVAL: NULL, an empty spec, an unknown key (the known ones are listed) or value, a size under 2 MiB,
+ * keep=1 without a path, more than 32 devices;
  * -EPROTONOSUPPORT: no such kind of store; -EEXIST: the file exists and keep=1 is not given; -ELOOP: a
  * symlink; -EPERM: an existing file that is not only the caller's; -EBUSY: in use; -ENOTBLK: no block device;
- * -EOPNOTSUPP: direct=1 and refused; -ENOSPC, -EFBIG, -ENOMEM, or what the system says. Thread-safe.
+ * -EOPNOTSUPP: direct=1 and refused; -EFBIG: over RLIMIT_FSIZE, or 3968 GiB in all; -ENOSPC, -ENOMEM, -EAGAIN:
+ * no threads; or what the system says. Thread-safe.
  */
 ZCS_API int zcs_store_open(const char *spec, struct zcs_store **store);
 

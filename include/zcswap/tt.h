@@ -61,8 +61,9 @@ ZCS_API int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t fl
  * Orders start at the largest that fits and never grow again; an order that the system refuses is not
  * tried again in this call.
  *
- * Return: 0, also if it was populated; -EINVAL: NULL, or backed up (restore it); -ENOMEM: nothing
- * changed; -EINTR. Thread-safe. Kernel counterpart: ttm_tt_populate(), ttm_pool_alloc().
+ * Return: 0, also if it was populated; -EINVAL: NULL, backed up (restore it), or a wrong struct_size of
+ * @ctx; -ENOMEM: nothing changed; -EBUSY: no_wait, and another call on the tt is running.
+ * Thread-safe. Kernel counterpart: ttm_tt_populate(), ttm_pool_alloc().
  */
 ZCS_API int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx);
 
@@ -88,7 +89,10 @@ ZCS_API void zcs_tt_unpopulate(struct zcs_tt *tt);
  */
 ZCS_API int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store);
 
-/** ZCS_BACKUP_PURGE - drop the content: pages go to the system, slots become empty */
+/**
+ * ZCS_BACKUP_PURGE - drop the content: the tt's pages go to the system, slots become empty. What handles
+ * name is dropped by zcs_backup_drop(): its memory goes to the pool, a contiguous tt's to the system
+ */
 #define ZCS_BACKUP_PURGE 1u
 /** ZCS_BACKUP_WRITEBACK - also start writing to the store */
 #define ZCS_BACKUP_WRITEBACK 2u
@@ -118,8 +122,9 @@ ZCS_API int64_t zcs_tt_backup(struct zcs_tt *tt, uint32_t flags);
  * Resident blocks are taken back: same pages, nothing copied. Empty slots get zero pages. The user map
  * of a contiguous tt is resolved before the call returns.
  *
- * Return: 0, every slot is a page; -EINVAL: NULL, or not backed up; -ENOMEM, -EINTR, -EIO: what was
- * restored stays so, nothing is lost, call again. Thread-safe. Kernel counterpart: ttm_tt_restore(),
+ * Return: 0, every slot is a page; -EINVAL: NULL, not backed up, or a wrong struct_size of @ctx; -EBUSY:
+ * no_wait, and another call on the tt is running; -ENOMEM, -EINTR, -EIO: what was restored stays so,
+ * nothing is lost, call again. Thread-safe. Kernel counterpart: ttm_tt_restore(),
  * ttm_pool_restore_and_alloc().
  */
 ZCS_API int zcs_tt_restore(struct zcs_tt *tt, const struct zcs_ctx *ctx);
