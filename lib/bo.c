@@ -220,15 +220,16 @@ static uint64_t missing(struct zcs_bo *bo)
 }
 
 /* Room for a pin; false: there is none to be had. What can be evicted may be in somebody's hands just now. */
-static bool make_room(struct zcs_device *dev)
+static bool make_room(struct zcs_device *dev, bool *interrupted)
 {
 	uint64_t contended = dev->contended;
 
-	if (zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
+	if (zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, interrupted))
 		return true;
 	if (!zcs_evict_may(dev) && contended == dev->contended)
 		return false;
-	zcs_sys_sleep_us(PIN_US);
+	if (zcs_sys_sleep_us(PIN_US))
+		*interrupted = true;
 	return true;
 }
 
@@ -238,8 +239,8 @@ static bool make_room(struct zcs_device *dev)
  */
 static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
+	bool room = true, interrupted = false;
 	uint64_t least = UINT64_MAX;
-	bool room = true;
 	int err, idle = 0;
 
 	for (;;) {
@@ -256,7 +257,9 @@ static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 		/* a write may have ended, and made room, just before there was nothing left to evict */
 		if (!room || idle >= PIN_RETRIES)
 			return err;
-		room = make_room(bo->device);
+		if (interrupted && ctx && ctx->interruptible)
+			return -EINTR;
+		room = make_room(bo->device, &interrupted);
 	}
 }
 

@@ -196,8 +196,11 @@ void zcs_evict_stop(struct zcs_device *dev);
 int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx);
 /* Wakes the background thread. */
 void zcs_evict_wake(struct zcs_device *dev);
-/* Frees pages with no lock held; waits for writes unless told not to. */
-uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool wait);
+/*
+ * Frees pages with no lock held; waits for writes, if it writes at all. *interrupted, unless NULL, is set if a signal
+ * ended the waiting.
+ */
+uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool *interrupted);
 /* Whether there is anything left that might be evicted, now or when somebody lets go of it. */
 bool zcs_evict_may(struct zcs_device *dev);
 /* Waits until the background thread has freed something, some milliseconds at most. */

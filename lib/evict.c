@@ -266,18 +266,23 @@ static uint64_t without_io(struct zcs_device *dev, uint64_t pages, bool patient)
 }
 
 /* Until @pages more are free than @before says, or nothing is left to wait for. */
-static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_t pages)
+static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_t pages,
+				bool *interrupted)
 {
 	uint64_t end = zcs_sys_now_ns() + WAIT_NS;
 
 	/* in this order: what is no longer pending is counted as freed */
 	while (zcs_wb_pending(dev->store->wb) && zcs_wb_freed(dev->store->wb) - before < pages &&
-	       zcs_sys_now_ns() < end)
-		zcs_sys_sleep_us(STEP_US / 2);
+	       zcs_sys_now_ns() < end) {
+		if (zcs_sys_sleep_us(STEP_US / 2) && interrupted) {
+			*interrupted = true;
+			break;
+		}
+	}
 	return zcs_wb_freed(dev->store->wb) - before;
 }
 
-uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool wait)
+uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool *interrupted)
 {
 	struct zcs_wb *wb = dev->store->wb;
 	uint64_t n = without_io(dev, pages, false), before;
@@ -286,7 +291,7 @@ uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback,
 		return n;
 	before = zcs_wb_freed(wb);
 	pass_write(dev, pages - n, false);
-	return wait ? n + wait_for_writes(dev, before, pages - n) : n;
+	return n + wait_for_writes(dev, before, pages - n, interrupted);
 }
 
 bool zcs_evict_may(struct zcs_device *dev)
@@ -317,7 +322,7 @@ int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t fl
 	/* what was in somebody's hands is offered once more */
 	for (unsigned i = 0; i < SHRINK_TRIES && n < pages; i++) {
 		busy = device->contended;
-		n += zcs_evict_pages(device, pages - n, writeback, true);
+		n += zcs_evict_pages(device, pages - n, writeback, NULL);
 		if (device->contended == busy)
 			break;
 		zcs_sys_sleep_us(STEP_US);

@@ -221,9 +221,9 @@ int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), vo
 	return -err;
 }
 
-void zcs_sys_sleep_us(unsigned us)
+int zcs_sys_sleep_us(unsigned us)
 {
-	usleep(us);
+	return usleep(us) ? -errno : 0;
 }
 
 struct timespec zcs_sys_deadline(uint64_t ns)

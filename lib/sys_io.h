@@ -67,7 +67,8 @@ struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring);
 
 /* A thread that takes no signals. */
 int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
-void zcs_sys_sleep_us(unsigned us);
+/* -EINTR: a signal handler ran meanwhile. */
+int zcs_sys_sleep_us(unsigned us);
 /* For a condition variable of CLOCK_MONOTONIC: the time in @ns from now. */
 struct timespec zcs_sys_deadline(uint64_t ns);
 

@@ -95,7 +95,7 @@ static int restore(struct turn *t, struct zcs_bo *bo, uint64_t index, bool write
 		share(t);
 		zcs_count(dev->stats.waits);
 		zcs_count(bo->stats.waits);
-		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, true))
+		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, NULL))
 			zcs_sys_sleep_us(1000);
 		err = zcs_tt_touch(bo->tt, index, write, &again, share, t);
 	}

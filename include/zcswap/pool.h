@@ -32,8 +32,8 @@ extern "C" {
 /**
  * struct zcs_ctx - how far a call may go (struct ttm_operation_ctx)
  * @struct_size: sizeof(struct zcs_ctx)
- * @interruptible: the call may return -EINTR. Signals do not interrupt it: a process cannot tell that one is
- *	pending; the fault points "restore" and "copy_page" do
+ * @interruptible: return -EINTR if a signal handler ran while the call slept for want of room, which only
+ *	zcs_bo_pin() does. Waiting for a read is not interrupted. So do the fault points "restore" and "copy_page"
  * @no_wait: return -EBUSY in place of waiting for another call, and -ENOMEM in place of evicting others.
  *	What was written back is read all the same
  * @retry_mayfail: accepted for TTM's sake: every allocation may fail with -ENOMEM
