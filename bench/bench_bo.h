@@ -48,6 +48,18 @@ void bo_set_trace(struct bo_set *set, unsigned pass);
 /* Reads, verifies and writes every word of the buffers in @trace. */
 struct store_span bo_set_walk(struct bench *b, struct bo_set *set);
 
+/* -- bench_bo_limit.c: the device alone */
+struct bo_limit {
+	uint64_t bytes;
+	int fd;
+	char *buffer;
+};
+
+void bo_limit_open(struct bench *b, struct bo_limit *limit, uint64_t bytes);
+struct store_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t read,
+			       uint64_t write);
+void bo_limit_close(struct bo_limit *limit);
+
 /* -- bench_bo_device.c */
 /* A device over a store on an unnamed file, and bos of it. */
 struct bo_device {

@@ -17,10 +17,17 @@ struct walk_case {
 	struct bo_device device;
 	struct bo_kernel kernel;
 	bool has_kernel;
-	struct store_pair bos, swap;
+	struct bo_limit limit;
+	struct store_pair bos, swap, alone;
 	struct bench_row *hit, *fifo, *lru;
 	struct bo_policy is_fifo, is_lru;
 };
+
+/* Same-filled folios take no I/O. */
+static bool needs_device(const struct walk_case *c)
+{
+	return c->work.content == BO_WORDS || c->work.content == BO_COUNTING;
+}
 
 static void make_rows(struct walk_case *c, bool aim)
 {
@@ -31,6 +38,10 @@ static void make_rows(struct walk_case *c, bool aim)
 	if (c->has_kernel) {
 		c->swap = store_pair(b, bytes, "kernel: shmem in a cgroup, swap");
 		store_against(&c->bos, &c->swap, "kernel", aim ? 12 : 0, aim ? 25 : 0);
+	}
+	if (needs_device(c)) {
+		c->alone = store_pair(b, bytes, "device alone: the same I/O");
+		store_against(&c->bos, &c->alone, "device", 0, 0);
 	}
 	c->hit = bench_row(b, "%", "2 MiB", bytes / BENCH_UNIT, "hits");
 	c->fifo = bench_row(b, "%", "2 MiB", bytes / BENCH_UNIT, "FIFO would hit");
@@ -44,12 +55,16 @@ static void make_rows(struct walk_case *c, bool aim)
 
 static void our_pass(struct walk_case *c)
 {
-	uint64_t bytes = c->work.nr * BO_BYTES, read;
+	uint64_t bytes = c->work.nr * BO_BYTES, read, write;
 
 	read = bench_proc_number("/proc/self/io", "read_bytes");
+	write = bench_proc_number("/proc/self/io", "write_bytes");
 	store_sample(c->b, &c->bos, bytes, bo_set_walk(c->b, &c->set));
 	read = bench_proc_number("/proc/self/io", "read_bytes") - read;
+	write = bench_proc_number("/proc/self/io", "write_bytes") - write;
 	bench_value(c->b, c->hit, 100 * (1 - (double)read / (double)bytes));
+	if (needs_device(c))
+		store_sample(c->b, &c->alone, bytes, bo_limit_run(c->b, &c->limit, read, write));
 }
 
 static void walk_round(struct walk_case *c)
@@ -84,6 +99,8 @@ static void open_case(struct walk_case *c, enum bench_kind kind)
 
 	bo_device_open(b, &c->device, kind, c->work.memory, c->work.nr, BO_BYTES);
 	bo_set_open(b, &c->set, &c->work);
+	if (needs_device(c))
+		bo_limit_open(b, &c->limit, c->work.memory);
 	for (uint32_t i = 0; i < c->work.nr; i++)
 		c->set.addr[i] = zcs_bo_address(c->device.bo[i]);
 	bo_policy_open(b, &c->is_fifo, &c->work, false);
@@ -96,6 +113,8 @@ static void close_case(struct walk_case *c)
 	bo_policy_close(&c->is_lru);
 	bo_policy_close(&c->is_fifo);
 	bo_set_close(&c->set);
+	if (needs_device(c))
+		bo_limit_close(&c->limit);
 	bo_device_close(&c->device);
 	if (c->has_kernel)
 		bo_kernel_close(&c->kernel);
