@@ -36,8 +36,21 @@ void zcs_test_assert_result(int64_t result, int64_t expected, const char *what, 
 
 /* -- cases and programs */
 
-/* One case; its state starts without faults and must end without pools and arenas. */
-#define zcs_test(f) cmocka_unit_test_setup_teardown(f, zcs_test_setup, zcs_test_teardown)
+/*
+ * One case; its state starts without faults and must end without pools and arenas. For an initializer of the
+ * block in which the cases are run: part of it lives no longer.
+ */
+#define zcs_test(f)                                                                           \
+	{                                                                                     \
+#f, zcs_test_call, zcs_test_setup, zcs_test_teardown, &(struct zcs_test_case) \
+		{                                                                             \
+			f                                                                     \
+		}                                                                             \
+	}
+struct zcs_test_case {
+	void (*fn)(void **state);
+};
+void zcs_test_call(void **state);
 int zcs_test_setup(void **state);
 int zcs_test_teardown(void **state);
 /* The exit status for main(). */
@@ -139,6 +152,8 @@ uint64_t zcs_test_fd_bytes(int fd);
  */
 uint64_t zcs_test_arena_bytes(void);
 unsigned zcs_test_arenas(void);
+/* How many there were when the case began: those of cases that failed. */
+unsigned zcs_test_arenas_before(void);
 
 /* -- fault points */
 

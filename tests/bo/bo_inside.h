@@ -17,6 +17,17 @@ static inline enum zcs_lru_list bo_place(struct zcs_bo *bo)
 	return place;
 }
 
+/*
+ * Waits until the fault threads have nothing in hand. Who touched goes on before its touch is counted and the bo
+ * has its place in the LRU; a hole of THP is even resolved before it is populated and charged. The kernel may
+ * report one fault twice, and the second report, if it is served after an eviction, brings the folio back: what
+ * must stay out is evicted after this.
+ */
+static inline void bo_settle(struct zcs_device *device)
+{
+	bo_wait_for(device->serving == 0);
+}
+
 /* As long as this is held, restores and evictions of the bo wait. */
 static inline void bo_hold(struct zcs_bo *bo)
 {

@@ -17,6 +17,7 @@ struct zcs_device_params bo_device_params(enum zcs_backing backing, uint64_t max
 					  const char *store);
 /* Every bo is gone, the validators find nothing, and it is destroyed. */
 void bo_device_done(struct zcs_device *device);
+/* Those of this case; a device that was destroyed on a thread of its own takes a little longer. */
 bool bo_arenas_are_gone(void);
 /* The validators; nobody uses the device. */
 void bo_device_ok(struct zcs_device *device);

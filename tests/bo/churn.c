@@ -5,7 +5,8 @@
  * knows what must be in it, and looks before it writes. Beside that each has bos of its own, which it makes,
  * fills, marks purgeable and drops.
  *
- * ZCSWAP_SOAK_SECONDS, or else ZCSWAP_SOAK_EVICTIONS, make it long. A run in which no thread gets on for a
+ * It lasts for some seconds. An argument makes it last for so many evictions, of all backings together;
+ * ZCSWAP_SOAK_EVICTIONS, or else ZCSWAP_SOAK_SECONDS, in its stead. A run in which no thread gets on for a
  * minute aborts.
  */
 #include <pthread.h>
@@ -17,7 +18,8 @@
 #define TOUCHERS   4u
 #define EVICTORS   2u
 #define BOS	   40u
-#define PLAIN_MS   2500u
+#define PLAIN_MS   7500u
+#define LIMIT	   (16 * ZCS_TEST_MIB)
 #define HANG_TICKS 600u /* of 100 ms */
 
 struct shared {
@@ -34,6 +36,13 @@ struct churn {
 	atomic_bool stop;
 	_Atomic uint64_t steps, evictions, wrong, made, purged;
 };
+
+static uint64_t default_evictions;
+
+/* Of all backings, for the last line. */
+static struct totals {
+	uint64_t steps, evictions, touches, taken, read, made, dropped, wrong;
+} totals;
 
 static uint64_t env_number(const char *name)
 {
@@ -247,7 +256,7 @@ static uint64_t run(unsigned id, void *arg)
 
 static void make_shared(struct churn *c, struct shared *s, struct rng *r, unsigned i)
 {
-	uint64_t size = i % 3 == 0 ? (1 + rng_below(r, 3)) * ZCS_TEST_HUGE_BYTES
+	uint64_t size = i % 4 == 0 ? (1 + rng_below(r, 2)) * ZCS_TEST_HUGE_BYTES
 				   : (1 + rng_below(r, 100)) * ZCS_PAGE_SIZE;
 
 	s->bo = bo_new_with(c->device, size, (unsigned)rng_below(r, ZCS_PRIORITIES), 0);
@@ -274,11 +283,11 @@ static void tell(struct churn *c, enum zcs_backing backing)
 {
 	struct zcs_stats st = bo_device_stats(c->device);
 
-	print_message("# %s: %" PRIu64 " MiB in %" PRIu64 ": %" PRIu64 " steps, %" PRIu64
+	print_message("# %s: %" PRIu64 " MiB in %u: %" PRIu64 " steps, %" PRIu64
 		      " evictions, %" PRIu64 " probes, %" PRIu64 " touches (%" PRIu64
 		      " resident, %" PRIu64 " read, %" PRIu64 " late), %" PRIu64
 		      " overshoots, %" PRIu64 " waits, %" PRIu64 " own bos, %" PRIu64 " dropped\n",
-		      zcs_test_backing_name(backing), c->total >> 20, c->total >> 21,
+		      zcs_test_backing_name(backing), c->total >> 20, (unsigned)(LIMIT >> 20),
 		      (uint64_t)c->steps, (uint64_t)c->evictions, st.probes, st.touches,
 		      st.touch_resident, st.touch_read, st.touch_late, st.overshoots,
 		      st.touch_waits, (uint64_t)c->made, (uint64_t)c->purged);
@@ -300,25 +309,50 @@ static void settle(struct zcs_device *device)
 	}
 }
 
+static void add_totals(struct churn *c)
+{
+	struct zcs_stats st = bo_device_stats(c->device);
+
+	totals.steps += c->steps;
+	totals.evictions += times_out(c);
+	totals.touches += st.touches;
+	totals.taken += st.touch_resident;
+	totals.read += st.touch_read;
+	totals.made += c->made;
+	totals.dropped += c->purged;
+	totals.wrong += c->wrong;
+}
+
+/* Of the whole run each backing has its share. */
+static void set_end(struct churn *c)
+{
+	uint64_t evictions = env_number("ZCSWAP_SOAK_EVICTIONS"), share = 0;
+	uint64_t ms = env_number("ZCSWAP_SOAK_SECONDS") * 1000;
+
+	zcs_test_for_each_backing(backing) share++;
+	if (!evictions && !ms)
+		evictions = default_evictions;
+	c->evictions_wanted = (evictions + share - 1) / share;
+	c->end_ms = bo_now_ms() + (ms ? ms : PLAIN_MS) / share;
+}
+
 static void churn(enum zcs_backing backing)
 {
 	struct rng r = rng_of(seed_of_run(), 1000);
-	uint64_t seconds = env_number("ZCSWAP_SOAK_SECONDS");
 	struct churn c = { .stop = false };
 
-	c.device = bo_device(backing, 32 * ZCS_TEST_MIB, "file:?size=512M");
+	c.device = bo_device(backing, LIMIT, "file:?size=512M");
 	zcs_assert_ok(zcs_bulk_create(c.device, &c.bulk));
 	for (unsigned i = 0; i < BOS; i++)
 		make_shared(&c, &c.shared[i], &r, i);
-	/* of the three backings, each a third */
-	c.evictions_wanted = seconds ? 0 : (env_number("ZCSWAP_SOAK_EVICTIONS") + 2) / 3;
-	c.end_ms = bo_now_ms() + (seconds ? seconds * 1000 : PLAIN_MS);
+	set_end(&c);
 	zcs_test_threads(TOUCHERS + EVICTORS + 1, run, &c);
 	tell(&c, backing);
 	settle(c.device);
 	bo_device_ok(c.device);
 	for (unsigned i = 0; i < BOS; i++)
 		check_and_put(&c, &c.shared[i]);
+	add_totals(&c);
 	zcs_assert_is(c.wrong, 0);
 	assert_true(c.evictions > 0);
 	zcs_bulk_destroy(c.bulk);
@@ -345,16 +379,32 @@ static void hot_words_survive_churn_on_small_pages(void **state)
 	churn(ZCS_BACKING_SMALL);
 }
 
-int main(void)
+static void tell_totals(uint64_t ms)
+{
+	print_message("# total: %" PRIu64 " steps, %" PRIu64 " evictions, %" PRIu64
+		      " touches, %" PRIu64 " taken, %" PRIu64 " read, %" PRIu64 " own bos, %" PRIu64
+		      " dropped, %" PRIu64 " wrong, seed %" PRIu64 ", %" PRIu64 " s\n",
+		      totals.steps, totals.evictions, totals.touches, totals.taken, totals.read,
+		      totals.made, totals.dropped, totals.wrong, seed_of_run(), ms / 1000);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		zcs_test(hot_words_survive_churn_on_hugetlb),
 		zcs_test(hot_words_survive_churn_on_thp),
 		zcs_test(hot_words_survive_churn_on_small_pages),
 	};
+	uint64_t begin;
+	int failed;
 
 	if (!bo_has_userfaultfd())
 		zcs_test_skip("no userfaultfd here: an address that is out does not trap");
+	if (argc > 1)
+		default_evictions = strtoull(argv[1], NULL, 0);
 	seed_of_run();
-	return zcs_test_run(tests);
+	begin = bo_now_ms();
+	failed = zcs_test_run(tests);
+	tell_totals(bo_now_ms() - begin);
+	return failed;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Evicting one bo, and offering it to the shrinker: results, errors, and the place in the LRU afterwards. */
 #include "bo_inside.h"
+#include "store_priv.h"
+#include "writeback.h"
 
 #define PAGES ((int64_t)(BO_SIZE / ZCS_PAGE_SIZE))
 
@@ -37,11 +39,13 @@ static void evicting_moves_the_pages_out(void **state)
 
 		zcs_assert_is(zcs_bo_evict(s.bo, 0), 0); /* nothing there yet */
 		bo_fill(s.bo, 1);
+		bo_settle(s.device);
 		zcs_assert_is(zcs_bo_evict(s.bo, 0), PAGES);
 		zcs_assert_is(zcs_bo_evict(s.bo, 0), 0);
 		zcs_assert_is(bo_place(s.bo), ZCS_LRU_INACTIVE);
 		zcs_assert_is(bo_stats(s.bo).inserted_bytes, BO_SIZE);
 		assert_true(bo_is(s.bo, 1));
+		bo_settle(s.device);
 		zcs_assert_is(bo_place(s.bo), ZCS_LRU_ACTIVE);
 		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), PAGES);
 		bo_wait_for(bo_stats(s.bo).resident_bytes == 0);
@@ -62,6 +66,7 @@ static void purging_drops_the_content(void **state)
 
 		for (unsigned i = 0; i < 3; i++) {
 			bo_fill(s.bo, 2);
+			bo_settle(s.device);
 			if (i == 1)
 				assert_true(zcs_bo_evict(s.bo, 0) > 0);
 			if (i == 2)
@@ -70,6 +75,7 @@ static void purging_drops_the_content(void **state)
 			zcs_assert_is(bo_stats(s.bo).resident_bytes, 0);
 			zcs_assert_is(bo_stats(s.bo).written_bytes, 0);
 			assert_true(bo_is_zero(s.bo));
+			bo_settle(s.device);
 		}
 		bo_fill(s.bo, 1);
 		done(&s);
@@ -84,9 +90,9 @@ static void a_full_store_leaves_the_rest_in_memory(void **state)
 		struct sample s = sample(backing, "file:?size=2M");
 
 		bo_fill(s.bo, 1);
+		bo_settle(s.device);
 		assert_true(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK) > 0);
 		bo_wait_for(bo_stats(s.bo).written_bytes == ZCS_TEST_HUGE_BYTES);
-		bo_sleep_ms(5);
 		zcs_assert_is(bo_stats(s.bo).resident_bytes, BO_SIZE - ZCS_TEST_HUGE_BYTES);
 		/* touches bring it back in memory; what keeps its slot keeps the store full */
 		assert_true(bo_is(s.bo, 1));
@@ -101,6 +107,7 @@ static void case_113_pinned_empty_or_busy(void **state)
 	(void)state;
 	zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), 0);
 	bo_fill(s.bo, 1);
+	bo_settle(s.device);
 	zcs_assert_ok(zcs_bo_pin(s.bo, NULL));
 	zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), -EBUSY);
 	zcs_assert_is(zcs_bo_shrink(s.bo, &no_wait, ZCS_BACKUP_WRITEBACK), -EBUSY);
@@ -109,12 +116,38 @@ static void case_113_pinned_empty_or_busy(void **state)
 	done(&s);
 }
 
+/* There is nothing to be moved out of first; what takes the place of that move's -ENOMEM is a store without room. */
+static void case_114_no_room_to_move_to_is_busy(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, "file:?size=2M");
+		struct zcs_bo *full = bo_new(s.device, ZCS_TEST_HUGE_BYTES);
+
+		bo_fill(full, 2);
+		bo_fill(s.bo, 1);
+		bo_settle(s.device);
+		zcs_assert_is(zcs_bo_shrink(full, NULL, ZCS_BACKUP_WRITEBACK),
+			      ZCS_TEST_HUGE_BYTES / ZCS_PAGE_SIZE);
+		bo_wait_for(bo_stats(full).written_bytes == ZCS_TEST_HUGE_BYTES);
+		zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), -EBUSY);
+		zcs_assert_is(zcs_bo_shrink(s.bo, NULL, ZCS_BACKUP_WRITEBACK), -EBUSY);
+		zcs_assert_is(bo_place(s.bo), ZCS_LRU_ACTIVE);
+		zcs_assert_is(bo_stats(s.bo).mapped_bytes, BO_SIZE);
+		assert_true(bo_is(full, 2));
+		zcs_bo_put(full);
+		done(&s);
+	}
+}
+
 static void case_115_somebody_uses_it(void **state)
 {
 	struct sample s = sample(ZCS_BACKING_SMALL, BO_FILE);
 
 	(void)state;
 	bo_fill(s.bo, 1);
+	bo_settle(s.device);
 	bo_hold(s.bo);
 	zcs_assert_is(zcs_bo_shrink(s.bo, &no_wait, 0), -EBUSY);
 	bo_let_go(s.bo);
@@ -135,6 +168,7 @@ static void case_116_errors_are_mapped(void **state)
 		struct sample s = sample(backing, BO_FILE);
 
 		bo_fill(s.bo, 1);
+		bo_settle(s.device);
 		for (size_t i = 0; i < sizeof(error) / sizeof(*error); i++) {
 			zcs_test_fault("insert", 0, 0, error[i].error);
 			zcs_assert_is(zcs_bo_shrink(s.bo, NULL, 0), error[i].shrink);
@@ -159,6 +193,7 @@ static void case_117_after_success_it_is_out_and_populating_brings_it_back(void 
 	zcs_assert_ok(zcs_bulk_create(s.device, &bulk));
 	zcs_assert_ok(zcs_bulk_add(bulk, s.bo));
 	bo_fill(s.bo, 1);
+	bo_settle(s.device);
 	zcs_assert_is(zcs_bo_shrink(s.bo, NULL, ZCS_BACKUP_WRITEBACK), PAGES);
 	zcs_assert_is(bo_place(s.bo), ZCS_LRU_OUT);
 	/* not part of what the bulk moves */
@@ -183,6 +218,7 @@ static void a_bo_that_is_half_out_can_still_be_evicted(void **state)
 		struct sample s = sample(backing, BO_FILE);
 
 		bo_fill(s.bo, 1);
+		bo_settle(s.device);
 		zcs_test_fault("insert", 1, 0, ENOMEM);
 		assert_true(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK) > 0);
 		zcs_test_faults_off();
@@ -203,9 +239,10 @@ static void a_failed_write_is_tried_again(void **state)
 		struct sample s = sample(backing, BO_FILE);
 
 		bo_fill(s.bo, 1);
+		bo_settle(s.device);
 		zcs_test_fault("write", 0, 0, EIO);
 		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), PAGES);
-		bo_sleep_ms(20);
+		bo_wait_for(!zcs_wb_pending(s.device->store->wb));
 		zcs_assert_is(bo_stats(s.bo).resident_bytes, BO_SIZE);
 		zcs_assert_is(zcs_device_shrink(s.device, BO_SIZE, 0), 0);
 		zcs_test_faults_off();
@@ -222,6 +259,7 @@ int main(void)
 		zcs_test(purging_drops_the_content),
 		zcs_test(a_full_store_leaves_the_rest_in_memory),
 		zcs_test(case_113_pinned_empty_or_busy),
+		zcs_test(case_114_no_room_to_move_to_is_busy),
 		zcs_test(case_115_somebody_uses_it),
 		zcs_test(case_116_errors_are_mapped),
 		zcs_test(case_117_after_success_it_is_out_and_populating_brings_it_back),

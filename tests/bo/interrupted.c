@@ -43,6 +43,7 @@ static void start(struct sample *s, enum zcs_backing backing)
 	*s = (struct sample){ .device = bo_device(backing, 0, BO_FILE) };
 	s->toucher.bo = bo_new(s->device, BO_SIZE);
 	bo_fill(s->toucher.bo, 1);
+	bo_settle(s->device);
 	bo_write_out(s->toucher.bo);
 	bo_hold(s->toucher.bo);
 	zcs_assert_ok(pthread_create(&s->thread, NULL, touch, &s->toucher));

@@ -83,8 +83,7 @@ static void case_100_use_moves_to_the_tail(void **state)
 	zcs_bo_unpin(bo[1]);
 	assert_order(device, bo, "023451");
 	*bo_at(bo[2], 0) = 1;
-	bo_wait_for(bo_stats(bo[2]).touches == 1);
-	bo_wait_for(TAILQ_LAST(&device->lru.list[ZCS_LRU_ACTIVE][1], zcs_lru_head) == bo[2]);
+	bo_settle(device);
 	assert_order(device, bo, "034512");
 	zcs_assert_ok(zcs_bulk_create(device, &bulk));
 	zcs_assert_ok(zcs_bulk_add(bulk, bo[4]));

@@ -73,7 +73,12 @@ static void ten_thousand_bos(void **state)
 	bo_device_done(device);
 }
 
-/* What cannot be registered is not evicted, and stays as it was. */
+static uint64_t counted(struct zcs_device *device, enum zcs_counter counter)
+{
+	return bo_device_stats(device).pool.counters[counter];
+}
+
+/* What cannot be registered is not evicted, is counted, and stays as it was. */
 static void no_mapping_can_be_split_to_evict(void **state)
 {
 	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, BO_FILE);
@@ -87,6 +92,7 @@ static void no_mapping_can_be_split_to_evict(void **state)
 	for (unsigned i = 0; i < 16; i++)
 		zcs_assert_is(zcs_bo_evict(bo[i], 0), -ENOMEM);
 	zcs_assert_is(zcs_device_shrink(device, UINT64_C(1) << 40, 0), 0);
+	assert_true(counted(device, ZCS_COUNT_ZAP_FAILED) >= 16);
 	assert_all(bo, 16);
 	zcs_test_faults_off();
 	for (unsigned i = 0; i < 16; i++)
@@ -115,6 +121,7 @@ static void no_mapping_can_be_split_to_restore(void **state)
 		zcs_test_fault("uffdio_unregister", 0, 0, ENOMEM);
 		assert_all(bo, 16);
 		assert_true(bo_is(bo[16], 1));
+		assert_true(counted(device, ZCS_COUNT_MAP_FAILED) >= 17);
 		for (unsigned i = 0; i < 17; i++)
 			bo_write_out(bo[i]);
 		assert_all(bo, 16);

@@ -105,6 +105,7 @@ static void a_pool_of_one_folio_works(void **state)
 			for (unsigned i = 0; i < 3; i++)
 				assert_true(bo_is(bo[i], i));
 		/* it can hold one */
+		bo_settle(device);
 		zcs_assert_ok(zcs_bo_pin(bo[1], NULL));
 		bo_wait_for(bo_device_stats(device).resident_bytes <= ZCS_TEST_HUGE_BYTES);
 		zcs_bo_unpin(bo[1]);
@@ -193,6 +194,7 @@ static void a_pressure_event_evicts_a_part(void **state)
 			bo[i] = bo_new(device, BO_SIZE);
 			bo_fill(bo[i], i);
 		}
+		bo_settle(device);
 		before = bo_device_stats(device).resident_bytes;
 		zcs_evict_on_pressure(device);
 		after = bo_device_stats(device).resident_bytes;

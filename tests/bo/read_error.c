@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 
-#include "bo_test.h"
+#include "bo_inside.h"
 
 static sigjmp_buf back;
 static volatile uintptr_t fault_at;
@@ -24,7 +24,7 @@ static bool read_is_sigbus(struct zcs_bo *bo, uint64_t offset)
 {
 	struct sigaction sa = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO }, old;
 	uintptr_t at = (uintptr_t)bo_at(bo, offset);
-	bool caught = true;
+	volatile bool caught = true;
 
 	sigaction(SIGBUS, &sa, &old);
 	if (!sigsetjmp(back, 1)) {
@@ -32,6 +32,7 @@ static bool read_is_sigbus(struct zcs_bo *bo, uint64_t offset)
 		caught = false;
 	}
 	sigaction(SIGBUS, &old, NULL);
+	bo_settle(bo->device);
 	if (caught && fault_at / ZCS_TEST_HUGE_BYTES != at / ZCS_TEST_HUGE_BYTES)
 		fail_msg("SIGBUS at %#" PRIxPTR ", touched %#" PRIxPTR, (uintptr_t)fault_at, at);
 	return caught;
@@ -53,6 +54,7 @@ static struct sample sample(enum zcs_backing backing)
 	bo_fill(s.bo, 1);
 	bo_fill(s.other, 2);
 	bo_fill(s.here, 3);
+	bo_settle(s.device);
 	bo_write_out(s.bo);
 	bo_write_out(s.other);
 	return s;
@@ -162,6 +164,7 @@ static void a_poisoned_bo_can_be_put(void **state)
 
 			assert_true(bo_is_zero(bo));
 			bo_fill(bo, 9);
+			bo_settle(device);
 			bo_write_out(bo);
 			zcs_test_fault("read", 0, 0, EIO);
 			assert_true(read_is_sigbus(bo, 0));

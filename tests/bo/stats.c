@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Prefetch, and what the statistics add up to. */
-#include "bo_test.h"
+#include "bo_inside.h"
 
 static void a_prefetched_bo_needs_no_touch(void **state)
 {
@@ -12,6 +12,7 @@ static void a_prefetched_bo_needs_no_touch(void **state)
 		uint64_t touches;
 
 		bo_fill(bo, 1);
+		bo_settle(device);
 		bo_write_out(bo);
 		touches = bo_stats(bo).touches;
 		for (unsigned i = 0; i < 5; i++)
@@ -37,6 +38,7 @@ static void errors_of_a_prefetch_show_when_it_is_touched(void **state)
 
 	(void)state;
 	bo_fill(bo, 1);
+	bo_settle(device);
 	bo_write_out(bo);
 	zcs_test_fault("read", 0, 0, EIO);
 	zcs_assert_ok(zcs_bo_prefetch(bo));
@@ -60,6 +62,37 @@ static void assert_touches_add_up(const struct zcs_stats *st)
 	assert_true(st->touches == 0 || st->touch_ns > 0);
 }
 
+static void add_sizes(struct zcs_stats *sum, const struct zcs_stats *st)
+{
+	sum->size_bytes += st->size_bytes;
+	sum->mapped_bytes += st->mapped_bytes;
+	sum->inserted_bytes += st->inserted_bytes;
+	sum->written_bytes += st->written_bytes;
+	sum->same_bytes += st->same_bytes;
+	sum->clean_bytes += st->clean_bytes;
+	sum->dirty_bytes += st->dirty_bytes;
+}
+
+static void assert_same_sizes(const struct zcs_stats *a, const struct zcs_stats *b)
+{
+	zcs_assert_is(a->size_bytes, (int64_t)b->size_bytes);
+	zcs_assert_is(a->mapped_bytes, (int64_t)b->mapped_bytes);
+	zcs_assert_is(a->inserted_bytes, (int64_t)b->inserted_bytes);
+	zcs_assert_is(a->written_bytes, (int64_t)b->written_bytes);
+	zcs_assert_is(a->same_bytes, (int64_t)b->same_bytes);
+	zcs_assert_is(a->clean_bytes, (int64_t)b->clean_bytes);
+	zcs_assert_is(a->dirty_bytes, (int64_t)b->dirty_bytes);
+}
+
+/* Everything was touched, so that nothing is a hole. */
+static void assert_sizes_add_up(const struct zcs_stats *st)
+{
+	zcs_assert_is(st->resident_bytes, (int64_t)(st->mapped_bytes + st->inserted_bytes));
+	zcs_assert_is(st->resident_bytes, (int64_t)(st->clean_bytes + st->dirty_bytes));
+	zcs_assert_is(st->size_bytes,
+		      (int64_t)(st->resident_bytes + st->written_bytes + st->same_bytes));
+}
+
 static void numbers_add_up(void **state)
 {
 	(void)state;
@@ -73,40 +106,67 @@ static void numbers_add_up(void **state)
 			bo[i] = bo_new(device, i < 4 ? BO_SIZE : 5 * ZCS_PAGE_SIZE);
 			bo_fill(bo[i], i);
 		}
+		bo_settle(device);
 		bo_write_out(bo[0]);
 		assert_true(zcs_bo_evict(bo[1], 0) > 0);
 		memset(zcs_bo_address(bo[2]), 7, BO_SIZE);
+		bo_settle(device);
 		bo_write_out(bo[2]);
 		zcs_assert_ok(zcs_bo_pin(bo[3], NULL));
+		bo_settle(device);
 		bo_write_out(bo[4]);
 		assert_true(bo_is(bo[4], 4));
-		bo_sleep_ms(20);
+		bo_settle(device);
 		for (unsigned i = 0; i < 6; i++) {
 			st = bo_stats(bo[i]);
-			zcs_assert_is(st.resident_bytes,
-				      (int64_t)(st.mapped_bytes + st.inserted_bytes));
+			assert_sizes_add_up(&st);
 			assert_touches_add_up(&st);
-			sum.size_bytes += st.size_bytes;
-			sum.mapped_bytes += st.mapped_bytes;
-			sum.inserted_bytes += st.inserted_bytes;
+			add_sizes(&sum, &st);
 			sum.pinned += st.pinned;
 			sum.touches += st.touches;
 			sum.touch_ns += st.touch_ns;
 		}
 		st = bo_device_stats(device);
+		assert_sizes_add_up(&st);
+		assert_same_sizes(&st, &sum);
 		assert_touches_add_up(&st);
 		zcs_assert_is(st.bos, 6);
 		zcs_assert_is(st.lru, 5);
 		zcs_assert_is(st.pinned, (int64_t)sum.pinned);
-		zcs_assert_is(st.size_bytes, (int64_t)sum.size_bytes);
-		zcs_assert_is(st.mapped_bytes, (int64_t)sum.mapped_bytes);
-		zcs_assert_is(st.inserted_bytes, (int64_t)sum.inserted_bytes);
 		zcs_assert_is(st.touches, (int64_t)sum.touches);
 		zcs_assert_is(st.touch_ns, (int64_t)sum.touch_ns);
 		bo_device_ok(device);
 		zcs_bo_unpin(bo[3]);
 		for (unsigned i = 0; i < 6; i++)
 			zcs_bo_put(bo[i]);
+		bo_device_done(device);
+	}
+}
+
+/* What is read and not written to is clean where writes are watched; then it is dirty. */
+static void clean_and_dirty(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo = bo_new(device, BO_SIZE);
+		bool watched = backing == ZCS_BACKING_HUGETLB;
+
+		bo_fill(bo, 1);
+		zcs_assert_is(bo_stats(bo).dirty_bytes, BO_SIZE);
+		bo_write_out(bo);
+		assert_true(bo_is(bo, 1));
+		bo_settle(device);
+		zcs_assert_is(bo_stats(bo).clean_bytes, watched ? BO_SIZE : 0);
+		zcs_assert_is(bo_device_stats(device).clean_bytes, watched ? BO_SIZE : 0);
+		*bo_at(bo, 5) = 1;
+		assert_true(zcs_bo_evict(bo, 0) > 0);
+		zcs_assert_is(bo_stats(bo).clean_bytes,
+			      watched ? BO_SIZE - ZCS_TEST_HUGE_BYTES : 0);
+		zcs_assert_is(bo_device_stats(device).dirty_bytes,
+			      watched ? (int64_t)ZCS_TEST_HUGE_BYTES : BO_SIZE);
+		zcs_bo_put(bo);
 		bo_device_done(device);
 	}
 }
@@ -137,6 +197,7 @@ int main(void)
 		zcs_test(a_prefetched_bo_needs_no_touch),
 		zcs_test(errors_of_a_prefetch_show_when_it_is_touched),
 		zcs_test(numbers_add_up),
+		zcs_test(clean_and_dirty),
 		zcs_test(a_short_struct_is_filled_as_far_as_it_goes),
 	};
 

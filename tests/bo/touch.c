@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A touch brings a folio back, from wherever it is, and is counted by where that was. */
-#include "bo_test.h"
+#include "bo_inside.h"
 
 #define FOLIOS (BO_SIZE / ZCS_TEST_HUGE_BYTES)
 
@@ -24,18 +24,24 @@ static void done(struct sample *s)
 	bo_device_done(s->device);
 }
 
+static void write_out(struct zcs_bo *bo)
+{
+	bo_settle(bo->device);
+	bo_write_out(bo);
+}
+
+static void insert(struct zcs_bo *bo)
+{
+	bo_settle(bo->device);
+	zcs_assert_is(zcs_bo_evict(bo, 0), (int64_t)(zcs_bo_size(bo) / ZCS_PAGE_SIZE));
+}
+
 /* How many touches of each sort there were. */
 static void assert_touches(struct zcs_bo *bo, int64_t empty, int64_t resident, int64_t read)
 {
 	struct zcs_stats st;
 
-	/* the counters follow the wake-up */
-	for (unsigned i = 0; i < 2000; i++) {
-		st = bo_stats(bo);
-		if ((int64_t)(st.touches - st.touch_late) >= empty + resident + read)
-			break;
-		bo_sleep_ms(1);
-	}
+	bo_settle(bo->device);
 	st = bo_stats(bo);
 	zcs_assert_is(st.touch_empty, empty);
 	zcs_assert_is(st.touch_resident, resident);
@@ -70,7 +76,7 @@ static void an_inserted_folio_is_taken_back(void **state)
 		struct sample s = sample(backing);
 
 		bo_fill(s.bo, 2);
-		zcs_assert_is(zcs_bo_evict(s.bo, 0), BO_SIZE / ZCS_PAGE_SIZE);
+		insert(s.bo);
 		zcs_assert_is(bo_stats(s.bo).inserted_bytes, BO_SIZE);
 		assert_true(bo_is(s.bo, 2));
 		assert_touches(s.bo, FOLIOS, FOLIOS, 0);
@@ -87,7 +93,7 @@ static void a_written_folio_is_read(void **state)
 		struct sample s = sample(backing);
 
 		bo_fill(s.bo, 3);
-		bo_write_out(s.bo);
+		write_out(s.bo);
 		zcs_assert_is(bo_stats(s.bo).written_bytes, BO_SIZE);
 		bo_read(s.bo, BO_SIZE - 1);
 		assert_touches(s.bo, FOLIOS, 0, 1);
@@ -108,9 +114,9 @@ static void a_write_touch_keeps_the_rest(void **state)
 		for (unsigned turn = 0; turn < 4; turn++) {
 			bo_fill(s.bo, 4);
 			if (turn % 2)
-				bo_write_out(s.bo);
+				write_out(s.bo);
 			else
-				assert_true(zcs_bo_evict(s.bo, 0) > 0);
+				insert(s.bo);
 			zcs_test_fill_page(bo_at(s.bo, 7 * ZCS_PAGE_SIZE), 5, 7);
 			assert_true(zcs_test_page_is(bo_at(s.bo, 7 * ZCS_PAGE_SIZE), 5, 7));
 			zcs_test_fill_page(bo_at(s.bo, 7 * ZCS_PAGE_SIZE), 4, 7);
@@ -130,9 +136,9 @@ static void a_write_after_a_read_touch_is_dirt(void **state)
 
 		bo_fill(s.bo, 6);
 		for (unsigned turn = 0; turn < 3; turn++) {
-			bo_write_out(s.bo);
+			write_out(s.bo);
 			assert_true(bo_is(s.bo, 6 + turn));
-			bo_write_out(s.bo);
+			write_out(s.bo);
 			assert_true(bo_is(s.bo, 6 + turn));
 			bo_fill(s.bo, 7 + turn);
 		}
@@ -148,7 +154,7 @@ static void a_same_filled_folio_needs_no_read(void **state)
 		struct sample s = sample(backing);
 
 		memset(zcs_bo_address(s.bo), 0x5a, BO_SIZE);
-		bo_write_out(s.bo);
+		write_out(s.bo);
 		zcs_assert_is(bo_stats(s.bo).same_bytes, BO_SIZE);
 		zcs_assert_is(bo_stats(s.bo).written_bytes, 0);
 		for (uint64_t i = 0; i < BO_SIZE; i += 511)
@@ -175,10 +181,9 @@ static void of_many_touchers_one_restores(void **state)
 
 		for (unsigned turn = 1; turn <= 20; turn++) {
 			bo_fill(bo, 8);
-			bo_write_out(bo);
+			write_out(bo);
 			zcs_assert_is(zcs_test_threads(8, touch_one_folio, bo), 0);
-			bo_wait_for(bo_stats(bo).touch_read >= turn);
-			bo_sleep_ms(5);
+			bo_settle(device);
 			zcs_assert_is(bo_stats(bo).touch_read, turn);
 		}
 		print_message("# %s: %" PRIu64 " of 160 touchers were late\n",
@@ -201,9 +206,10 @@ static void small_bos_come_back_one_by_one(void **state)
 		bo_fill(bo[i], i);
 	}
 	for (unsigned i = 0; i < 32; i++)
-		bo_write_out(bo[i]);
+		write_out(bo[i]);
 	for (unsigned i = 0; i < 32; i += 2)
 		assert_true(bo_is(bo[i], i));
+	bo_settle(device);
 	for (unsigned i = 0; i < 32; i++)
 		zcs_assert_is(bo_stats(bo[i]).resident_bytes,
 			      i % 2 ? 0 : (int64_t)zcs_bo_size(bo[i]));

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Everything at once, for a long time: threads that evict, take, drop, purge, restore and copy at random, in one
- * store that is too small for them, on devices that fail now and then. Each thread owns a tt and a range of a
+ * store that is too small for them, on devices that fail now and then. Each thread owns two tts and a range of a
  * backup that all share, and knows what every page of them must be. In the end nothing is lost, no call was
  * answered with an error that it may not have, and every page, slot and word has come back.
  *
- * ZCSWAP_SOAK_SECONDS: how long (600); ZCSWAP_TEST_SEED: to make the same choices as a run before.
+ * It goes in rounds, each with a store of its own, because a failed write retires its slots for good: one
+ * store would have none left after a while, and nothing would be written any more.
+ *
+ * ZCSWAP_SOAK_SECONDS: how long (600); ZCSWAP_SEED: to make the same choices as a run before.
  */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../trouble/seed.h"
 #include "store_test.h"
 
 #include "same.h"
@@ -24,8 +28,12 @@
 #define BLOCK_STEP 64u
 #define MAX_ORDER  6u
 #define TRIES	   200u
+#define ROUND	   20u /* seconds */
 
-static unsigned long long seed;
+/* Of all rounds, for the last line. */
+static struct totals {
+	uint64_t calls, evictions, takes, drops, no_space, io_errors, errors, no_memory, wrong;
+} totals;
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -77,8 +85,15 @@ struct soak {
 	struct timespec begin;
 	long seconds;
 	struct thread thread[THREADS];
-	_Atomic uint64_t ops, wrong, errors, no_memory;
+	_Atomic uint64_t ops, wrong, errors, no_memory, evictions, takes, drops;
 };
+
+static long seconds_of_run(void)
+{
+	const char *given = getenv("ZCSWAP_SOAK_SECONDS");
+
+	return given && *given ? strtol(given, NULL, 0) : 600;
+}
 
 static long elapsed(const struct soak *s)
 {
@@ -160,6 +175,8 @@ static bool restore(struct thread *t, struct buffer *b, uint64_t first, uint64_t
 	}
 	if (err)
 		wrong(t, "restore again and again", (int64_t)first, err);
+	else
+		t->soak->takes++;
 	return !err;
 }
 
@@ -192,6 +209,7 @@ static void evict(struct thread *t, struct buffer *b)
 	}
 	n = zcs_tt_backup_range(b->tt, first, nr, flags);
 	allowed(t, "backup", (int64_t)first, n);
+	t->soak->evictions += n > 0;
 	if (r >> 18 & 1)
 		allowed(t, "writeback", (int64_t)first,
 			zcs_backup_writeback(b->tt->backup, first, first + nr - 1,
@@ -207,6 +225,7 @@ static void purge(struct thread *t, struct buffer *b)
 
 	if (n < 0)
 		wrong(t, "purge", (int64_t)first, n);
+	t->soak->drops += n > 0;
 	for (uint64_t i = first; i < first + nr; i++)
 		if (!zcs_tt_slot(b->tt, i))
 			b->pages[i].zero = true;
@@ -214,8 +233,10 @@ static void purge(struct thread *t, struct buffer *b)
 
 static void check_all(struct thread *t, struct buffer *b)
 {
-	if (!restore(t, b, 0, b->nr))
+	if (!restore(t, b, 0, b->nr)) {
+		wrong(t, "no restore, in the end, of buffer", b - t->buffer, 0);
 		return;
+	}
 	for (uint64_t i = 0; i < b->nr; i++)
 		if (!page_is(t, b, i))
 			wrong(t, "page, in the end", (int64_t)i, b->pages[i].version);
@@ -270,8 +291,10 @@ static void put_block(struct thread *t, unsigned i)
 	fill(t, b, zcs_folio_address(folio));
 	handle = zcs_backup_insert_folio(t->soak->backup, folio, (unsigned)b->order,
 					 r >> 9 & 1 ? ZCS_INSERT_WRITEBACK : 0, index_of(t, i));
-	if (handle == zcs_handle_from_index(index_of(t, i)))
+	if (handle == zcs_handle_from_index(index_of(t, i))) {
+		t->soak->evictions++;
 		return;
+	}
 	if (allowed(t, "insert", i, handle))
 		wrong(t, "handle of block", i, handle);
 	zcs_folio_put(folio);
@@ -300,6 +323,7 @@ static bool take_piece(struct thread *t, unsigned i, uint64_t page, unsigned ord
 			       (char *)zcs_folio_address(folio) + p * ZCS_PAGE_SIZE, page + p))
 			wrong(t, "taken block", i, (int64_t)(page + p));
 	zcs_folio_put(folio);
+	t->soak->takes++;
 	return true;
 }
 
@@ -320,6 +344,7 @@ static void drop_block(struct thread *t, unsigned i)
 	if (b->order < 0)
 		return;
 	zcs_backup_drop(t->soak->backup, zcs_handle_from_index(index_of(t, i)), (unsigned)b->order);
+	t->soak->drops++;
 	b->order = -1;
 }
 
@@ -336,6 +361,7 @@ static void drop_part(struct thread *t, unsigned i)
 	page = (r >> 16) % (UINT64_C(1) << b->order) & ~(nr - 1);
 	zcs_backup_drop(t->soak->backup, zcs_handle_from_index(index_of(t, i) + page), order);
 	b->dropped |= ((UINT64_C(1) << nr) - 1) << page;
+	t->soak->drops++;
 }
 
 static void copy_pages(struct thread *t, unsigned i)
@@ -450,19 +476,19 @@ static void make_buffer(struct soak *s, struct buffer *b, uint64_t nr)
 		b->pages[i].zero = true;
 }
 
-static void make_thread(struct soak *s, unsigned id)
+static void make_thread(struct soak *s, unsigned id, unsigned round)
 {
 	struct thread *t = &s->thread[id];
 
 	*t = (struct thread){ .soak = s, .id = id };
-	t->random = (seed + id + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	t->random = rng_of(seed_of_run(), round * THREADS + id).x;
 	make_buffer(s, &t->buffer[0], TT_PAGES);
 	make_buffer(s, &t->buffer[1], BIG_PAGES);
 	for (unsigned i = 0; i < BLOCKS; i++)
 		t->block[i].order = -1;
 }
 
-/* Writes fail so many times and then no more, because each one retires its slots for good. */
+/* A call in a hundred. Writes fail a few times and then no more, so that there are slots to the end. */
 static void start_faults(void)
 {
 	struct zcs_fault_attr attr = { .struct_size = sizeof(attr), .probability = 1 };
@@ -474,7 +500,7 @@ static void start_faults(void)
 	zcs_assert_ok(zcs_fault_set("swap_slot", &attr));
 	zcs_assert_ok(zcs_fault_set("folio_alloc", &attr));
 	zcs_assert_ok(zcs_fault_set("insert_large", &attr));
-	attr.times = 60;
+	attr.times = 8;
 	zcs_assert_ok(zcs_fault_set("write", &attr));
 }
 
@@ -490,8 +516,25 @@ static void end_thread(struct soak *s, unsigned id)
 	for (unsigned i = 0; i < BLOCKS; i++) {
 		copy_pages(t, i);
 		take_block(t, i);
+		if (t->block[i].order >= 0 && !t->block[i].dropped)
+			wrong(t, "no take, in the end, of block", i, 0);
 		drop_block(t, i);
 	}
+}
+
+static void add_totals(const struct soak *s)
+{
+	struct zcs_store_stats st = store_test_stats(s->store);
+
+	totals.calls += s->ops;
+	totals.evictions += s->evictions;
+	totals.takes += s->takes;
+	totals.drops += s->drops;
+	totals.no_space += st.no_space;
+	totals.io_errors += st.read_errors + st.write_errors;
+	totals.errors += s->errors;
+	totals.no_memory += s->no_memory;
+	totals.wrong += s->wrong;
 }
 
 static void tell(const struct soak *s, enum zcs_backing backing)
@@ -509,31 +552,30 @@ static void tell(const struct soak *s, enum zcs_backing backing)
 		      st.cancelled, st.abandoned, st.ra_read, st.ra_hits, st.retired_slots);
 }
 
-static void soak(enum zcs_backing backing, const char *spec, long seconds)
+static struct soak *make(enum zcs_backing backing, const char *spec, long seconds)
 {
+	static unsigned round;
 	struct soak *s = calloc(1, sizeof(*s));
-	const char *log;
 
 	assert_non_null(s);
 	s->pool = zcs_test_pool(backing, 64 * ZCS_TEST_MIB, 4 * ZCS_TEST_MIB);
 	s->store = store_test_open("%s", spec);
 	s->backup = zcs_test_backup(s->store, THREADS * BLOCKS * BLOCK_STEP);
 	for (unsigned i = 0; i < THREADS; i++)
-		make_thread(s, i);
+		make_thread(s, i, round);
+	round++;
 	s->seconds = seconds;
 	clock_gettime(CLOCK_MONOTONIC, &s->begin);
-	store_test_log_start();
-	start_faults();
-	zcs_test_threads(THREADS, run, s);
-	zcs_test_faults_off();
-	log = store_test_log_end();
-	if (s->wrong)
-		fprintf(stderr, "%s", log);
-	tell(s, backing);
+	return s;
+}
+
+static void done(struct soak *s)
+{
 	store_test_idle(s->backup);
 	zcs_assert_ok(zcs_backup_check(s->backup));
 	for (unsigned i = 0; i < THREADS; i++)
 		end_thread(s, i);
+	add_totals(s);
 	zcs_assert_is(s->wrong, 0);
 	assert_true(s->ops > 0);
 	store_test_backup_done(s->backup, s->pool);
@@ -544,31 +586,60 @@ static void soak(enum zcs_backing backing, const char *spec, long seconds)
 	free(s);
 }
 
-static long seconds_of(unsigned share)
+static void soak_round(enum zcs_backing backing, const char *spec, long seconds)
 {
-	const char *given = getenv("ZCSWAP_SOAK_SECONDS");
-	long seconds = given ? strtol(given, NULL, 0) : 600;
+	struct soak *s = make(backing, spec, seconds);
+	const char *log;
 
-	return seconds / share ? seconds / share : 1;
+	store_test_log_start();
+	start_faults();
+	zcs_test_threads(THREADS, run, s);
+	zcs_test_faults_off();
+	log = store_test_log_end();
+	if (s->wrong)
+		fprintf(stderr, "%s", log);
+	tell(s, backing);
+	done(s);
+}
+
+static void soak(enum zcs_backing backing, const char *spec, unsigned share)
+{
+	long left = seconds_of_run() / share;
+
+	do {
+		soak_round(backing, spec, left > ROUND ? ROUND : left > 0 ? left : 1);
+		left -= ROUND;
+	} while (left > 0);
 }
 
 static void on_small_pages(void **state)
 {
 	(void)state;
-	soak(ZCS_BACKING_SMALL, "file:?size=24M;file:?size=8M&prio=-1&discard=1", seconds_of(4));
+	soak(ZCS_BACKING_SMALL, "file:?size=24M;file:?size=8M&prio=-1&discard=1", 4);
 }
 
 static void on_huge_pages(void **state)
 {
 	(void)state;
 	soak(zcs_test_backing_works(ZCS_BACKING_HUGETLB) ? ZCS_BACKING_HUGETLB : ZCS_BACKING_THP,
-	     "file:?size=32M", seconds_of(2));
+	     "file:?size=32M", 2);
 }
 
 static void with_threads(void **state)
 {
 	(void)state;
-	soak(ZCS_BACKING_THP, "file:?size=16M&direct=0;file:?size=16M", seconds_of(4));
+	soak(ZCS_BACKING_THP, "file:?size=16M&direct=0;file:?size=16M", 4);
+}
+
+static void tell_totals(long seconds)
+{
+	print_message("# total: %" PRIu64 " calls, %" PRIu64 " evictions, %" PRIu64
+		      " takes, %" PRIu64 " drops, %" PRIu64 " ENOSPC, %" PRIu64 " EIO, %" PRIu64
+		      " calls refused, %" PRIu64 " without memory, %" PRIu64 " wrong, seed %" PRIu64
+		      ", %ld s\n",
+		      totals.calls, totals.evictions, totals.takes, totals.drops, totals.no_space,
+		      totals.io_errors, totals.errors, totals.no_memory, totals.wrong,
+		      seed_of_run(), seconds);
 }
 
 int main(void)
@@ -576,12 +647,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test(on_small_pages),
 		store_test(on_huge_pages),
-		{ "with_threads", with_threads, store_test_setup_threads, store_test_teardown,
-		  NULL },
+		store_test_entry("with_threads", with_threads, zcs_test_call,
+				 store_test_setup_threads),
 	};
-	const char *given = getenv("ZCSWAP_TEST_SEED");
+	time_t begin = time(NULL);
+	int failed;
 
-	seed = given ? strtoull(given, NULL, 0) : (unsigned long long)time(NULL);
-	print_message("# seed %llu (ZCSWAP_TEST_SEED)\n", seed);
-	return zcs_test_run(tests);
+	seed_of_run();
+	failed = zcs_test_run(tests);
+	tell_totals((long)(time(NULL) - begin));
+	return failed;
 }

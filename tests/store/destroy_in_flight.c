@@ -170,7 +170,7 @@ int main(void)
 		store_test_both(a_backup),
 		store_test(a_tt),
 		store_test_both(a_store_that_was_closed_first),
-		store_test(the_pool_of_abandoned_writes),
+		store_test_uring(the_pool_of_abandoned_writes),
 	};
 
 	return zcs_test_run(tests);

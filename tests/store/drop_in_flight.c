@@ -146,8 +146,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		store_test_both(queued),
-		store_test(flying),
-		store_test(flying_taken_and_put),
+		store_test_uring(flying),
+		store_test_uring(flying_taken_and_put),
 	};
 
 	return zcs_test_run(tests);

@@ -222,9 +222,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		store_test(with_huge_pages),
-		{ "buffered_and_discarded (threads)", buffered_and_discarded,
-		  store_test_setup_threads, store_test_teardown, NULL },
+		store_test_entry("buffered_and_discarded (threads)", buffered_and_discarded,
+				 zcs_test_call, store_test_setup_threads),
 	};
 
+	if (zcs_test_under_valgrind())
+		zcs_test_skip("hundreds of stores take too long under valgrind");
 	return zcs_test_run(tests);
 }

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../trouble/seed.h"
 #include "store_test.h"
 
 #include "tt_priv.h"
@@ -32,8 +33,6 @@
 #define SECONDS	  20
 #define BLOCK	  ((size_t)512 * ZCS_PAGE_SIZE)
 
-static unsigned long long seed;
-
 /* One state for each thread, so that a run with the same seed makes the same choices. */
 static uint64_t next_random(uint64_t *state)
 {
@@ -45,7 +44,7 @@ static uint64_t next_random(uint64_t *state)
 
 static void start_random(uint64_t *state, unsigned id)
 {
-	*state = (seed + id + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	*state = rng_of(seed_of_run(), id).x;
 }
 
 static bool late(const struct timespec *begin)
@@ -372,6 +371,15 @@ static void the_control_loses_writes(void **state)
 	}
 }
 
+static bool has_userfaultfd(void)
+{
+	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	if (fd >= 0)
+		close((int)fd);
+	return fd >= 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,9 +387,9 @@ int main(void)
 		store_test(on_shmem),
 		store_test(the_control_loses_writes),
 	};
-	const char *given = getenv("ZCSWAP_TEST_SEED");
 
-	seed = given ? strtoull(given, NULL, 0) : (unsigned long long)time(NULL);
-	print_message("# seed %llu (ZCSWAP_TEST_SEED)\n", seed);
+	if (!has_userfaultfd())
+		zcs_test_skip("no userfaultfd here: an address that is out does not trap");
+	seed_of_run();
 	return zcs_test_run(tests);
 }

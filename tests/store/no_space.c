@@ -197,7 +197,8 @@ static void slots_of_clean_pages_come_back(void **state)
 	zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_WRITEBACK), 512);
 	store_test_idle(tt->backup);
 	zcs_assert_ok(zcs_tt_restore(tt, NULL));
-	zcs_assert_is(zcs_store_bytes_avail(store), 0);
+	/* without write protection by userfaultfd all of them count as dirty */
+	zcs_assert_is(zcs_store_bytes_avail(store), tt->backup->tracked ? 0 : 2 * ZCS_TEST_MIB);
 	zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_PURGE), 512);
 	zcs_assert_is(zcs_store_bytes_avail(store), 2 * ZCS_TEST_MIB);
 	zcs_test_tt_done(tt);

@@ -220,7 +220,7 @@ int main(void)
 		store_test(pieces_go_out_again),
 		store_test(of_a_same_filled_block),
 		store_test_both(of_a_block_that_waits_to_be_written),
-		store_test(of_a_block_that_is_being_written),
+		store_test_uring(of_a_block_that_is_being_written),
 		store_test(of_a_clean_block),
 	};
 

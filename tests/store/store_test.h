@@ -13,15 +13,22 @@
 #include "store_priv.h"
 #include "swap_priv.h"
 
-#define store_test(f)                                                    \
-	{                                                                \
-#f, f, store_test_setup_uring, store_test_teardown, NULL \
+#define store_test_entry(name, f, call, setup)                                  \
+	{                                                                       \
+		name, call, setup, store_test_teardown, &(struct zcs_test_case) \
+		{                                                               \
+			f                                                       \
+		}                                                               \
 	}
-#define store_test_both(f)                                                              \
-	{ #f " (io_uring)", f, store_test_setup_uring, store_test_teardown, NULL },     \
-	{                                                                               \
-#f " (threads)", f, store_test_setup_threads, store_test_teardown, NULL \
-	}
+#define store_test(f) store_test_entry(#f, f, zcs_test_call, store_test_setup_uring)
+#define store_test_both(f)                                                            \
+	store_test_entry(#f " (io_uring)", f, zcs_test_call, store_test_setup_uring), \
+		store_test_entry(#f " (threads)", f, zcs_test_call, store_test_setup_threads)
+/* A case that makes no sense with threads. */
+#define store_test_uring(f) store_test_entry(#f, f, store_test_call_uring, store_test_setup_uring)
+void store_test_call_uring(void **state);
+/* Not where the caller of the program switched it off; then all cases use threads. */
+bool store_test_has_uring(void);
 int store_test_setup_uring(void **state);
 int store_test_setup_threads(void **state);
 /* Also tells what a case that failed had collected by store_test_log_start(). */

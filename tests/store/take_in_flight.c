@@ -278,10 +278,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		store_test_both(a_queued_write_is_cancelled),
-		store_test(a_flying_write_is_abandoned),
-		store_test(a_vector_of_every_sort),
+		store_test_uring(a_flying_write_is_abandoned),
+		store_test_uring(a_vector_of_every_sort),
 		store_test_both(blocks_that_wait_for_a_request),
-		store_test(a_tt_is_restored_while_it_is_written),
+		store_test_uring(a_tt_is_restored_while_it_is_written),
 	};
 
 	return zcs_test_run(tests);

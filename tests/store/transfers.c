@@ -198,9 +198,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test_both(short_ones),
 		store_test_both(interrupted_ones),
-		store_test(a_ring_that_is_full),
-		store_test(a_ring_that_is_refused),
-		store_test(a_ring_that_is_lost),
+		store_test_uring(a_ring_that_is_full),
+		store_test_uring(a_ring_that_is_refused),
+		store_test_uring(a_ring_that_is_lost),
 		store_test_both(direct_io_that_is_refused),
 		store_test_both(a_file_that_is_truncated),
 	};

@@ -163,11 +163,12 @@ static void of_an_abandoned_write(void **state)
 	zcs_test_fault("write", 0, 0, EIO);
 	store_test_let_go(&hold);
 	store_test_idle(s.backup);
+	/* the write may have been over before: then the ring is lost as its thread waits for the next one */
+	while (store_test_stats(s.store).io_uring)
+		usleep(1000);
 	store_test_log_end();
 	zcs_test_faults_off();
 	zcs_assert_ok(zcs_store_check(s.store));
-	while (store_test_stats(s.store).io_uring)
-		usleep(1000);
 	zcs_assert_is(store_test_stats(s.store).abandoned, 1);
 	zcs_assert_is(store_test_stats(s.store).used_slots, 0);
 	zcs_assert_is(zcs_backup_insert_folio(s.backup, folio, ORDER, 0, 0), 1);
@@ -180,7 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test_both(all_of_them),	    store_test_both(one_of_them),
 		store_test_both(as_it_is_inserted), store_test_both(of_a_buffered_device),
-		store_test(until_no_slot_is_left),  store_test(of_an_abandoned_write),
+		store_test(until_no_slot_is_left),  store_test_uring(of_an_abandoned_write),
 	};
 
 	return zcs_test_run(tests);

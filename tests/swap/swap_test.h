@@ -14,15 +14,17 @@
 
 #define SWAP_TEST_FOLIO_PAGES 512u
 
-#define swap_test_both(f)                                                            \
-	{ #f " (io_uring)", f, swap_test_setup_uring, zcs_test_teardown, NULL },     \
-	{                                                                            \
-#f " (threads)", f, swap_test_setup_threads, zcs_test_teardown, NULL \
+#define swap_test_entry(name, f, setup)                                                \
+	{                                                                              \
+		name, zcs_test_call, setup, zcs_test_teardown, &(struct zcs_test_case) \
+		{                                                                      \
+			f                                                              \
+		}                                                                      \
 	}
-#define swap_test(f)                                                  \
-	{                                                             \
-#f, f, swap_test_setup_uring, zcs_test_teardown, NULL \
-	}
+#define swap_test(f) swap_test_entry(#f, f, swap_test_setup_uring)
+#define swap_test_both(f)                                            \
+	swap_test_entry(#f " (io_uring)", f, swap_test_setup_uring), \
+		swap_test_entry(#f " (threads)", f, swap_test_setup_threads)
 bool swap_test_has_uring(void);
 int swap_test_setup_uring(void **state);
 int swap_test_setup_threads(void **state);

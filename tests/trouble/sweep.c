@@ -556,6 +556,7 @@ int main(int argc, char **argv)
 #endif
 	setenv("ZCSWAP_LOG", "off", 0);
 	if (!devices)
-		tests[nr++] = (struct CMUnitTest)zcs_test(every_point_of_the_core_was_passed);
+		tests[nr++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+			every_point_of_the_core_was_passed, zcs_test_setup, zcs_test_teardown);
 	return _cmocka_run_group_tests("sweep", tests, nr, NULL, NULL);
 }
