@@ -95,6 +95,8 @@ struct bench {
 	struct bench_note *notes, **notes_end;
 	struct bench_fact fact[BENCH_FACTS];
 	unsigned nr_facts;
+	const struct bench_case *cases;
+	size_t nr_cases;
 	FILE *table, *json;
 };
 
@@ -234,12 +236,14 @@ void bench_shuffle(uint32_t *v, uint64_t n);
  * @mib: memory it holds at most, full and quick
  * @hugetlb: pages of the reserve it needs, full and quick
  * @disk: MiB of files it makes, full and quick
+ * @limit: what the aims of the case are missed by, if they are; NULL: nothing known
  */
 struct bench_case {
 	const char *name, *help;
 	void (*run)(struct bench *b, enum bench_kind kind);
 	unsigned kinds;
 	unsigned mib[2], hugetlb[2], disk[2];
+	const char *limit;
 };
 
 #define BENCH_ALL ((1u << BENCH_KINDS) - 1)

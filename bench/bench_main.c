@@ -238,6 +238,8 @@ int bench_main(const struct bench_program *program, int argc, char **argv)
 	if (!b.dir || !*b.dir)
 		b.dir = "/tmp";
 
+	b.cases = prog->cases;
+	b.nr_cases = prog->nr_cases;
 	b.rows_end = &b.rows;
 	b.notes_end = &b.notes;
 	if (o.list) {

@@ -174,17 +174,43 @@ static void print_lines(FILE *f, struct line *lines)
 	}
 }
 
+static unsigned missed_by(const struct bench_row *row, unsigned *aims)
+{
+	unsigned missed = 0;
+
+	for (unsigned i = 0; row->nr && i < row->nr_compare; i++) {
+		*aims += row->compare[i].aim != BENCH_NO_AIM;
+		missed += !bench_is_met(row, &row->compare[i]);
+	}
+	return missed;
+}
+
 static unsigned count_missed(const struct bench *b, unsigned *aims)
 {
 	unsigned missed = 0;
 
 	*aims = 0;
 	for (const struct bench_row *row = b->rows; row; row = row->next)
-		for (unsigned i = 0; row->nr && i < row->nr_compare; i++) {
-			*aims += row->compare[i].aim != BENCH_NO_AIM;
-			missed += !bench_is_met(row, &row->compare[i]);
-		}
+		missed += missed_by(row, aims);
 	return missed;
+}
+
+static bool misses(const struct bench *b, const struct bench_case *c)
+{
+	size_t len = strlen(c->name);
+	unsigned missed = 0, aims;
+
+	for (const struct bench_row *row = b->rows; row; row = row->next)
+		if (!strncmp(row->what, c->name, len) && row->what[len] == '/')
+			missed += missed_by(row, &aims);
+	return missed;
+}
+
+static void print_limits(FILE *f, const struct bench *b)
+{
+	for (size_t i = 0; i < b->nr_cases; i++)
+		if (b->cases[i].limit && misses(b, &b->cases[i]))
+			fprintf(f, "missed by %s: %s\n", b->cases[i].name, b->cases[i].limit);
 }
 
 static void print_notes(FILE *f, const struct bench *b, bool left_out)
@@ -210,6 +236,7 @@ void bench_print_table(struct bench *b)
 	fputc('\n', b->table);
 	print_notes(b->table, b, false);
 	print_notes(b->table, b, true);
+	print_limits(b->table, b);
 	fprintf(b->table, "aims: %u, missed: %u\n", aims, missed);
 	fflush(b->table);
 }
