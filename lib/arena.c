@@ -191,6 +191,7 @@ static struct zcs_arena *new_arena(enum zcs_arena_kind kind, int node)
 	a->node = node;
 	a->fd = a->uffd = a->pagemap = -1;
 	pthread_mutex_init(&a->lock, NULL);
+	zcs_reserve_init(&a->reserve);
 	return a;
 }
 
@@ -282,6 +283,7 @@ void zcs_arena_destroy(struct zcs_arena *arena)
 	zcs_sys_close(arena->pagemap);
 	zcs_sys_close(arena->uffd);
 	zcs_sys_close(arena->fd);
+	zcs_reserve_fini(&arena->reserve);
 	pthread_mutex_destroy(&arena->lock);
 	free(arena);
 }
@@ -305,8 +307,11 @@ void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 
 static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes)
 {
-	int err = zcs_sys_fallocate(a->fd, a->offset + pfn * ZCS_PAGE_SIZE, bytes);
+	uint64_t offset = a->offset + pfn * ZCS_PAGE_SIZE;
+	int err = zcs_sys_fallocate(a->fd, offset, bytes);
 
+	while (err == -ENOSPC && zcs_reserve_give(&a->reserve))
+		err = zcs_sys_fallocate(a->fd, offset, bytes);
 	/* page tables of the linear map can run out as well; here that is an error, later a signal */
 	if (!err)
 		err = zcs_sys_populate(zcs_arena_linear(a, pfn), bytes);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "memmap.h"
+#include "reserve.h"
 #include "runs.h"
 
 struct zcs_pool;
@@ -28,6 +29,7 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @lock: protects @runs
  * @scan_from: where the search for a run that holds memory begins
  * @huge_pages: pages of huge folios that are resident
+ * @reserve: hugetlb only, filled by evictions
  * @trapped: a bit a unit, THP only: something of it may be registered; a hint
  *
  * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is populated, so
@@ -57,6 +59,7 @@ struct zcs_arena {
 	struct zcs_runs runs;
 	_Atomic uint64_t scan_from;
 	_Atomic uint64_t huge_pages;
+	struct zcs_reserve reserve;
 	_Atomic uint64_t *trapped;
 };
 

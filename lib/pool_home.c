@@ -199,6 +199,8 @@ void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
 	unsigned order = zcs_folio_ord(folio);
 
 	zcs_pool_punch(pool, folio);
+	if (arena->kind == ZCS_ARENA_HUGETLB)
+		zcs_reserve_put_by(&arena->reserve);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
 	zcs_pool_account(pool, arena->node, order, -1);
 }
@@ -239,6 +241,7 @@ void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home)
 		i += UINT64_C(1) << zcs_folio_ord(folio);
 		destroy_block(pool, folio);
 	}
-	atomic_fetch_sub(&pool->home, home->nr);
+	if (atomic_fetch_sub(&pool->home, home->nr) == home->nr)
+		zcs_reserve_give_all(&home->arena->reserve);
 	home->arena->scan_from = home->pfn;
 }

@@ -22,7 +22,8 @@
 #include "sys.h"
 #include "sys_io.h"
 
-#define FLYING_US 50u /* a write of 2 MiB takes ten times that */
+#define RESERVE_MOST 4u
+#define FLYING_US    50u /* a write of 2 MiB takes ten times that */
 
 bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order)
 {
@@ -118,6 +119,14 @@ void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr)
 	atomic_fetch_sub(&pool->resident, nr);
 }
 
+/* In units: a 64th of the pool's limit. */
+static unsigned reserve_pages(const struct zcs_pool *pool)
+{
+	uint64_t part = pool->max_pages / ZCS_UNIT_PAGES / 64;
+
+	return !pool->max_pages || part > RESERVE_MOST ? RESERVE_MOST : (unsigned)part;
+}
+
 static int make_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind, unsigned slot,
 		      struct zcs_arena **arena)
 {
@@ -126,6 +135,7 @@ static int make_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
 	if (err)
 		return err;
 	(*arena)->pool = pool;
+	(*arena)->reserve.most = reserve_pages(pool);
 	(*arena)->slot = slot;
 	atomic_store_explicit(&pool->arena[slot], *arena, memory_order_release);
 	return 0;

@@ -58,7 +58,8 @@ enum zcs_backing { ZCS_BACKING_AUTO, ZCS_BACKING_HUGETLB, ZCS_BACKING_THP, ZCS_B
  * struct zcs_pool_params - how to make a pool
  * @struct_size: sizeof(struct zcs_pool_params)
  * @max_bytes: bound on resident memory: active, inserted and cached; 0: no bound of ours. Free
- *	folios that are cached are given up before an allocation fails on it.
+ *	folios that are cached are given up before an allocation fails on it. Hugetlb pages that are put by
+ *	once something was evicted are not counted: 8 MiB a node at most, and a 64th of this.
  * @cache_bytes: bound on the memory of free folios that are kept; 0: half of the node's RAM, or half
  *	of @max_bytes if that is less (TTM's page_pool_size)
  * @node: NUMA node to take memory from; -1: that of the CPU the caller runs on at each allocation. Zeroed

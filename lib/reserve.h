@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_RESERVE_H
+#define ZCS_LIB_RESERVE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/*
+ * struct zcs_reserve - hugetlb pages put by
+ * @fd: the file that holds them; -1: not made yet
+ * @held, @most: pages
+ */
+struct zcs_reserve {
+	pthread_mutex_t lock;
+	int fd;
+	unsigned held, most;
+};
+
+void zcs_reserve_init(struct zcs_reserve *r);
+void zcs_reserve_fini(struct zcs_reserve *r);
+/* Takes one page of the system's, if the reserve is not full and the system has one. */
+void zcs_reserve_put_by(struct zcs_reserve *r);
+/* Gives a page back to the system, for the caller to take; false: there is none. */
+bool zcs_reserve_give(struct zcs_reserve *r);
+void zcs_reserve_give_all(struct zcs_reserve *r);
+
+#endif
