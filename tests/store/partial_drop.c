@@ -94,8 +94,8 @@ static void pieces_go_out_again(void **state)
 	store_test_insert(s.backup, s.pool, 3, 0, 9, 0);
 	store_test_writeback(s.backup, 0, NR - 1);
 	drop(&s, 256, 8);
-	/* downwards, so that nothing is read ahead */
-	for (uint64_t i = 16; i-- > 0;) {
+	/* downwards, and not to the first, so that nothing is read ahead */
+	for (uint64_t i = 16; i > 0; i--) {
 		store_test_take(s.backup, s.pool, 3, i, 0);
 		store_test_insert(s.backup, s.pool, 4, i, 0, ZCS_INSERT_WRITEBACK);
 	}
@@ -103,7 +103,7 @@ static void pieces_go_out_again(void **state)
 	zcs_assert_is(store_test_stats(s.store).used_slots, 256);
 	zcs_assert_is(zcs_test_arena_bytes(), 0);
 	for (uint64_t i = 0; i < 256; i++)
-		store_test_take(s.backup, s.pool, i < 16 ? 4 : 3, i, 0);
+		store_test_take(s.backup, s.pool, i && i <= 16 ? 4 : 3, i, 0);
 	finish(&s);
 }
 
