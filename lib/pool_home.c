@@ -199,10 +199,10 @@ void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
 	unsigned order = zcs_folio_ord(folio);
 
 	zcs_pool_punch(pool, folio);
-	if (arena->kind == ZCS_ARENA_HUGETLB)
-		zcs_reserve_put_by(&arena->reserve);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
 	zcs_pool_account(pool, arena->node, order, -1);
+	if (arena->kind == ZCS_ARENA_HUGETLB)
+		zcs_reserve_put_by(&arena->reserve);
 }
 
 /* A block leaves its home: memory to the pool's lists, a hole back to the run map. */
