@@ -121,7 +121,7 @@ static int new_bo(struct zcs_device *dev, uint64_t size, const struct zcs_bo_par
 	make_purgeable(b, params->flags & ZCS_BO_PURGEABLE);
 	atomic_fetch_add(&dev->bos, 1);
 	atomic_fetch_add(&dev->bytes, size);
-	zcs_lru_move(b, ZCS_LRU_ACTIVE, true);
+	zcs_lru_move(b, ZCS_LRU_ACTIVE);
 	*bo = b;
 	return 0;
 }

@@ -145,8 +145,8 @@ struct zcs_device {
 
 /* -- lru.c */
 void zcs_lru_init(struct zcs_lru *lru);
-/* Moves a bo to a list, unless it is pinned (then it stays off). */
-void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place, bool tail);
+/* Moves a bo to a list's tail, unless it is pinned (then it stays off). */
+void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place);
 /* Where a bo belongs that had to be read again: FRESH, or ACTIVE if it is there, or was OUT and @keep. */
 void zcs_lru_read_again(struct zcs_bo *bo, bool keep);
 void zcs_lru_remove(struct zcs_bo *bo);

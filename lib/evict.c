@@ -66,7 +66,7 @@ static void place(struct zcs_bo *bo, bool written)
 
 	if (!tt->pages)
 		to = tt->handles && !written ? ZCS_LRU_INACTIVE : ZCS_LRU_OUT;
-	zcs_lru_move(bo, to, true);
+	zcs_lru_move(bo, to);
 }
 
 int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx)
@@ -179,7 +179,7 @@ static int64_t reconsider_one(struct zcs_bo *bo, void *arg)
 	if (try_lock(bo))
 		return -EBUSY;
 	if (bo->tt->pages || zcs_tt_is_stuck(bo->tt)) {
-		zcs_lru_move(bo, bo->tt->pages ? ZCS_LRU_ACTIVE : ZCS_LRU_INACTIVE, true);
+		zcs_lru_move(bo, bo->tt->pages ? ZCS_LRU_ACTIVE : ZCS_LRU_INACTIVE);
 		moved = 1;
 	}
 	zcs_tt_unlock(bo->tt);

@@ -42,12 +42,9 @@ static void leave(struct zcs_lru *lru, struct zcs_bo *bo)
 	lru->count--;
 }
 
-static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place, bool tail)
+static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
 {
-	if (tail)
-		TAILQ_INSERT_TAIL(head_of(lru, place, bo->priority), bo, lru);
-	else
-		TAILQ_INSERT_HEAD(head_of(lru, place, bo->priority), bo, lru);
+	TAILQ_INSERT_TAIL(head_of(lru, place, bo->priority), bo, lru);
 	if (place == ZCS_LRU_INACTIVE)
 		lru->inactive += pages_of(bo);
 	bo->place = place;
@@ -55,30 +52,31 @@ static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list plac
 	lru->count++;
 }
 
-void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place, bool tail)
+static void move(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
+{
+	leave(lru, bo);
+	if (!bo->pins)
+		enter(lru, bo, place);
+}
+
+void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place)
 {
 	struct zcs_lru *lru = &bo->device->lru;
 
 	pthread_mutex_lock(&lru->lock);
-	leave(lru, bo);
-	if (!bo->pins)
-		enter(lru, bo, place, tail);
+	move(lru, bo, place);
 	pthread_mutex_unlock(&lru->lock);
 }
 
 void zcs_lru_read_again(struct zcs_bo *bo, bool keep)
 {
 	struct zcs_lru *lru = &bo->device->lru;
-	enum zcs_lru_list to = ZCS_LRU_FRESH;
 
 	pthread_mutex_lock(&lru->lock);
 	if (bo->place == ZCS_LRU_OUT && keep)
-		to = ZCS_LRU_ACTIVE;
-	if (bo->place != ZCS_LRU_ACTIVE) {
-		leave(lru, bo);
-		if (!bo->pins)
-			enter(lru, bo, to, true);
-	}
+		move(lru, bo, ZCS_LRU_ACTIVE);
+	else if (bo->place != ZCS_LRU_ACTIVE)
+		move(lru, bo, ZCS_LRU_FRESH);
 	pthread_mutex_unlock(&lru->lock);
 }
 
@@ -111,7 +109,7 @@ bool zcs_lru_unpin(struct zcs_bo *bo)
 	pinned = bo->pins > 0;
 	if (pinned && !--bo->pins) {
 		atomic_fetch_sub(&bo->device->pinned, 1);
-		enter(lru, bo, ZCS_LRU_ACTIVE, true);
+		enter(lru, bo, ZCS_LRU_ACTIVE);
 	}
 	pthread_mutex_unlock(&lru->lock);
 	return pinned;
@@ -127,7 +125,7 @@ void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority)
 	leave(lru, bo);
 	bo->priority = priority;
 	if (place != ZCS_LRU_OFF)
-		enter(lru, bo, place, true);
+		enter(lru, bo, place);
 	pthread_mutex_unlock(&lru->lock);
 }
 
@@ -202,24 +200,24 @@ static void end_walk(struct zcs_lru *lru, struct zcs_lru_head *head, struct curs
 	pthread_mutex_unlock(&lru->lock);
 }
 
-uint64_t zcs_lru_count(struct zcs_lru *lru)
+static uint64_t read_locked(struct zcs_lru *lru, const uint64_t *number)
 {
-	uint64_t count;
+	uint64_t n;
 
 	pthread_mutex_lock(&lru->lock);
-	count = lru->count;
+	n = *number;
 	pthread_mutex_unlock(&lru->lock);
-	return count;
+	return n;
+}
+
+uint64_t zcs_lru_count(struct zcs_lru *lru)
+{
+	return read_locked(lru, &lru->count);
 }
 
 uint64_t zcs_lru_inactive(struct zcs_lru *lru)
 {
-	uint64_t pages;
-
-	pthread_mutex_lock(&lru->lock);
-	pages = lru->inactive;
-	pthread_mutex_unlock(&lru->lock);
-	return pages;
+	return read_locked(lru, &lru->inactive);
 }
 
 uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsigned priority,
@@ -227,13 +225,10 @@ uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsig
 {
 	struct zcs_lru_head *head = head_of(&dev->lru, place, priority);
 	struct zcs_lru *lru = &dev->lru;
-	struct cursor c = { .marked = false };
+	struct cursor c = { .start = read_locked(lru, &lru->moves) };
 	struct zcs_bo *bo;
 	uint64_t sum = 0;
 
-	pthread_mutex_lock(&lru->lock);
-	c.start = lru->moves;
-	pthread_mutex_unlock(&lru->lock);
 	while (sum < target && (bo = next(lru, head, &c))) {
 		int64_t n = fn(bo, arg);
 
@@ -256,7 +251,7 @@ uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t 
 }
 
 static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned priority,
-		      uint64_t *count)
+		      uint64_t *count, uint64_t *inactive)
 {
 	struct zcs_bo *bo;
 	int err = 0;
@@ -266,6 +261,7 @@ static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned pri
 		if (!bo->device)
 			continue; /* a walk's mark */
 		++*count;
+		*inactive += place == ZCS_LRU_INACTIVE ? pages_of(bo) : 0;
 		if (bo->place == place && !bo->pins &&
 		    (place == ZCS_LRU_OUT || bo->priority == priority))
 			continue;
@@ -281,17 +277,19 @@ static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned pri
 int zcs_lru_check(struct zcs_device *dev)
 {
 	struct zcs_lru *lru = &dev->lru;
-	uint64_t count = 0;
+	uint64_t count = 0, inactive = 0;
 	int err = 0;
 
 	pthread_mutex_lock(&lru->lock);
 	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS; l++)
 		for (unsigned p = 0; p < (l == ZCS_LRU_OUT ? 1 : ZCS_PRIORITIES); p++)
-			if (check_list(lru, (enum zcs_lru_list)l, p, &count))
+			if (check_list(lru, (enum zcs_lru_list)l, p, &count, &inactive))
 				err = -EUCLEAN;
-	if (count != lru->count) {
-		zcs_warn("zcs_device_check: %llu bos walked, %llu counted",
-			 (unsigned long long)count, (unsigned long long)lru->count);
+	if (count != lru->count || inactive != lru->inactive) {
+		zcs_warn("zcs_device_check: %llu bos walked, %llu counted; %llu inactive pages "
+			 "walked, %llu counted",
+			 (unsigned long long)count, (unsigned long long)lru->count,
+			 (unsigned long long)inactive, (unsigned long long)lru->inactive);
 		err = -EUCLEAN;
 	}
 	pthread_mutex_unlock(&lru->lock);

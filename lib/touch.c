@@ -143,7 +143,7 @@ static void place(struct zcs_bo *bo, enum zcs_touch what)
 	if (what == ZCS_TOUCH_READ)
 		zcs_lru_read_again(bo, zcs_device_random(bo->device) % KEEP_ONE_IN == 0);
 	else
-		zcs_lru_move(bo, ZCS_LRU_ACTIVE, true);
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 }
 
 static void handle(struct turn *t, const struct zcs_sys_touch *touch)
@@ -242,7 +242,7 @@ static void fetch(struct zcs_device *dev)
 		return;
 	/* what cannot be had now comes when it is touched; some of it may be there all the same */
 	zcs_tt_restore(bo->tt, NULL);
-	zcs_lru_move(bo, ZCS_LRU_ACTIVE, true);
+	zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 	zcs_bo_put_later(bo);
 }
 

@@ -150,7 +150,7 @@ static void a_walk_ends_at_its_target(void **state)
 static void requeue(struct zcs_bo *bo, void *arg)
 {
 	(void)arg;
-	zcs_lru_move(bo, ZCS_LRU_ACTIVE, true);
+	zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 }
 
 /* Section 3, bug 5: what fails and is put at the tail was met again and again. */
@@ -198,7 +198,7 @@ static void evict_behind(struct zcs_bo *bo, void *arg)
 	if (bo == all[1])
 		zcs_assert_ok(zcs_bo_pin(all[2], NULL));
 	if (bo == all[3])
-		zcs_lru_move(all[3], ZCS_LRU_OUT, true);
+		zcs_lru_move(all[3], ZCS_LRU_OUT);
 }
 
 static void a_walk_survives_that_its_neighbours_leave(void **state)
