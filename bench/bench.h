@@ -196,6 +196,8 @@ void bench_bare_populate(struct bench *b, struct bench_bare *bare, size_t offset
 void bench_bare_punch(struct bench *b, struct bench_bare *bare);
 void bench_bare_zap(struct bench *b, struct bench_bare *bare);
 void bench_bare_close(struct bench_bare *bare);
+/* fallocate(), as often as it is interrupted. */
+int bench_fallocate(int fd, int mode, uint64_t offset, uint64_t bytes);
 /* A fresh shmem file of no size; and pwrite or pread of @bytes in pieces of at most 2 MiB. */
 int bench_fresh_file(struct bench *b);
 void bench_copy_out(struct bench *b, int fd, const void *from, size_t bytes, uint64_t offset);

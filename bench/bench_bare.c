@@ -27,6 +27,17 @@ static void must(struct bench *b, const char *call, int ret)
 		bench_die(b, call, -errno);
 }
 
+/* A freezer or a tracer interrupts it without any signal having been sent. */
+int bench_fallocate(int fd, int mode, uint64_t offset, uint64_t bytes)
+{
+	int r;
+
+	do
+		r = fallocate(fd, mode, (off_t)offset, (off_t)bytes);
+	while (r && errno == EINTR);
+	return r;
+}
+
 /* Address space for @bytes, aligned to 2 MiB. */
 static char *aligned_space(struct bench *b, size_t bytes)
 {
@@ -68,7 +79,7 @@ void bench_bare_populate(struct bench *b, struct bench_bare *bare, size_t offset
 
 	switch (bare->kind) {
 	case BENCH_HUGETLB:
-		must(b, "fallocate", fallocate(bare->fd, 0, (off_t)offset, (off_t)bytes));
+		must(b, "fallocate", bench_fallocate(bare->fd, 0, offset, bytes));
 		must(b, "MADV_POPULATE_WRITE", madvise(at, bytes, MADV_POPULATE_WRITE));
 		break;
 	case BENCH_THP:
@@ -84,8 +95,7 @@ void bench_bare_populate(struct bench *b, struct bench_bare *bare, size_t offset
 void bench_bare_punch(struct bench *b, struct bench_bare *bare)
 {
 	must(b, "PUNCH_HOLE",
-	     fallocate(bare->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-		       (off_t)bare->bytes));
+	     bench_fallocate(bare->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, bare->bytes));
 }
 
 void bench_bare_zap(struct bench *b, struct bench_bare *bare)

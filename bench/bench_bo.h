@@ -52,10 +52,10 @@ struct store_span bo_set_walk(struct bench *b, struct bo_set *set);
 struct bo_limit {
 	uint64_t bytes;
 	int fd;
-	char *buffer;
+	struct bench_bare memory;
 };
 
-void bo_limit_open(struct bench *b, struct bo_limit *limit, uint64_t bytes);
+void bo_limit_open(struct bench *b, struct bo_limit *limit, enum bench_kind kind, uint64_t bytes);
 struct store_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t read,
 			       uint64_t write);
 void bo_limit_close(struct bo_limit *limit);

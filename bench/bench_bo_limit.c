@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the device alone needs for a pass: as much read and written as in the bos' pass, side by side, by threads that
- * have 2 MiB each under way, four in either direction, on a file in the same directory. More than about this is not
- * to be had from that device at that hit rate.
+ * have 2 MiB each under way, four in either direction, on a preallocated file in the same directory, from memory of the
+ * same kind. More than about this is not to be had from that device at that hit rate.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,7 +47,7 @@ static struct stream part(struct bo_limit *limit, unsigned i, uint64_t read, uin
 				.write = i % 2,
 				.at = i / 2 * piece,
 				.bytes = i / 2 < STREAMS - 1 ? piece : bytes - i / 2 * piece,
-				.buffer = limit->buffer + i * BENCH_UNIT };
+				.buffer = limit->memory.addr + i * BENCH_UNIT };
 }
 
 struct store_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t read,
@@ -70,24 +69,27 @@ struct store_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t
 	return store_since(start);
 }
 
-void bo_limit_open(struct bench *b, struct bo_limit *limit, uint64_t bytes)
+void bo_limit_open(struct bench *b, struct bo_limit *limit, enum bench_kind kind, uint64_t bytes)
 {
+	const size_t buffers = 2 * STREAMS * BENCH_UNIT;
+
 	limit->bytes = bytes;
 	limit->fd = open(b->dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_DIRECT, 0600);
 	if (limit->fd < 0)
 		limit->fd = open(b->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (limit->fd < 0)
 		bench_die(b, "open", -errno);
-	limit->buffer = aligned_alloc(BENCH_UNIT, 2 * STREAMS * BENCH_UNIT);
-	if (!limit->buffer)
-		bench_die(b, "aligned_alloc", -ENOMEM);
-	memset(limit->buffer, 1, 2 * STREAMS * BENCH_UNIT);
+	if (bench_fallocate(limit->fd, 0, 0, bytes))
+		bench_die(b, "fallocate", -errno);
+	bench_bare_open(b, &limit->memory, kind, buffers);
+	bench_bare_populate(b, &limit->memory, 0, buffers);
+	memset(limit->memory.addr, 1, buffers);
 	/* what was never written is read from nowhere */
 	bo_limit_run(b, limit, 0, bytes);
 }
 
 void bo_limit_close(struct bo_limit *limit)
 {
-	free(limit->buffer);
+	bench_bare_close(&limit->memory);
 	close(limit->fd);
 }

@@ -100,7 +100,7 @@ static void open_case(struct walk_case *c, enum bench_kind kind)
 	bo_device_open(b, &c->device, kind, c->work.memory, c->work.nr, BO_BYTES);
 	bo_set_open(b, &c->set, &c->work);
 	if (needs_device(c))
-		bo_limit_open(b, &c->limit, c->work.memory);
+		bo_limit_open(b, &c->limit, kind, c->work.memory);
 	for (uint32_t i = 0; i < c->work.nr; i++)
 		c->set.addr[i] = zcs_bo_address(c->device.bo[i]);
 	bo_policy_open(b, &c->is_fifo, &c->work, false);

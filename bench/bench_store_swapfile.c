@@ -35,7 +35,7 @@ static int write_header(int fd, uint64_t bytes)
 	struct header h = { .version = 1, .last_page = (uint32_t)(bytes / PAGE - 1) };
 
 	memcpy(h.signature, "SWAPSPACE2", sizeof(h.signature));
-	if (fallocate(fd, 0, 0, (off_t)bytes))
+	if (bench_fallocate(fd, 0, 0, bytes))
 		return -errno;
 	if (pwrite(fd, &h, sizeof(h), 0) != sizeof(h) || fsync(fd))
 		return errno ? -errno : -EIO;
