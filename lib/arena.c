@@ -14,8 +14,8 @@
  * The linear map is never read where the state does not say "resident": reading a hole allocates it.
  *
  * Running out is an error and never a signal: hugetlb pages come by fallocate (-ENOSPC), the others by
- * MADV_POPULATE_WRITE (-EFAULT, -ENOMEM). Known bottleneck: with shmem_enabled=never each 2 MiB is made huge
- * by MADV_COLLAPSE, see populate_thp(); with shmem_enabled=advise it is born huge.
+ * MADV_POPULATE_WRITE (-EFAULT, -ENOMEM). Known bottleneck: shmem that is not born huge, by the system's policy
+ * or that of a tmpfs of its own (zcs_sys_huge_file()), is made huge by MADV_COLLAPSE, see populate_thp().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -225,6 +225,16 @@ static int finish(struct zcs_arena *a, struct zcs_arena **arena)
 	return 0;
 }
 
+/* Shmem is huge by the system's policy, or by that of a tmpfs of its own, or is collapsed: populate_thp(). */
+static int make_file(enum zcs_arena_kind kind)
+{
+	int fd = -EPERM;
+
+	if (kind == ZCS_ARENA_THP && !zcs_sys_huge_by_policy())
+		fd = zcs_sys_huge_file("zcswap arena");
+	return fd >= 0 ? fd : zcs_sys_memfd("zcswap arena", kind == ZCS_ARENA_HUGETLB);
+}
+
 int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
 		     struct zcs_arena **arena)
 {
@@ -238,8 +248,7 @@ int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
 	bytes = bytes < cap ? bytes : cap;
 	/* past RLIMIT_FSIZE ftruncate would kill the process with SIGXFSZ */
 	bytes = bytes < limit ? bytes : limit & ~(UNIT_BYTES - 1);
-	err = zcs_sys_memfd("zcswap arena", kind == ZCS_ARENA_HUGETLB);
-	a->fd = err;
+	err = a->fd = make_file(kind);
 	if (err >= 0)
 		err = bytes ? grow_to_fit(a, bytes) : -ENOMEM;
 	if (err < 0) {

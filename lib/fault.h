@@ -14,6 +14,7 @@
  */
 #define ZCS_FAULT_POINTS(X)                             \
 	X(MEMFD, "memfd_create", EMFILE)                \
+	X(HUGE_FILE, "huge_file", EPERM)                \
 	X(FTRUNCATE, "ftruncate", EFBIG)                \
 	X(MMAP, "mmap", ENOMEM)                         \
 	X(FALLOCATE, "fallocate", ENOSPC)               \

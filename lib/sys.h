@@ -18,6 +18,10 @@
 
 /* A memfd of @bytes (sparse); huge: 2 MiB hugetlb pages. Returns the fd. */
 int zcs_sys_memfd(const char *name, bool huge);
+/* A shmem file whose memory is huge from the start whatever shmem_enabled says; -EPERM: not to be had here. */
+int zcs_sys_huge_file(const char *name);
+/* Whether shmem_enabled makes a memfd's memory huge, or says that none may be. */
+bool zcs_sys_huge_by_policy(void);
 int zcs_sys_ftruncate(int fd, uint64_t bytes);
 /* The largest file that ftruncate may make without a SIGXFSZ. */
 uint64_t zcs_sys_file_limit(void);

@@ -493,7 +493,16 @@ uint64_t zcs_test_fd_bytes(int fd)
 	return (uint64_t)st.st_blocks * 512;
 }
 
-/* Counts the library's memfds among the open descriptors, and adds up their memory. */
+/* "/memfd:zcswap arena", or on a tmpfs of its own "/zcswap arena". */
+static bool is_arena(const char *target)
+{
+	static const char memfd[] = "/memfd:", name[] = "zcswap arena";
+
+	target += strncmp(target, memfd, sizeof(memfd) - 1) ? 1 : sizeof(memfd) - 1;
+	return !strncmp(target, name, sizeof(name) - 1);
+}
+
+/* Counts the library's memory files among the open descriptors, and adds up their memory. */
 static unsigned walk_arenas(uint64_t *bytes)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -505,7 +514,7 @@ static unsigned walk_arenas(uint64_t *bytes)
 
 		if (readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1) < 0)
 			continue;
-		if (strncmp(target, "/memfd:zcswap arena", 19) != 0)
+		if (!is_arena(target))
 			continue;
 		nr++;
 		*bytes += zcs_test_fd_bytes(atoi(e->d_name));

@@ -48,8 +48,8 @@ struct zcs_ctx {
  * @ZCS_BACKING_AUTO: the best that works at each allocation: hugetlb, then THP, then small
  * @ZCS_BACKING_HUGETLB: 2 MiB pages of the hugetlb reserve (vm.nr_hugepages); folios of a smaller
  *	order come from a small-page arena of the same pool
- * @ZCS_BACKING_THP: shmem made huge by MADV_HUGEPAGE or MADV_COLLAPSE; where the kernel refuses, the
- *	same folio on small pages, counted
+ * @ZCS_BACKING_THP: shmem made huge by the policy of a tmpfs of its own, by MADV_HUGEPAGE or by
+ *	MADV_COLLAPSE; where the kernel refuses, the same folio on small pages, counted
  * @ZCS_BACKING_SMALL: shmem in 4 KiB pages
  */
 enum zcs_backing { ZCS_BACKING_AUTO, ZCS_BACKING_HUGETLB, ZCS_BACKING_THP, ZCS_BACKING_SMALL };

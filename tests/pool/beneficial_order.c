@@ -20,6 +20,7 @@ static uint64_t collapses(unsigned beneficial_order, unsigned order)
 	struct zcs_folio *folio;
 	uint64_t calls;
 
+	zcs_test_fault("huge_file", 0, 0, 0);
 	/* armed to count, never to fail */
 	zcs_test_fault("madvise_collapse", UINT64_MAX, 0, 0);
 	folio = zcs_test_folio(pool, order);
@@ -42,9 +43,11 @@ static void case_20_only_the_beneficial_order_is_collapsed(void **state)
 static void case_20_what_is_not_collapsed_is_small_pages(void **state)
 {
 	struct zcs_pool *pool = pool_for(4, 0);
-	struct zcs_folio *folio = zcs_test_folio(pool, 9);
+	struct zcs_folio *folio;
 
 	(void)state;
+	zcs_test_fault("huge_file", 0, 0, 0);
+	folio = zcs_test_folio(pool, 9);
 	zcs_assert_is(zcs_test_stats(pool).huge_bytes, 0);
 	zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_THP_FALLBACK), 1);
 	assert_true(zcs_test_folio_is_zero(folio));

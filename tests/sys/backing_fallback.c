@@ -72,6 +72,7 @@ static void auto_takes_small_pages_when_nothing_is_huge(void **state)
 {
 	(void)state;
 	zcs_test_fault("fallocate", 0, 0, 0);
+	zcs_test_fault("huge_file", 0, 0, 0);
 	zcs_test_fault("madvise_collapse", 0, 0, 0);
 	open_with(ZCS_BACKING_AUTO);
 	expect_huge(0, 0);
@@ -83,6 +84,7 @@ static void auto_takes_small_pages_when_nothing_is_huge(void **state)
 static void auto_takes_the_small_arena_when_the_thp_one_cannot_be_made(void **state)
 {
 	(void)state;
+	zcs_test_fault("huge_file", 0, 0, 0);
 	zcs_test_fault("memfd_create", 0, 2, 0);
 	open_with(ZCS_BACKING_AUTO);
 	expect_huge(0, 0);

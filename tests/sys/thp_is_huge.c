@@ -121,6 +121,7 @@ static void a_refused_collapse_leaves_small_pages(void **state)
 	struct zcs_folio *folio;
 
 	(void)state;
+	zcs_test_fault("huge_file", 0, 0, 0);
 	zcs_test_fault("madvise_collapse", 0, 0, 0);
 	folio = zcs_test_folio(pool, 9);
 	assert_true(zcs_test_folio_is_zero(folio));

@@ -517,6 +517,7 @@ static struct shape shapes[] = {
 	FILE_(AUTO, HOME, 1024),
 	FILE_(SMALL, 0, 515),
 	{ "mem:", ZCS_BACKING_THP, HOME, 0, 512, "insert_large" },
+	{ "mem:", ZCS_BACKING_THP, HOME, 0, 1024, "huge_file" },
 	{ "mem:", ZCS_BACKING_SMALL, 0, 0, 515, "insert_large" },
 };
 #define NR_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -530,10 +531,10 @@ static size_t choose(struct CMUnitTest *tests, bool devices)
 	for (size_t i = 0; i < NR_SHAPES; i++) {
 		if (has_device(&shapes[i]) != devices)
 			continue;
-		snprintf(names[i], sizeof(names[i]), "%s_%s%s",
+		snprintf(names[i], sizeof(names[i]), "%s_%s%s%s",
 			 zcs_test_backing_name(shapes[i].backing),
 			 shapes[i].flags ? "contiguous" : "scattered",
-			 shapes[i].also ? "_split" : "");
+			 shapes[i].also ? "_without_" : "", shapes[i].also ? shapes[i].also : "");
 		tests[nr++] = (struct CMUnitTest){ names[i], sweep, zcs_test_setup,
 						   zcs_test_teardown, &shapes[i] };
 	}

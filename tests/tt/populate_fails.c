@@ -111,6 +111,7 @@ static void a_collapse_that_fails_costs_only_the_huge_page(void **state)
 	struct tt_case c;
 
 	(void)state;
+	zcs_test_fault("huge_file", 0, 0, 0);
 	tt_case_bare(&c, ZCS_BACKING_THP, 1024, ZCS_TT_CONTIGUOUS);
 	zcs_test_fault("madvise_collapse", 0, 0, 0);
 	zcs_assert_ok(zcs_tt_populate(c.tt, NULL));

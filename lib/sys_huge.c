@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A shmem file that is born huge, by an ordinary user, where transparent_hugepage/shmem_enabled is never.
+ *
+ * That policy is for memfds. A tmpfs has its own, the mount option huge=always, and whoever is root in a user
+ * namespace may mount a tmpfs there. So a child makes the two namespaces for itself, mounts a tmpfs nowhere,
+ * makes an unlinked file on it, hands its fd over and is gone; the file keeps the mount. What it saves is the
+ * way by small pages, which are cleared one by one and then copied into a huge one: 0.5 to 0.7 ms of 2 MiB.
+ *
+ * The child shares this process's memory while the caller sleeps (as in posix_spawn(), nothing of a large
+ * process is copied or write-protected) and takes no signals. It calls nothing that locks or allocates. Its
+ * end raises no SIGCHLD, and wait() does not find it. A sandbox may refuse or kill it: then there is no fd.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+#define STACK_BYTES 65536u
+#define POLICY	    "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
+/*
+ * struct order - what the child is to do
+ * @sock: where the fd is sent; @name: of the file
+ * @uid_map, @gid_map: the caller's ids, the same in the new namespace; "": there is none
+ */
+struct order {
+	int sock;
+	const char *name;
+	char uid_map[40], gid_map[40];
+};
+
+bool zcs_sys_huge_by_policy(void)
+{
+	char line[128] = "";
+	FILE *f = fopen(POLICY, "re");
+
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return !strstr(line, "[never]");
+}
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = write(fd, text, strlen(text));
+
+	(void)n; /* without the map no file can be made */
+	close(fd);
+}
+
+static void map_ids(const struct order *o)
+{
+	put("/proc/self/uid_map", o->uid_map);
+	put("/proc/self/setgroups", "deny");
+	put("/proc/self/gid_map", o->gid_map);
+}
+
+/* A mount that is in no tree, of any size: the arena's limit is the pool's. */
+static int mount_tmpfs(void)
+{
+	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1;
+
+	if (fs >= 0 && !fsconfig(fs, FSCONFIG_SET_STRING, "huge", "always", 0) &&
+	    !fsconfig(fs, FSCONFIG_SET_STRING, "size", "0", 0) &&
+	    !fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0700", 0) &&
+	    !fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		mnt = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	close(fs);
+	return mnt;
+}
+
+static int make_file(const char *name)
+{
+	int mnt = mount_tmpfs();
+	int fd = openat(mnt, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		unlinkat(mnt, name, 0);
+	close(mnt);
+	return fd;
+}
+
+/* One byte, and the fd with it. */
+union control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+static void send_fd(int sock, int fd)
+{
+	union control control = { .space = { 0 } };
+	struct iovec byte = { .iov_base = control.space, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &byte,
+			      .msg_iovlen = 1,
+			      .msg_control = control.space,
+			      .msg_controllen = sizeof(control.space) };
+
+	control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+					   .cmsg_type = SCM_RIGHTS,
+					   .cmsg_len = CMSG_LEN(sizeof(int)) };
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	sendmsg(sock, &msg, MSG_NOSIGNAL);
+}
+
+static int receive_fd(int sock)
+{
+	char byte;
+	union control control;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.space,
+			      .msg_controllen = sizeof(control.space) };
+	int fd = -EPERM;
+
+	if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&msg))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+static int child(void *arg)
+{
+	const struct order *o = arg;
+	int fd;
+
+	if (*o->uid_map)
+		map_ids(o);
+	fd = make_file(o->name);
+	if (fd >= 0)
+		send_fd(o->sock, fd);
+	_exit(0);
+}
+
+/* ThreadSanitizer takes every clone() for a fork, and would begin anew in memory that is still its own. */
+extern void __tsan_init(void) __attribute__((weak));
+
+static int sharing(void)
+{
+	return __tsan_init ? 0 : CLONE_VM;
+}
+
+/* Runs the child to its end; nothing is told but by the socket. */
+static void run_child(struct order *o, char *stack, int namespaces)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pid = clone(child, stack + STACK_BYTES, sharing() | CLONE_VFORK | namespaces, o);
+	while (pid > 0 && waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+		;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* In namespaces of its own; where those are not to be had, as it is. */
+static int ask(struct order *o, int sock, char *stack)
+{
+	int fd;
+
+	snprintf(o->uid_map, sizeof(o->uid_map), "%u %u 1", geteuid(), geteuid());
+	snprintf(o->gid_map, sizeof(o->gid_map), "%u %u 1", getegid(), getegid());
+	run_child(o, stack, CLONE_NEWUSER | CLONE_NEWNS);
+	fd = receive_fd(sock);
+	if (fd >= 0)
+		return fd;
+	o->uid_map[0] = '\0';
+	run_child(o, stack, 0);
+	return receive_fd(sock);
+}
+
+int zcs_sys_huge_file(const char *name)
+{
+	int err = zcs_fault(ZCS_FAULT_HUGE_FILE), pair[2], fd;
+	struct order o = { .name = name };
+	void *stack;
+
+	if (!err && socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair))
+		err = errno;
+	if (err)
+		return -err;
+	o.sock = pair[1];
+	fd = zcs_sys_reserve(STACK_BYTES, &stack);
+	if (!fd) {
+		fd = ask(&o, pair[0], stack);
+		zcs_sys_unmap(stack, STACK_BYTES);
+	}
+	close(pair[0]);
+	close(pair[1]);
+	return fd;
+}
