@@ -14,8 +14,8 @@
 #define BENCH_VECTOR	 64u
 #define BENCH_COMPARE	 3
 
-/* BENCH_ADVISE: BENCH_THP where the system's policy makes shmem huge; a case is told BENCH_THP */
-enum bench_kind { BENCH_HUGETLB, BENCH_THP, BENCH_ADVISE, BENCH_SMALL, BENCH_KINDS };
+/* BENCH_COLLAPSE: BENCH_THP where nothing makes shmem huge but MADV_COLLAPSE; a case is told BENCH_THP */
+enum bench_kind { BENCH_HUGETLB, BENCH_THP, BENCH_COLLAPSE, BENCH_SMALL, BENCH_KINDS };
 
 /*
  * enum bench_aim - what a comparison is held against; printed, never asserted
@@ -82,12 +82,13 @@ struct bench_fact {
 
 /*
  * struct bench - a run
+ * @collapse: between bench_collapse_begin() and its end
  * @in_rounds, @round: where bench_round() is; round 0 warms up and its samples are not kept
  * @dir: where the case may make files
  * @what: the case that runs
  */
 struct bench {
-	bool quick, in_rounds;
+	bool quick, collapse, in_rounds;
 	unsigned rounds, round;
 	const char *dir;
 	char what[32];
@@ -207,10 +208,13 @@ void bench_touch(char *addr, size_t bytes, size_t step);
 /* What one touch maps on this kind of memory. */
 size_t bench_step(enum bench_kind kind);
 
-/* -- bench_advise.c */
+/* -- bench_collapse.c */
 bool bench_is_huge_by_policy(void);
-/* As root, sets the policy until bench_undo(); NULL, and the case is left out, if that is not to be had. */
-struct bench_change *bench_advise(struct bench *b);
+/* From here to the end THP pools collapse. False, and the case is left out, if that is not to be had. */
+bool bench_collapse_begin(struct bench *b);
+void bench_collapse_end(struct bench *b);
+/* A file of shmem that is born huge, for root; -1: not to be had. */
+int bench_huge_file(void);
 
 /* -- bench_objects.c: what several cases need of the library */
 struct zcs_pool;
@@ -249,7 +253,7 @@ struct bench_case {
 };
 
 #define BENCH_ALL ((1u << BENCH_KINDS) - 1)
-#define BENCH_ANY (BENCH_ALL & ~(1u << BENCH_ADVISE))
+#define BENCH_ANY (BENCH_ALL & ~(1u << BENCH_COLLAPSE))
 
 /*
  * struct bench_program - one of the programs

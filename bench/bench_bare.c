@@ -19,7 +19,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
-const char *const bench_kind_name[BENCH_KINDS] = { "hugetlb", "thp", "thp-advise", "small" };
+const char *const bench_kind_name[BENCH_KINDS] = { "hugetlb", "thp", "thp-collapse", "small" };
 
 static void must(struct bench *b, const char *call, int ret)
 {
@@ -61,7 +61,9 @@ void bench_bare_open(struct bench *b, struct bench_bare *bare, enum bench_kind k
 
 	bare->kind = kind;
 	bare->bytes = bytes;
-	bare->fd = memfd_create("bench bare", flags);
+	bare->fd = kind == BENCH_THP && !b->collapse ? bench_huge_file() : -1;
+	if (bare->fd < 0)
+		bare->fd = memfd_create("bench bare", flags);
 	must(b, "memfd_create", bare->fd);
 	must(b, "ftruncate", ftruncate(bare->fd, (off_t)bytes));
 	p = mmap(aligned_space(b, bytes), bytes, PROT_READ | PROT_WRITE,

@@ -23,7 +23,7 @@
 static const struct bench_case cases[] = {
 	{ "walk", "16 MiB bos, twice as much as memory, every word changed", bo_walk, BENCH_ALL, WALK_NEEDS,
 	  "the device, whose row is above. CPU: half is the kernel clearing pages that are then read into, a fifth "
-	  "checksums; with shmem_enabled=never also copying small pages into huge ones" },
+	  "checksums; thp-collapse also copies small pages into huge ones" },
 	{ "random", "the same, a new order in each pass", bo_walk_random, BENCH_ANY, WALK_NEEDS, NULL },
 	{ "hot", "the same, nine visits in ten to a hot quarter", bo_walk_hot, BENCH_ANY, WALK_NEEDS, NULL },
 	{ "threads", "the same, by two threads", bo_walk_threads, BENCH_ANY, WALK_NEEDS, NULL },
@@ -37,8 +37,8 @@ static const struct bench_case cases[] = {
 	  "waking a thread varies more than what is done around it; on shmem a second call wakes who came late" },
 	{ "written", "touch of 2 MiB written back, against pread", bo_read,
 	  BENCH_ALL, { 1100, 100 }, { 520, 40 }, { 1060, 100 },
-	  "fresh memory, which has a row: the kernel clears 2 MiB before they can be read into, and with "
-	  "shmem_enabled=never copies them from small pages; then 140 us for the checksum" },
+	  "fresh memory, which has a row: the kernel clears 2 MiB before they can be read into, and for "
+	  "thp-collapse copies them from small pages; then 140 us for the checksum" },
 };
 /* clang-format on */
 

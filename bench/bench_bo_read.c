@@ -26,9 +26,9 @@ struct read_case {
 };
 
 /* MADV_COLLAPSE makes small pages first, and where it is all there is the copying has a price. */
-static double aim_of(enum bench_kind kind)
+static double aim_of(const struct read_case *c)
 {
-	return kind == BENCH_THP && !bench_is_huge_by_policy() ? 1.3 : 1.15;
+	return c->b->collapse ? 1.3 : 1.15;
 }
 
 static void open_file(struct read_case *c)
@@ -62,7 +62,7 @@ static void open_case(struct read_case *c)
 	c->bare = bench_row(b, "ns", "2 MiB", 1, "bare: pread");
 	c->fresh = bench_row(b, "ns", "2 MiB", 1, "bare: pread into fresh memory");
 	bench_against(c->touch, c->bare, "pread",
-		      c->kind == BENCH_SMALL ? BENCH_NO_AIM : BENCH_WITHIN, aim_of(c->kind));
+		      c->kind == BENCH_SMALL ? BENCH_NO_AIM : BENCH_WITHIN, aim_of(c));
 	bench_against(c->touch, c->fresh, "pread into fresh memory", BENCH_NO_AIM, 0);
 }
 

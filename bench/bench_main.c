@@ -45,17 +45,16 @@ static void help(void)
 	       "  --quick          smaller and fewer: a smoke test of under 30 s\n"
 	       "  --rounds N       samples of each row (default %u, with --quick %u)\n"
 	       "  --backing KIND   only this kind of memory: hugetlb, thp (as the\n"
-	       "                   system has it), thp-advise or small\n"
+	       "                   library makes it), thp-collapse or small\n"
 	       "  --filter NAME    only cases whose name contains NAME\n"
 	       "  --json FILE      also write JSON; with - JSON goes to standard output and\n"
 	       "                   the table to standard error\n"
 	       "  --list           name the cases and exit\n"
 	       "  --help           this text\n"
 	       "\n"
-	       "As root the hugetlb reserve (vm.nr_hugepages) is raised for the run, and\n"
-	       "transparent_hugepage/shmem_enabled is set to advise for cases of thp-advise; both\n"
-	       "are put back. Times are for one of what the column \"per\" names; a ratio is the\n"
-	       "median of the ratios of the rounds. %s",
+	       "As root the hugetlb reserve (vm.nr_hugepages) is raised for the run and put back.\n"
+	       "Times are for one of what the column \"per\" names; a ratio is the median of the\n"
+	       "ratios of the rounds. %s",
 	       prog->name, prog->rounds, ROUNDS_QUICK, prog->about);
 }
 
@@ -82,7 +81,7 @@ static unsigned kind_option(const char *value)
 	for (enum bench_kind kind = 0; kind < BENCH_KINDS; kind++)
 		if (!strcmp(value, bench_kind_name[kind]))
 			return 1u << kind;
-	usage_error("--backing", value, "hugetlb, thp, thp-advise or small");
+	usage_error("--backing", value, "hugetlb, thp, thp-collapse or small");
 	return 0;
 }
 
@@ -214,16 +213,12 @@ static void run_case(struct bench *b, const struct bench_case *c, enum bench_kin
 		return;
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "%s ...\n", b->what);
-	if (kind == BENCH_ADVISE) {
-		struct bench_change *policy = bench_advise(b);
-
-		if (policy)
-			c->run(b, BENCH_THP);
-		if (policy)
-			bench_undo(policy);
-		return;
+	if (kind != BENCH_COLLAPSE) {
+		c->run(b, kind);
+	} else if (bench_collapse_begin(b)) {
+		c->run(b, BENCH_THP);
+		bench_collapse_end(b);
 	}
-	c->run(b, kind);
 }
 
 int bench_main(const struct bench_program *program, int argc, char **argv)
