@@ -1,49 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writers that never stop against evictors that never stop. Each writer owns a word of every page, knows what
- * must be in it, and looks before each write; in the end all words are compared once more. A write that falls
- * between two steps of an eviction, or a page that comes back older than it left, is a wrong word.
+ * Writers that never stop (words.h) against evictors that never stop: no word may be wrong, ever or in the end.
+ * That these writers see what is lost is shown by the negative control, naive_eviction.
  */
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "../trouble/seed.h"
 #include "bo_test.h"
+#include "words.h"
 
-#define WRITERS	 2u
 #define EVICTORS 2u
 #define MS	 1200u
 
 struct race {
 	struct zcs_device *device;
 	struct zcs_bo *bo;
-	uint64_t pages, end_ms;
-	uint32_t *expected[WRITERS];
-	_Atomic uint64_t writes, evictions;
+	struct words words;
+	uint64_t end_ms;
+	_Atomic uint64_t evictions;
 	int64_t (*evict)(struct race *r, struct rng *rng);
 };
-
-static volatile uint64_t *word(struct race *r, uint64_t page, unsigned id)
-{
-	return (volatile uint64_t *)(void *)bo_at(r->bo, page * ZCS_PAGE_SIZE) + id * 37;
-}
-
-static uint64_t write_words(struct race *r, unsigned id)
-{
-	struct rng rng = rng_of(seed_of_run(), id);
-	uint64_t wrong = 0, n = 0;
-
-	while (n % 1024 || bo_now_ms() < r->end_ms) {
-		uint64_t page = rng_below(&rng, r->pages);
-		volatile uint64_t *w = word(r, page, id);
-
-		wrong += *w != r->expected[id][page];
-		*w = ++r->expected[id][page];
-		n++;
-	}
-	r->writes += n;
-	return wrong;
-}
 
 static uint64_t evict_for_ever(struct race *r, unsigned id)
 {
@@ -64,17 +41,9 @@ static uint64_t evict_for_ever(struct race *r, unsigned id)
 
 static uint64_t run(unsigned id, void *arg)
 {
-	return id < WRITERS ? write_words(arg, id) : evict_for_ever(arg, id);
-}
+	struct race *r = arg;
 
-static uint64_t compare(struct race *r)
-{
-	uint64_t wrong = 0;
-
-	for (unsigned id = 0; id < WRITERS; id++)
-		for (uint64_t page = 0; page < r->pages; page++)
-			wrong += *word(r, page, id) != r->expected[id][page];
-	return wrong;
+	return id < WORDS_WRITERS ? words_write(&r->words, id, r->end_ms) : evict_for_ever(r, id);
 }
 
 static void race(enum zcs_backing backing, uint64_t size,
@@ -83,20 +52,15 @@ static void race(enum zcs_backing backing, uint64_t size,
 	struct race r = { .device = bo_device(backing, 0, BO_FILE), .evict = evict };
 
 	r.bo = bo_new(r.device, size);
-	r.pages = size / ZCS_PAGE_SIZE;
-	for (unsigned id = 0; id < WRITERS; id++) {
-		r.expected[id] = calloc(r.pages, sizeof(uint32_t));
-		assert_non_null(r.expected[id]);
-	}
+	words_begin(&r.words, zcs_bo_address(r.bo), size / ZCS_PAGE_SIZE, seed_of_run());
 	r.end_ms = bo_now_ms() + MS;
-	zcs_assert_is(zcs_test_threads(WRITERS + EVICTORS, run, &r), 0);
-	zcs_assert_is(compare(&r), 0);
+	zcs_assert_is(zcs_test_threads(WORDS_WRITERS + EVICTORS, run, &r), 0);
+	zcs_assert_is(words_compare(&r.words), 0);
 	print_message("# %s, %" PRIu64 " KiB, %s: %" PRIu64 " writes, %" PRIu64 " evictions\n",
-		      zcs_test_backing_name(backing), size >> 10, how, (uint64_t)r.writes,
+		      zcs_test_backing_name(backing), size >> 10, how, (uint64_t)r.words.writes,
 		      (uint64_t)r.evictions);
-	assert_true(r.writes > 0 && r.evictions > 0);
-	for (unsigned id = 0; id < WRITERS; id++)
-		free(r.expected[id]);
+	assert_true(r.words.writes > 0 && r.evictions > 0);
+	words_end(&r.words);
 	bo_device_ok(r.device);
 	zcs_bo_put(r.bo);
 	bo_device_done(r.device);
