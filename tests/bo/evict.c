@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Evicting one bo, and offering it to the shrinker: results, errors, and the place in the LRU afterwards. */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "bo_inside.h"
 #include "store_priv.h"
 #include "writeback.h"
@@ -141,7 +144,7 @@ static void case_114_no_room_to_move_to_is_busy(void **state)
 	}
 }
 
-static void case_115_somebody_uses_it(void **state)
+static void case_115_who_may_not_wait_is_told_it_is_busy(void **state)
 {
 	struct sample s = sample(ZCS_BACKING_SMALL, BO_FILE);
 
@@ -152,6 +155,43 @@ static void case_115_somebody_uses_it(void **state)
 	zcs_assert_is(zcs_bo_shrink(s.bo, &no_wait, 0), -EBUSY);
 	bo_let_go(s.bo);
 	zcs_assert_is(zcs_bo_shrink(s.bo, &no_wait, 0), PAGES);
+	done(&s);
+}
+
+struct shrinker {
+	struct zcs_bo *bo;
+	int64_t result;
+	atomic_bool started, ended;
+};
+
+static void *shrink(void *arg)
+{
+	struct shrinker *s = arg;
+
+	s->started = true;
+	s->result = zcs_bo_shrink(s->bo, NULL, 0);
+	s->ended = true;
+	return NULL;
+}
+
+/* The kernel gives up after 15 s. Here who holds a bo is a restore or an eviction, and those end. */
+static void case_115_who_may_wait_waits_until_it_is_let_go(void **state)
+{
+	struct sample s = sample(ZCS_BACKING_SMALL, BO_FILE);
+	struct shrinker shrinker = { .bo = s.bo };
+	pthread_t thread;
+
+	(void)state;
+	bo_fill(s.bo, 1);
+	bo_settle(s.device);
+	bo_hold(s.bo);
+	zcs_assert_ok(pthread_create(&thread, NULL, shrink, &shrinker));
+	bo_wait_for(shrinker.started);
+	bo_sleep_ms(20);
+	assert_false(shrinker.ended);
+	bo_let_go(s.bo);
+	pthread_join(thread, NULL);
+	zcs_assert_is(shrinker.result, PAGES);
 	done(&s);
 }
 
@@ -260,7 +300,8 @@ int main(void)
 		zcs_test(a_full_store_leaves_the_rest_in_memory),
 		zcs_test(case_113_pinned_empty_or_busy),
 		zcs_test(case_114_no_room_to_move_to_is_busy),
-		zcs_test(case_115_somebody_uses_it),
+		zcs_test(case_115_who_may_not_wait_is_told_it_is_busy),
+		zcs_test(case_115_who_may_wait_waits_until_it_is_let_go),
 		zcs_test(case_116_errors_are_mapped),
 		zcs_test(case_117_after_success_it_is_out_and_populating_brings_it_back),
 		zcs_test(a_bo_that_is_half_out_can_still_be_evicted),

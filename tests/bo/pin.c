@@ -133,16 +133,100 @@ static void case_108_with_all_pinned_a_pin_is_refused(void **state)
 		}
 		zcs_assert_is(bo_stats(bo[2]).pinned, 0);
 		bo_device_ok(device);
-		/* with one that may go it is accepted */
+		/* with one that may go it is accepted, and only that one goes */
 		zcs_bo_unpin(bo[0]);
 		zcs_assert_ok(zcs_bo_pin(bo[2], NULL));
 		zcs_assert_is(bo_stats(bo[0]).resident_bytes, 0);
+		zcs_assert_is(bo_stats(bo[1]).mapped_bytes, BO_SIZE);
 		zcs_bo_unpin(bo[2]);
 		assert_true(bo_is(bo[0], 0));
 		assert_true(bo_is(bo[1], 1));
 		zcs_bo_unpin(bo[1]);
 		for (unsigned i = 0; i < 3; i++)
 			zcs_bo_put(bo[i]);
+		bo_device_done(device);
+	}
+}
+
+/* Pinned meanwhile: then it comes to the LRU's tail at a moment that is known. */
+static void fill_in_order(struct zcs_bo *bo, uint64_t seed)
+{
+	zcs_assert_ok(zcs_bo_pin(bo, NULL));
+	bo_fill(bo, seed);
+	zcs_bo_unpin(bo);
+}
+
+static void case_108_the_oldest_leaves_with_its_bytes(void **state)
+{
+	const uint64_t size = ZCS_TEST_HUGE_BYTES;
+
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 3 * size, BO_FILE);
+		struct zcs_bo *bo[3] = { bo_new(device, size), bo_new(device, size),
+					 bo_new(device, 2 * size) };
+
+		fill_in_order(bo[1], 1);
+		fill_in_order(bo[0], 0);
+		zcs_assert_ok(zcs_bo_pin(bo[2], NULL));
+		zcs_assert_is(bo_stats(bo[1]).written_bytes, (int64_t)size);
+		zcs_assert_is(bo_stats(bo[0]).mapped_bytes, (int64_t)size);
+		zcs_bo_unpin(bo[2]);
+		assert_true(bo_is(bo[0], 0));
+		assert_true(bo_is(bo[1], 1));
+		for (unsigned i = 0; i < 3; i++)
+			zcs_bo_put(bo[i]);
+		bo_device_done(device);
+	}
+}
+
+static uint64_t written(struct zcs_device *device)
+{
+	struct zcs_store_stats st = { .struct_size = sizeof(st) };
+
+	zcs_assert_ok(zcs_store_stats(device->store, &st));
+	return st.writes;
+}
+
+static void case_108_what_is_destroyed_is_not_written(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, BO_SIZE, BO_FILE);
+		struct zcs_bo *dead = bo_new(device, BO_SIZE), *bo = bo_new(device, BO_SIZE);
+
+		fill_in_order(dead, 1);
+		zcs_bo_put(dead);
+		bo_wait_for(bo_device_stats(device).bos == 1);
+		zcs_assert_ok(zcs_bo_pin(bo, NULL));
+		assert_true(bo_is_zero(bo));
+		zcs_assert_is(written(device), 0);
+		zcs_assert_is(bo_device_stats(device).evicted, 0);
+		zcs_bo_unpin(bo);
+		zcs_bo_put(bo);
+		bo_device_done(device);
+	}
+}
+
+/* There is no other kind of memory that could be busy; what takes its place is a store without room. */
+static void case_108_with_a_full_store_a_pin_is_refused(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, BO_SIZE, "file:?size=2M");
+		struct zcs_bo *in_the_way = bo_new(device, BO_SIZE), *bo = bo_new(device, BO_SIZE);
+
+		fill_in_order(in_the_way, 1);
+		zcs_assert_is(zcs_bo_pin(bo, NULL), -ENOMEM);
+		zcs_assert_is(bo_stats(bo).pinned, 0);
+		zcs_assert_is(bo_stats(in_the_way).resident_bytes, BO_SIZE - ZCS_TEST_HUGE_BYTES);
+		bo_device_ok(device);
+		zcs_bo_put(bo);
+		assert_true(bo_is(in_the_way, 1));
+		zcs_bo_put(in_the_way);
 		bo_device_done(device);
 	}
 }
@@ -326,6 +410,9 @@ int main(void)
 		zcs_test(a_pin_restores),
 		zcs_test(pressure_does_not_evict_the_pinned),
 		zcs_test(case_108_with_all_pinned_a_pin_is_refused),
+		zcs_test(case_108_the_oldest_leaves_with_its_bytes),
+		zcs_test(case_108_what_is_destroyed_is_not_written),
+		zcs_test(case_108_with_a_full_store_a_pin_is_refused),
 		zcs_test(a_large_pin_evicts_as_much_as_it_needs),
 		zcs_test(contexts_are_obeyed),
 		zcs_test(bug_7_a_resumed_restore_leaves_nothing_behind),
