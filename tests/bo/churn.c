@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Churn: bos of all sizes, twice as much as the pool may hold, read and written without an end while they are
- * forced out and in by everything that can do so. Every thread owns a word of each page of each shared bo,
- * knows what must be in it, and looks before it writes. Beside that each has bos of its own, which it makes,
- * fills, marks purgeable and drops.
+ * forced out and in by everything that can do so: evictors, the limit, the shrinker, and memory pressure whose
+ * events a thread makes up, for those of the machine would not be the same twice. Every toucher owns a word of
+ * each page of each shared bo, knows what must be in it, and looks before it writes. Beside that each has bos
+ * of its own, which it makes, fills, marks purgeable and drops.
  *
  * It lasts for some seconds. An argument makes it last for so many evictions, of all backings together;
  * ZCSWAP_SOAK_EVICTIONS, or else ZCSWAP_SOAK_SECONDS, in its stead. A run in which no thread gets on for a
@@ -13,10 +14,12 @@
 #include <stdatomic.h>
 
 #include "../trouble/seed.h"
-#include "bo_test.h"
+#include "bo_inside.h"
 
 #define TOUCHERS   4u
 #define EVICTORS   2u
+#define PRESSER	   (TOUCHERS + EVICTORS)
+#define THREADS	   (PRESSER + 2) /* and one that watches */
 #define BOS	   40u
 #define PLAIN_MS   7500u
 #define LIMIT	   (16 * ZCS_TEST_MIB)
@@ -41,7 +44,7 @@ static uint64_t default_evictions;
 
 /* Of all backings, for the last line. */
 static struct totals {
-	uint64_t steps, evictions, touches, taken, read, made, dropped, wrong;
+	uint64_t steps, evictions, touches, taken, read, made, dropped, pressed, wrong;
 } totals;
 
 static uint64_t env_number(const char *name)
@@ -215,6 +218,27 @@ static uint64_t evict_for_ever(struct churn *c, unsigned id)
 	return 0;
 }
 
+/*
+ * Pressure comes and goes. What an event takes away and the cap that it leaves are the handler's; that 10 s
+ * without an event are over is said here, or each event would lower the cap until nothing is left to churn.
+ */
+static uint64_t press_for_ever(struct churn *c)
+{
+	struct rng r = rng_of(seed_of_run(), 200);
+
+	for (unsigned i = 0; !c->stop; i++) {
+		if (i % 16 == 0)
+			zcs_evict_on_pressure(c->device);
+		else if (rng_one_in(&r, 32))
+			c->device->cap_until = 0;
+		else if (zcs_device_shrink(c->device, c->total >> (1 + rng_below(&r, 8)),
+					   rng_one_in(&r, 2) ? ZCS_SHRINK_NO_WRITEBACK : 0) < 0)
+			complain(c, "shrink", i, c->total);
+		bo_sleep_ms(1 + (unsigned)rng_below(&r, 30));
+	}
+	return 0;
+}
+
 static uint64_t times_out(struct churn *c)
 {
 	struct zcs_stats st = bo_device_stats(c->device);
@@ -251,7 +275,9 @@ static uint64_t run(unsigned id, void *arg)
 {
 	if (id < TOUCHERS)
 		return touch_for_ever(arg, id);
-	return id < TOUCHERS + EVICTORS ? evict_for_ever(arg, id) : watch(arg);
+	if (id < PRESSER)
+		return evict_for_ever(arg, id);
+	return id == PRESSER ? press_for_ever(arg) : watch(arg);
 }
 
 static void make_shared(struct churn *c, struct shared *s, struct rng *r, unsigned i)
@@ -286,11 +312,12 @@ static void tell(struct churn *c, enum zcs_backing backing)
 	print_message("# %s: %" PRIu64 " MiB in %u: %" PRIu64 " steps, %" PRIu64
 		      " evictions, %" PRIu64 " probes, %" PRIu64 " touches (%" PRIu64
 		      " resident, %" PRIu64 " read, %" PRIu64 " late), %" PRIu64
-		      " overshoots, %" PRIu64 " waits, %" PRIu64 " own bos, %" PRIu64 " dropped\n",
+		      " overshoots, %" PRIu64 " waits, %" PRIu64 " own bos, %" PRIu64
+		      " dropped, %" PRIu64 " pressure events\n",
 		      zcs_test_backing_name(backing), c->total >> 20, (unsigned)(LIMIT >> 20),
 		      (uint64_t)c->steps, (uint64_t)c->evictions, st.probes, st.touches,
 		      st.touch_resident, st.touch_read, st.touch_late, st.overshoots,
-		      st.touch_waits, (uint64_t)c->made, (uint64_t)c->purged);
+		      st.touch_waits, (uint64_t)c->made, (uint64_t)c->purged, st.psi_events);
 }
 
 /*
@@ -320,6 +347,7 @@ static void add_totals(struct churn *c)
 	totals.read += st.touch_read;
 	totals.made += c->made;
 	totals.dropped += c->purged;
+	totals.pressed += st.psi_events;
 	totals.wrong += c->wrong;
 }
 
@@ -346,7 +374,7 @@ static void churn(enum zcs_backing backing)
 	for (unsigned i = 0; i < BOS; i++)
 		make_shared(&c, &c.shared[i], &r, i);
 	set_end(&c);
-	zcs_test_threads(TOUCHERS + EVICTORS + 1, run, &c);
+	zcs_test_threads(THREADS, run, &c);
 	tell(&c, backing);
 	settle(c.device);
 	bo_device_ok(c.device);
@@ -355,6 +383,7 @@ static void churn(enum zcs_backing backing)
 	add_totals(&c);
 	zcs_assert_is(c.wrong, 0);
 	assert_true(c.evictions > 0);
+	assert_true(bo_device_stats(c.device).psi_events > 0);
 	zcs_bulk_destroy(c.bulk);
 	bo_device_done(c.device);
 }
@@ -383,9 +412,11 @@ static void tell_totals(uint64_t ms)
 {
 	print_message("# total: %" PRIu64 " steps, %" PRIu64 " evictions, %" PRIu64
 		      " touches, %" PRIu64 " taken, %" PRIu64 " read, %" PRIu64 " own bos, %" PRIu64
-		      " dropped, %" PRIu64 " wrong, seed %" PRIu64 ", %" PRIu64 " s\n",
+		      " dropped, %" PRIu64 " pressure events, %" PRIu64 " wrong, seed %" PRIu64
+		      ", %" PRIu64 " s\n",
 		      totals.steps, totals.evictions, totals.touches, totals.taken, totals.read,
-		      totals.made, totals.dropped, totals.wrong, seed_of_run(), ms / 1000);
+		      totals.made, totals.dropped, totals.pressed, totals.wrong, seed_of_run(),
+		      ms / 1000);
 }
 
 int main(int argc, char **argv)
