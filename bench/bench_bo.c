@@ -38,7 +38,7 @@ static const struct bench_case cases[] = {
 	{ "written", "touch of 2 MiB written back, against pread", bo_read,
 	  BENCH_ALL, { 1100, 100 }, { 520, 40 }, { 1060, 100 },
 	  "fresh memory, which has a row: the kernel clears 2 MiB before they can be read into, and for "
-	  "thp-collapse copies them from small pages; then 140 us for the checksum" },
+	  "thp-collapse copies them from small pages; then the checksum" },
 };
 /* clang-format on */
 

@@ -26,7 +26,7 @@ static const struct bench_case cases[] = {
 	  "kernel does not make, and on the way back clearing pages, which both do" },
 	{ "single", "one folio of 2 MiB read back, against pread",
 	  store_single, BENCH_ANY, { 1100, 100 }, { 520, 40 }, { 1060, 100 },
-	  "the checksum of 2 MiB that no cache holds, 140 us" },
+	  "the checksum of 2 MiB that no cache holds; a restore also clears the memory that it reads into" },
 	{ "ahead", "single folios in order and in random order",
 	  store_ahead, BENCH_ANY, { 1100, 100 }, { 516, 36 }, { 530, 50 }, NULL },
 	{ "content", "zero, one word, nearly one word, random",
