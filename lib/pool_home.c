@@ -230,6 +230,18 @@ static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
 	}
 }
 
+/* Nothing is left that could have to come back, in whatever arena it was. */
+static void give_reserves(struct zcs_pool *pool)
+{
+	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++) {
+		struct zcs_arena *arena =
+			atomic_load_explicit(&pool->arena[i], memory_order_acquire);
+
+		if (arena)
+			zcs_reserve_give_all(&arena->reserve);
+	}
+}
+
 void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home)
 {
 	/* the next holder of these addresses must not see through old mappings */
@@ -242,6 +254,6 @@ void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home)
 		destroy_block(pool, folio);
 	}
 	if (atomic_fetch_sub(&pool->home, home->nr) == home->nr)
-		zcs_reserve_give_all(&home->arena->reserve);
+		give_reserves(pool);
 	home->arena->scan_from = home->pfn;
 }

@@ -104,6 +104,24 @@ static void the_last_home_gives_it_back(void **state)
 	bo_device_done(device);
 }
 
+static void the_last_home_of_any_kind_gives_it_back(void **state)
+{
+	struct zcs_bo *small;
+	struct zcs_reserve *r;
+
+	(void)state;
+	if (!begin(0))
+		zcs_test_skip_case("no free hugetlb pages");
+	r = reserve();
+	small = bo_new(device, ZCS_PAGE_SIZE);
+	assert_ptr_not_equal(small->tt->home.arena, bo->tt->home.arena);
+	zcs_bo_put(bo);
+	zcs_assert_is(r->held, HELD);
+	zcs_bo_put(small);
+	zcs_assert_is(r->held, 0);
+	bo_device_done(device);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +129,7 @@ int main(void)
 		zcs_test(evicting_puts_by_again),
 		zcs_test(it_is_a_64th_of_the_limit),
 		zcs_test(the_last_home_gives_it_back),
+		zcs_test(the_last_home_of_any_kind_gives_it_back),
 	};
 
 	if (!bo_has_userfaultfd())
