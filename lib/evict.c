@@ -102,19 +102,23 @@ static void note_purge(struct zcs_bo *bo)
 	zcs_count(bo->device->purged);
 }
 
+/* Returns what it freed: slots and same-filled pages are dropped too, but are no memory. */
 static int64_t purge_one(struct zcs_bo *bo, void *arg)
 {
 	int64_t n = try_lock(bo);
+	uint64_t resident;
 
 	(void)arg;
 	if (n)
 		return n;
 	n = -EBUSY;
+	resident = zcs_tt_resident(bo->tt);
 	if (may_purge(bo))
 		n = zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, ZCS_BACKUP_PURGE);
 	if (n > 0) {
 		note_purge(bo);
 		place(bo, true);
+		n = (int64_t)(resident - zcs_tt_resident(bo->tt));
 	}
 	zcs_tt_unlock(bo->tt);
 	return n;

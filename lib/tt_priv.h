@@ -70,6 +70,8 @@ int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
 /* Whether something is inserted, and not about to be written. With the lock held. */
 bool zcs_tt_is_stuck(struct zcs_tt *tt);
+/* Pages in memory, mapped or inserted. With the lock held. */
+uint64_t zcs_tt_resident(struct zcs_tt *tt);
 struct zcs_tt_pages {
 	uint64_t mapped, inserted, written, same;
 };

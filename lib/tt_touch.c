@@ -122,6 +122,18 @@ bool zcs_tt_is_stuck(struct zcs_tt *tt)
 	return stuck;
 }
 
+uint64_t zcs_tt_resident(struct zcs_tt *tt)
+{
+	uint64_t pages = tt->pages;
+
+	if (tt->backup) {
+		pthread_mutex_lock(&tt->backup->lock);
+		pages += tt->backup->resident_pages;
+		pthread_mutex_unlock(&tt->backup->lock);
+	}
+	return pages;
+}
+
 void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages)
 {
 	pthread_mutex_lock(&tt->lock);

@@ -201,7 +201,9 @@ static void purgeable_bos_are_dropped_from_everywhere(void **state)
 		zcs_assert_ok(zcs_bo_pin(bo[3], NULL));
 		for (unsigned i = 0; i < 4; i++)
 			zcs_assert_is(zcs_bo_set_purgeable(bo[i], true), 0);
-		zcs_device_shrink(device, UINT64_C(1) << 40, ZCS_SHRINK_NO_WRITEBACK);
+		/* what was written out, or is pinned, frees nothing */
+		zcs_assert_is(zcs_device_shrink(device, UINT64_C(1) << 40, ZCS_SHRINK_NO_WRITEBACK),
+			      2 * BO_SIZE);
 		for (unsigned i = 0; i < 4; i++)
 			zcs_assert_is(zcs_bo_set_purgeable(bo[i], true), i < 3);
 		for (unsigned i = 0; i < 3; i++)
@@ -210,6 +212,29 @@ static void purgeable_bos_are_dropped_from_everywhere(void **state)
 		zcs_bo_unpin(bo[3]);
 		for (unsigned i = 0; i < 4; i++)
 			zcs_bo_put(bo[i]);
+		bo_device_done(device);
+	}
+}
+
+/* Slots that are dropped are no memory: what was asked for is found elsewhere. */
+static void dropping_slots_frees_no_memory(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *dirty = bo_new(device, BO_SIZE), *drop = bo_new(device, BO_SIZE);
+
+		bo_fill(dirty, 1);
+		bo_fill(drop, 2);
+		bo_settle(device);
+		bo_write_out(drop);
+		zcs_assert_is(zcs_bo_set_purgeable(drop, true), 0);
+		zcs_assert_is(zcs_device_shrink(device, BO_SIZE, 0), BO_SIZE);
+		zcs_assert_is(bo_stats(dirty).resident_bytes, 0);
+		assert_true(bo_is(dirty, 1));
+		zcs_bo_put(dirty);
+		zcs_bo_put(drop);
 		bo_device_done(device);
 	}
 }
@@ -321,6 +346,7 @@ int main(void)
 		zcs_test(cached_folios_go_without_writing),
 		zcs_test(a_device_on_mem_frees_only_what_is_dropped),
 		zcs_test(purgeable_bos_are_dropped_from_everywhere),
+		zcs_test(dropping_slots_frees_no_memory),
 		zcs_test(who_is_told_not_dropped_has_its_bytes),
 		zcs_test(case_121_twice_the_memory),
 	};
