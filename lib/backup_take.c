@@ -474,8 +474,9 @@ static uint64_t resident_in(const struct zcs_backup *b, uint64_t first, uint64_t
 
 static int64_t write_marked(struct zcs_backup *b, uint64_t first, uint64_t last, uint32_t flags)
 {
-	uint64_t marked = zcs_wb_mark(b, first, last), left;
+	uint64_t marked = resident_in(b, first, last), left;
 
+	zcs_wb_mark(b, first, last);
 	if (!(flags & ZCS_WB_WAIT) || !marked)
 		return (int64_t)marked;
 	b->wb_err = 0;

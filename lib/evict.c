@@ -69,13 +69,23 @@ static void place(struct zcs_bo *bo, bool written)
 	zcs_lru_move(bo, to);
 }
 
+/* What was inserted before, by a probe for instance, is written with the rest, and if the rest is refused. */
+static int64_t back_up(struct zcs_tt *tt, uint32_t flags)
+{
+	int64_t n = zcs_tt_backup_locked(tt, 0, tt->nr, flags), older = 0;
+
+	if (flags & ZCS_BACKUP_WRITEBACK)
+		older = zcs_tt_writeback_locked(tt);
+	return older && n < 0 ? older : older + n;
+}
+
 int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx)
 {
 	int64_t n = zcs_tt_lock(bo->tt, ctx);
 
 	if (n)
 		return n;
-	n = zcs_lru_pins(bo) ? -EBUSY : zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, flags);
+	n = zcs_lru_pins(bo) ? -EBUSY : back_up(bo->tt, flags);
 	if (n > 0)
 		place(bo, flags & ZCS_BACKUP_WRITEBACK);
 	zcs_tt_unlock(bo->tt);

@@ -377,12 +377,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* Returns its pages, 0 if it was marked before. */
 static uint64_t mark_block(struct zcs_backup *b, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
 
 	if (zcs_folio_flag(folio, ZCS_FF_WB))
-		return zcs_block_pages(blk);
+		return 0;
 	zcs_folio_set_flags(folio, ZCS_FF_WB, 0);
 	atomic_fetch_add(&b->store->wb->pending, zcs_block_pages(blk));
 	b->pending++;

@@ -34,7 +34,7 @@ uint64_t zcs_wb_pending(struct zcs_wb *wb);
 uint64_t zcs_wb_freed(struct zcs_wb *wb);
 /* Frees the resident blocks that need no I/O: their slot is still good. Returns pages. */
 uint64_t zcs_wb_free_clean(struct zcs_backup *backup);
-/* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages marked. */
+/* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages newly marked. */
 uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last);
 /* Waits until nothing is marked or being written; the lock is given up meanwhile. */
 void zcs_wb_wait(struct zcs_backup *backup);

@@ -270,6 +270,76 @@ static void a_bo_that_is_half_out_can_still_be_evicted(void **state)
 	}
 }
 
+/* A probe may have inserted it at any moment: whoever wants it written gets it written. */
+static void what_is_inserted_is_written_when_asked_for(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		for (unsigned i = 0; i < 2; i++) {
+			struct sample s = sample(backing, BO_FILE);
+
+			bo_fill(s.bo, 1);
+			bo_settle(s.device);
+			zcs_assert_is(zcs_bo_evict(s.bo, 0), PAGES);
+			zcs_assert_is(bo_place(s.bo), ZCS_LRU_INACTIVE);
+			zcs_assert_is(i ? zcs_bo_shrink(s.bo, NULL, ZCS_BACKUP_WRITEBACK)
+					: zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK),
+				      PAGES);
+			zcs_assert_is(bo_place(s.bo), ZCS_LRU_OUT);
+			zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), 0);
+			bo_wait_for(bo_stats(s.bo).resident_bytes == 0);
+			zcs_assert_is(bo_stats(s.bo).written_bytes, BO_SIZE);
+			zcs_assert_is(bo_device_stats(s.device).evicted, 2);
+			done(&s);
+		}
+	}
+}
+
+static void a_bo_that_is_half_inserted_is_written_whole(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, BO_FILE);
+
+		bo_fill(s.bo, 1);
+		bo_settle(s.device);
+		zcs_assert_is(zcs_bo_evict(s.bo, 0), PAGES);
+		bo_read(s.bo, 0);
+		bo_settle(s.device);
+		assert_in_range(bo_stats(s.bo).mapped_bytes, 1, BO_SIZE - 1);
+		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), PAGES);
+		bo_wait_for(bo_stats(s.bo).resident_bytes == 0);
+		zcs_assert_is(bo_place(s.bo), ZCS_LRU_OUT);
+		done(&s);
+	}
+}
+
+/* What is mapped was refused; what was inserted before is written all the same. */
+static void a_refusal_does_not_keep_the_rest_from_being_written(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing, BO_FILE);
+		uint64_t mapped;
+
+		bo_fill(s.bo, 1);
+		bo_settle(s.device);
+		zcs_assert_is(zcs_bo_evict(s.bo, 0), PAGES);
+		bo_read(s.bo, 0);
+		bo_settle(s.device);
+		mapped = bo_stats(s.bo).mapped_bytes;
+		zcs_test_fault("insert", 0, 0, ENOMEM);
+		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK),
+			      (int64_t)((BO_SIZE - mapped) / ZCS_PAGE_SIZE));
+		bo_wait_for(bo_stats(s.bo).resident_bytes == mapped);
+		zcs_assert_is(bo_place(s.bo), ZCS_LRU_ACTIVE);
+		done(&s);
+	}
+}
+
 /* Evicted, but the write failed: later, when it may succeed, it is written all the same. */
 static void a_failed_write_is_tried_again(void **state)
 {
@@ -305,6 +375,9 @@ int main(void)
 		zcs_test(case_116_errors_are_mapped),
 		zcs_test(case_117_after_success_it_is_out_and_populating_brings_it_back),
 		zcs_test(a_bo_that_is_half_out_can_still_be_evicted),
+		zcs_test(what_is_inserted_is_written_when_asked_for),
+		zcs_test(a_bo_that_is_half_inserted_is_written_whole),
+		zcs_test(a_refusal_does_not_keep_the_rest_from_being_written),
 		zcs_test(a_failed_write_is_tried_again),
 	};
 
