@@ -41,14 +41,15 @@ TAILQ_HEAD(zcs_lru_head, zcs_bo);
  * struct zcs_lru - every evictable bo of a device
  * @lock: innermost: nothing is locked under it
  * @list: by list and priority; OUT uses priority 0
- * @moves: counts arrivals in lists; @count: bos in lists; @inactive: pages of those in INACTIVE, of their size
+ * @moves: counts arrivals in lists; @count: bos in lists; @inactive: pages of those in INACTIVE, of their size,
+ *	by priority
  */
 struct zcs_lru {
 	pthread_mutex_t lock;
 	struct zcs_lru_head list[ZCS_LRU_LISTS][ZCS_PRIORITIES];
 	uint64_t moves;
 	uint64_t count;
-	uint64_t inactive;
+	uint64_t inactive[ZCS_PRIORITIES];
 };
 
 struct zcs_touch_stats {
@@ -167,7 +168,7 @@ uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsig
 uint64_t zcs_lru_walk(struct zcs_device *dev, enum zcs_lru_list place, uint64_t target,
 		      int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg);
 uint64_t zcs_lru_count(struct zcs_lru *lru);
-uint64_t zcs_lru_inactive(struct zcs_lru *lru);
+uint64_t zcs_lru_inactive(struct zcs_lru *lru, unsigned priority);
 /* Whether nothing is in ACTIVE, FRESH or INACTIVE. */
 bool zcs_lru_is_idle(struct zcs_lru *lru);
 int zcs_lru_check(struct zcs_device *dev);

@@ -5,7 +5,8 @@
  *	pass 1  purgeable bos are dropped
  *	pass 2  what needs no I/O: cached folios, inserted folios whose slot is still good
  *	pass 3  inserted folios of INACTIVE bos are written back, oldest first; where there are too few, FRESH
- *	        bos and then the oldest ACTIVE ones are probed: zapped and inserted, which makes them INACTIVE
+ *	        bos and then the oldest ACTIVE ones are probed: zapped and inserted, which makes them INACTIVE.
+ *	        A lower priority goes before a higher one, whatever is known of its bos
  *
  * A probe is the second chance: a bo in use is touched and is ACTIVE again, at the cost of one resident touch
  * a folio; one that stays silent is a victim, folio by folio, for what was touched in between is back in its
@@ -29,18 +30,19 @@
 #include "sys_io.h"
 #include "writeback.h"
 
-#define PROBE_NS     2000000u
-#define QUIET_NS     8000000u
-#define PROBED_PART  16u /* of what may be resident is kept INACTIVE: one part in */
-#define AGE_ONE_IN   32u /* probings begin with an ACTIVE bo: as many as come there unprobed */
-#define STEP_US	     1000u
-#define SHRINK_TRIES 3u
-#define AGAIN_MS     50
-#define WAIT_NS	     UINT64_C(5000000000)
-#define PSI_STALL_MS 150u
-#define PSI_WINDOW_S 2u
-#define PSI_PART     8u /* of what is resident goes on an event: one part in */
-#define CALM_NS	     UINT64_C(10000000000)
+#define PROBE_NS      2000000u
+#define QUIET_NS      8000000u
+#define PROBED_PART   16u /* of what may be resident is kept INACTIVE: one part in */
+#define AGE_ONE_IN    32u /* probings begin with an ACTIVE bo: as many as come there unprobed */
+#define STEP_US	      1000u
+#define SILENT_ROUNDS (PROBE_NS / 1000u / STEP_US)
+#define SHRINK_TRIES  3u
+#define AGAIN_MS      50
+#define WAIT_NS	      UINT64_C(5000000000)
+#define PSI_STALL_MS  150u
+#define PSI_WINDOW_S  2u
+#define PSI_PART      8u /* of what is resident goes on an event: one part in */
+#define CALM_NS	      UINT64_C(10000000000)
 
 /* -- what is done to one bo */
 
@@ -222,54 +224,69 @@ static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages, bool patient)
 	return n;
 }
 
-/* Makes @pages more INACTIVE. A lower priority goes before a higher one, whatever is known of its bos. */
-static void probe_some(struct zcs_device *dev, uint64_t pages, bool patient)
+/* Makes @pages more of a priority INACTIVE. */
+static uint64_t probe_some(struct zcs_device *dev, unsigned priority, uint64_t pages, bool patient)
 {
 	uint64_t n = 0;
 	bool now = false;
 
-	if (pages && patient && zcs_device_random(dev) % AGE_ONE_IN == 0)
-		n = zcs_lru_walk(dev, ZCS_LRU_ACTIVE, 1, probe_one, &now);
-	for (unsigned p = 0; p < ZCS_PRIORITIES && n < pages; p++) {
-		n += zcs_lru_walk_one(dev, ZCS_LRU_FRESH, p, pages - n, probe_one, &patient);
-		if (n < pages)
-			n += zcs_lru_walk_one(dev, ZCS_LRU_ACTIVE, p, pages - n, probe_one, &now);
-	}
-}
-
-/* How much is to be probed so that @pages can be written, and as much as should be watched is. */
-static uint64_t to_probe(struct zcs_device *dev, uint64_t pages, bool patient)
-{
-	uint64_t want = pages, have;
-
-	if (!patient)
-		return pages;
-	want += (dev->low ? dev->low : atomic_load(&dev->pool->resident)) / PROBED_PART;
-	have = zcs_lru_inactive(&dev->lru);
-	return want > have ? want - have : 0;
-}
-
-/* Begins to write; pages that will be free when that has ended. */
-static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool patient)
-{
-	uint64_t n = zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages, write_one, &patient);
-
-	if (n >= pages && !patient)
-		return n;
-	probe_some(dev, to_probe(dev, n < pages ? pages - n : 0, patient), patient);
-	if (!patient)
-		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, write_one, &patient);
+	if (patient && zcs_device_random(dev) % AGE_ONE_IN == 0)
+		n = zcs_lru_walk_one(dev, ZCS_LRU_ACTIVE, priority, 1, probe_one, &now);
+	if (n < pages)
+		n += zcs_lru_walk_one(dev, ZCS_LRU_FRESH, priority, pages - n, probe_one, &patient);
+	if (n < pages)
+		n += zcs_lru_walk_one(dev, ZCS_LRU_ACTIVE, priority, pages - n, probe_one, &now);
 	return n;
 }
 
-static uint64_t pass_write(struct zcs_device *dev, uint64_t pages, bool patient)
+/* Begins to write; pages that will be free when that has ended. */
+static uint64_t write_now(struct zcs_device *dev, uint64_t pages)
 {
-	uint64_t n = write_some(dev, pages, patient);
+	uint64_t n = 0;
+	bool patient = false;
 
-	if (patient || n >= pages ||
-	    !zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL))
+	for (unsigned p = 0; p < ZCS_PRIORITIES && n < pages; p++) {
+		n += zcs_lru_walk_one(dev, ZCS_LRU_INACTIVE, p, pages - n, write_one, &patient);
+		if (n >= pages)
+			break;
+		probe_some(dev, p, pages - n, false);
+		n += zcs_lru_walk_one(dev, ZCS_LRU_INACTIVE, p, pages - n, write_one, &patient);
+	}
+	return n;
+}
+
+/*
+ * The same for who can wait until silence has lasted: it probes what can be written in a later round, and as
+ * much again as should be watched. What a priority has INACTIVE leaves the higher ones alone, as far as it
+ * will do; @stuck: for a while it did not, for it is in use.
+ */
+static uint64_t write_silent(struct zcs_device *dev, uint64_t pages, bool stuck)
+{
+	uint64_t watch = (dev->low ? dev->low : atomic_load(&dev->pool->resident)) / PROBED_PART;
+	uint64_t n = 0, have = 0, want;
+	bool patient = true;
+
+	for (unsigned p = 0; p < ZCS_PRIORITIES; p++) {
+		if (stuck)
+			have = 0;
+		if (n + have < pages)
+			n += zcs_lru_walk_one(dev, ZCS_LRU_INACTIVE, p, pages - n - have, write_one,
+					      &patient);
+		have += zcs_lru_inactive(&dev->lru, p);
+		want = (n < pages ? pages - n : 0) + watch;
+		if (have < want)
+			have += probe_some(dev, p, want - have, true);
+	}
+	return n;
+}
+
+static uint64_t pass_write(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = write_now(dev, pages);
+
+	if (n >= pages || !zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL))
 		return n;
-	return n + write_some(dev, pages - n, false);
+	return n + write_now(dev, pages - n);
 }
 
 static uint64_t without_io(struct zcs_device *dev, uint64_t pages, bool patient)
@@ -304,7 +321,7 @@ uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback,
 	if (n >= pages || !writeback || !wb)
 		return n;
 	before = zcs_wb_freed(wb);
-	pass_write(dev, pages - n, false);
+	pass_write(dev, pages - n);
 	return n + wait_for_writes(dev, before, pages - n, interrupted);
 }
 
@@ -368,8 +385,11 @@ static void tell_waiters(struct zcs_device *dev)
 	pthread_mutex_unlock(&dev->room_lock);
 }
 
-/* One round towards @target resident pages; false: nothing can be done, or nothing is left to do. */
-static bool round_towards(struct zcs_device *dev, uint64_t target)
+/*
+ * One round towards @target resident pages; false: nothing can be done, or nothing is left to do. @stuck: those
+ * before it brought nothing.
+ */
+static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 {
 	struct zcs_wb *wb = dev->store->wb;
 	uint64_t resident = atomic_load(&dev->pool->resident),
@@ -381,7 +401,7 @@ static bool round_towards(struct zcs_device *dev, uint64_t target)
 	zcs_count(dev->rounds);
 	n = without_io(dev, excess, true);
 	if (wb && n + pending < excess)
-		n += pass_write(dev, excess - n - pending, true);
+		n += write_silent(dev, excess - n - pending, stuck);
 	return n || pending || (wb && zcs_lru_count(&dev->lru));
 }
 
@@ -390,7 +410,8 @@ static void balance(struct zcs_device *dev, uint64_t target)
 {
 	uint64_t last = UINT64_MAX, same = 0;
 
-	while (!dev->stop && same < 2 * PROBE_NS / 1000 / STEP_US && round_towards(dev, target)) {
+	while (!dev->stop && same < 2 * SILENT_ROUNDS &&
+	       round_towards(dev, target, same > SILENT_ROUNDS)) {
 		uint64_t now = atomic_load(&dev->pool->resident);
 		bool moving = now < last || (dev->store->wb && zcs_wb_pending(dev->store->wb));
 

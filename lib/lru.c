@@ -37,7 +37,7 @@ static void leave(struct zcs_lru *lru, struct zcs_bo *bo)
 		return;
 	TAILQ_REMOVE(head_of(lru, bo->place, bo->priority), bo, lru);
 	if (bo->place == ZCS_LRU_INACTIVE)
-		lru->inactive -= pages_of(bo);
+		lru->inactive[bo->priority] -= pages_of(bo);
 	bo->place = ZCS_LRU_OFF;
 	lru->count--;
 }
@@ -46,7 +46,7 @@ static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list plac
 {
 	TAILQ_INSERT_TAIL(head_of(lru, place, bo->priority), bo, lru);
 	if (place == ZCS_LRU_INACTIVE)
-		lru->inactive += pages_of(bo);
+		lru->inactive[bo->priority] += pages_of(bo);
 	bo->place = place;
 	bo->moved = ++lru->moves;
 	lru->count++;
@@ -215,9 +215,9 @@ uint64_t zcs_lru_count(struct zcs_lru *lru)
 	return read_locked(lru, &lru->count);
 }
 
-uint64_t zcs_lru_inactive(struct zcs_lru *lru)
+uint64_t zcs_lru_inactive(struct zcs_lru *lru, unsigned priority)
 {
-	return read_locked(lru, &lru->inactive);
+	return read_locked(lru, &lru->inactive[priority]);
 }
 
 uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsigned priority,
@@ -261,7 +261,7 @@ static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned pri
 		if (!bo->device)
 			continue; /* a walk's mark */
 		++*count;
-		*inactive += place == ZCS_LRU_INACTIVE ? pages_of(bo) : 0;
+		inactive[priority] += place == ZCS_LRU_INACTIVE ? pages_of(bo) : 0;
 		if (bo->place == place && !bo->pins &&
 		    (place == ZCS_LRU_OUT || bo->priority == priority))
 			continue;
@@ -274,24 +274,39 @@ static int check_list(struct zcs_lru *lru, enum zcs_lru_list place, unsigned pri
 	return err;
 }
 
+static int check_counts(struct zcs_lru *lru, uint64_t count, const uint64_t *inactive)
+{
+	int err = 0;
+
+	if (count != lru->count) {
+		zcs_warn("zcs_device_check: %llu bos walked, %llu counted",
+			 (unsigned long long)count, (unsigned long long)lru->count);
+		err = -EUCLEAN;
+	}
+	for (unsigned p = 0; p < ZCS_PRIORITIES; p++) {
+		if (inactive[p] == lru->inactive[p])
+			continue;
+		zcs_warn("zcs_device_check: %llu inactive pages of priority %u walked, %llu "
+			 "counted",
+			 (unsigned long long)inactive[p], p, (unsigned long long)lru->inactive[p]);
+		err = -EUCLEAN;
+	}
+	return err;
+}
+
 int zcs_lru_check(struct zcs_device *dev)
 {
 	struct zcs_lru *lru = &dev->lru;
-	uint64_t count = 0, inactive = 0;
+	uint64_t count = 0, inactive[ZCS_PRIORITIES] = { 0 };
 	int err = 0;
 
 	pthread_mutex_lock(&lru->lock);
 	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS; l++)
 		for (unsigned p = 0; p < (l == ZCS_LRU_OUT ? 1 : ZCS_PRIORITIES); p++)
-			if (check_list(lru, (enum zcs_lru_list)l, p, &count, &inactive))
+			if (check_list(lru, (enum zcs_lru_list)l, p, &count, inactive))
 				err = -EUCLEAN;
-	if (count != lru->count || inactive != lru->inactive) {
-		zcs_warn("zcs_device_check: %llu bos walked, %llu counted; %llu inactive pages "
-			 "walked, %llu counted",
-			 (unsigned long long)count, (unsigned long long)lru->count,
-			 (unsigned long long)inactive, (unsigned long long)lru->inactive);
+	if (check_counts(lru, count, inactive))
 		err = -EUCLEAN;
-	}
 	pthread_mutex_unlock(&lru->lock);
 	return err;
 }

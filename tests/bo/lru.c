@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The order of eviction: priorities, age, bulk moves, and walks that end whatever the bos do. */
+#include <stdatomic.h>
+
 #include "bo_inside.h"
 
 #define NR 6u
@@ -132,6 +134,108 @@ static void case_109_eviction_obeys_priorities(void **state)
 	for (unsigned i = 0; i < NR; i++)
 		assert_true(zcs_test_page_is(bo_at(bo[i], 0), i, 0));
 	done(device, bo);
+}
+
+/* To have been probed, and silent since, does not make a bo of a high priority go first. */
+static void a_low_priority_goes_before_an_inactive_high_one(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *high = bo_new_with(device, BO_SIZE, 3, 0),
+			      *low = bo_new_with(device, BO_SIZE, 0, 0);
+
+		fill_in_order(high, 1);
+		fill_in_order(low, 2);
+		bo_settle(device);
+		assert_true(zcs_bo_evict(high, 0) > 0);
+		zcs_assert_is(bo_place(high), ZCS_LRU_INACTIVE);
+		zcs_assert_is(zcs_device_shrink(device, BO_SIZE, 0), BO_SIZE);
+		zcs_assert_is(bo_stats(low).resident_bytes, 0);
+		zcs_assert_is(bo_stats(high).resident_bytes, BO_SIZE);
+		zcs_assert_is(zcs_device_shrink(device, BO_SIZE, 0), BO_SIZE);
+		zcs_assert_is(bo_stats(high).resident_bytes, 0);
+		assert_true(bo_is(high, 1));
+		assert_true(bo_is(low, 2));
+		zcs_bo_put(high);
+		zcs_bo_put(low);
+		bo_device_done(device);
+	}
+}
+
+/* The background thread waits for the silence of those of low priority. */
+static void the_background_obeys_priorities_too(void **state)
+{
+	enum { LOW = 7 };
+	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, (LOW + 1) * BO_SIZE, BO_FILE);
+	struct zcs_bo *high = bo_new_with(device, BO_SIZE, 3, 0), *low[LOW];
+
+	(void)state;
+	fill_in_order(high, LOW);
+	bo_settle(device);
+	assert_true(zcs_bo_evict(high, 0) > 0);
+	zcs_assert_is(bo_place(high), ZCS_LRU_INACTIVE);
+	for (unsigned i = 0; i < LOW; i++) {
+		low[i] = bo_new_with(device, BO_SIZE, 0, 0);
+		bo_fill(low[i], i);
+	}
+	bo_wait_for(bo_device_stats(device).resident_bytes <= device->low * ZCS_PAGE_SIZE);
+	zcs_assert_is(bo_stats(high).resident_bytes, BO_SIZE);
+	for (unsigned i = 0; i < LOW; i++) {
+		assert_true(bo_is(low[i], i));
+		zcs_bo_put(low[i]);
+	}
+	assert_true(bo_is(high, LOW));
+	zcs_bo_put(high);
+	bo_device_done(device);
+}
+
+struct busy {
+	struct zcs_bo *low[6], *high;
+	atomic_bool stop;
+	uint64_t end_ms;
+};
+
+/* Thread 0 uses the low ones until the other sees that the high one is out. */
+static uint64_t use_or_wait(unsigned id, void *arg)
+{
+	struct busy *b = arg;
+	bool out = false;
+
+	while (!id && !b->stop)
+		for (unsigned i = 0; i < 6; i++)
+			for (uint64_t at = 0; at < BO_SIZE; at += ZCS_TEST_HUGE_BYTES)
+				bo_read(b->low[i], at);
+	while (id && !out && bo_now_ms() < b->end_ms) {
+		bo_sleep_ms(1);
+		out = bo_stats(b->high).resident_bytes == 0;
+	}
+	b->stop = true;
+	return id && !out;
+}
+
+/* A low priority in use must not keep all the others in memory for nothing. */
+static void the_background_passes_over_what_is_in_use(void **state)
+{
+	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 7 * BO_SIZE, BO_FILE);
+	struct busy b = { .high = bo_new_with(device, BO_SIZE, 3, 0) };
+
+	(void)state;
+	fill_in_order(b.high, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		b.low[i] = bo_new_with(device, BO_SIZE, 0, 0);
+		bo_fill(b.low[i], i);
+	}
+	b.end_ms = bo_now_ms() + 20000;
+	zcs_assert_is(zcs_test_threads(2, use_or_wait, &b), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_true(bo_is(b.low[i], i));
+		zcs_bo_put(b.low[i]);
+	}
+	assert_true(bo_is(b.high, 6));
+	zcs_bo_put(b.high);
+	bo_device_done(device);
 }
 
 static void a_walk_ends_at_its_target(void **state)
@@ -302,6 +406,9 @@ int main(void)
 		zcs_test(case_100_use_moves_to_the_tail),
 		zcs_test(case_109_low_priorities_first_the_oldest_first),
 		zcs_test(case_109_eviction_obeys_priorities),
+		zcs_test(a_low_priority_goes_before_an_inactive_high_one),
+		zcs_test(the_background_obeys_priorities_too),
+		zcs_test(the_background_passes_over_what_is_in_use),
 		zcs_test(a_walk_ends_at_its_target),
 		zcs_test(bug_5_a_walk_ends_though_bos_go_to_the_tail),
 		zcs_test(case_110_a_failing_bo_stays_and_is_met_once),
