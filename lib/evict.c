@@ -3,7 +3,8 @@
  * Eviction: who goes when memory is short, and the thread that sees to it.
  *
  *	pass 1  purgeable bos are dropped
- *	pass 2  what needs no I/O: cached folios, inserted folios whose slot is still good
+ *	pass 2  what needs no I/O: cached folios, memory that bos were made with and that nobody touched yet,
+ *	        inserted folios whose slot is still good
  *	pass 3  inserted folios of INACTIVE bos are written back, oldest first; where there are too few, FRESH
  *	        bos and then the oldest ACTIVE ones are probed: zapped and inserted, which makes them INACTIVE.
  *	        A lower priority goes before a higher one, whatever is known of its bos
@@ -147,6 +148,19 @@ static int64_t clean_one(struct zcs_bo *bo, void *arg)
 	return is_watched(bo, arg) ? -EBUSY : zcs_tt_try_free_clean(bo->tt);
 }
 
+/* @arg: how many pages are still wanted */
+static int64_t give_kept_one(struct zcs_bo *bo, void *arg)
+{
+	uint64_t *wanted = arg, n;
+
+	if (try_lock(bo))
+		return -EBUSY;
+	n = zcs_tt_give_kept_locked(bo->tt, *wanted);
+	*wanted -= n < *wanted ? n : *wanted;
+	zcs_tt_unlock(bo->tt);
+	return (int64_t)n;
+}
+
 /* @arg: whether to leave alone what is being restored piece by piece: a probe of it would say it is in use */
 static int64_t probe_one(struct zcs_bo *bo, void *arg)
 {
@@ -215,10 +229,24 @@ static uint64_t pass_purge(struct zcs_device *dev, uint64_t pages)
 	return n;
 }
 
+/* New bos that were probed are OUT. */
+static uint64_t give_kept(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = 0, wanted = pages;
+
+	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS && n < pages; l++)
+		if (atomic_load(&dev->pool->kept))
+			n += zcs_lru_walk(dev, (enum zcs_lru_list)l, pages - n, give_kept_one,
+					  &wanted);
+	return n;
+}
+
 static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages, bool patient)
 {
 	uint64_t n = zcs_cache_shrink(dev->pool, -1, pages);
 
+	if (n < pages)
+		n += give_kept(dev, pages - n);
 	if (n < pages && dev->store->wb)
 		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, clean_one, &patient);
 	return n;
@@ -329,7 +357,7 @@ bool zcs_evict_may(struct zcs_device *dev)
 {
 	struct zcs_wb *wb = dev->store->wb;
 
-	return zcs_cache_pages(dev->pool) ||
+	return zcs_cache_pages(dev->pool) || atomic_load(&dev->pool->kept) ||
 	       (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
 }
 

@@ -7,7 +7,8 @@
  * ZCS_FF_HOMED: HOME while they are holes, TT or INSERTED while they hold memory, and never in a list.
  *
  * Runs that still hold memory are preferred: a run of cached folios is looked for first, at most
- * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated.
+ * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated. They are
+ * charged all the while; a device gives them up where it would give up cached folios.
  * Only complete runs are reused; looking for partly resident ones costs more than the pages they save.
  */
 #include <errno.h>
@@ -145,6 +146,7 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 	}
 	if (err)
 		return err;
+	home->kept = state == ZCS_FS_KEPT;
 	form_blocks(home, state);
 	atomic_fetch_add(&pool->home, nr);
 	/* without the trap a premature touch takes memory that nobody counts; nothing worse */
@@ -191,6 +193,23 @@ int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const stru
 	if (!err)
 		zcs_pool_account(pool, zcs_folio_arena(folio)->node, zcs_folio_ord(folio), 1);
 	return err;
+}
+
+uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	unsigned order = zcs_folio_ord(folio);
+	uint64_t nr = UINT64_C(1) << order;
+
+	if (zcs_folio_state(folio) != ZCS_FS_KEPT)
+		return 0;
+	/* who runs into the limit just now waits for it */
+	atomic_fetch_add(&pool->leaving, nr);
+	atomic_fetch_sub(&pool->kept, nr);
+	zcs_pool_punch(pool, folio);
+	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
+	atomic_fetch_sub(&pool->leaving, nr);
+	return nr;
 }
 
 void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)

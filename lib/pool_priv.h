@@ -63,7 +63,7 @@ struct zcs_shard {
  * @next_order: the type that the shrinker visits next
  * @resident: pages that hold memory, limited by @max_pages (0: none)
  * @cached_estimate: cached pages, out by less than ZCS_DRIFT a shard
- * @leaving: pages of them that are just being given back to the system
+ * @leaving: pages of them, and of kept ones, that are just being given back to the system
  * @flying: writes of pages that were taken back meanwhile; nothing is punched before they have ended
  * @kept, @home: pages (struct zcs_pool_stats)
  * @overshot: pages were taken over @max_pages for a touch (zcs_ctx_touch)
@@ -101,10 +101,12 @@ struct zcs_pool {
 /*
  * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that zcs_block_order()
  * gives; each is a folio with ZCS_FF_HOMED.
+ * @kept: some of them may be KEPT
  */
 struct zcs_home {
 	struct zcs_arena *arena;
 	uint64_t pfn, nr;
+	bool kept;
 };
 
 /* The order of the block at @index of a table of @nr pages: as TTM's allocator, never over @max. */
@@ -173,6 +175,8 @@ uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
 int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
 /* Gives a block of a home memory: HOME or KEPT -> TT. */
 int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const struct zcs_ctx *ctx);
+/* Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it is not KEPT. */
+uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio);
 /* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */
 void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
 /* Every block is HOME, KEPT or TT. */

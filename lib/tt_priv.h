@@ -66,6 +66,8 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 void zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
 /* Frees what is inserted and needs no I/O for it; pages. -EBUSY if somebody holds the tt. */
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
+/* Gives up memory that the home was created with, about @pages of it; pages. With the lock held. */
+uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages);
 /* Begins to write back what is inserted; pages, without those being written already. With the lock held. */
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
 /* Whether something is inserted, and not about to be written. With the lock held. */

@@ -98,6 +98,24 @@ int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
 	return ret;
 }
 
+uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages)
+{
+	uint64_t n = 0, i = 0;
+
+	while (tt->home.kept && i < tt->nr && n < pages) {
+		struct zcs_block blk = zcs_tt_block(tt, i);
+
+		if (blk.entry == ZCS_E_EMPTY)
+			n += zcs_home_give_kept(tt->pool,
+						zcs_arena_folio(tt->home.arena,
+								tt->home.pfn + blk.index));
+		i = zcs_block_end(&blk);
+	}
+	if (i == tt->nr)
+		tt->home.kept = false;
+	return n;
+}
+
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt)
 {
 	struct zcs_backup *b = tt->backup;

@@ -220,7 +220,8 @@ ZCS_API void zcs_bulk_destroy(struct zcs_bulk *bulk);
  * @flags: ZCS_SHRINK_*
  *
  * Three passes, each only if the one before did not reach the target: purge what is purgeable; free without
- * waiting and without writing (cached folios, clean ones); write back and wait. Each bo is met once a pass.
+ * waiting and without writing (cached folios, memory that bos were made with and that nobody touched yet, clean
+ * folios); write back and wait. Each bo is met once a pass.
  *
  * Return: bytes freed, 0 if nothing could be; -EINVAL. Thread-safe. Kernel counterpart: xe_shrinker_scan().
  */
