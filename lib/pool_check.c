@@ -5,7 +5,7 @@
  *	each page is free in the run map or in exactly one folio; each folio is naturally aligned
  *	pages CACHED == entries of the stacks, each at its position
  *	pages OWNED + TT == active; pages INSERTED + WRITING == inserted; pages KEPT == kept
- *	pages with ZCS_FF_HOMED == home
+ *	pages with ZCS_FF_HOMED == home; of those HOME in hugetlb arenas == huge_holes
  *	all of those but HOME == resident <= max; huge folios' pages == the arena's count
  */
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 struct tally {
 	uint64_t pages[ZCS_FS_BUSY + 1];
-	uint64_t homed, huge;
+	uint64_t homed, huge, huge_holes;
 	int err;
 };
 
@@ -63,6 +63,8 @@ static uint64_t walk_folio(const struct zcs_arena *a, uint64_t pfn, struct tally
 		t->homed += nr;
 	if (flags & ZCS_FF_HUGE)
 		t->huge += nr;
+	if (state == ZCS_FS_HOME && a->kind == ZCS_ARENA_HUGETLB)
+		t->huge_holes += nr;
 	expect(t, !(flags & ZCS_FF_HOMED) || state != ZCS_FS_CACHED,
 	       "arena %u pfn %" PRIu64 ": block of a home in a list", a->id, pfn);
 	return pfn + nr;
@@ -152,6 +154,7 @@ int zcs_pool_check(struct zcs_pool *pool)
 	compare(&t, "inserted", p[ZCS_FS_INSERTED] + p[ZCS_FS_WRITING], st.inserted_pages);
 	compare(&t, "kept", p[ZCS_FS_KEPT], st.kept_pages);
 	compare(&t, "home", t.homed, st.home_pages);
+	compare(&t, "holes of hugetlb homes", t.huge_holes, pool->huge_holes);
 	compare(&t, "resident",
 		p[ZCS_FS_CACHED] + p[ZCS_FS_OWNED] + p[ZCS_FS_TT] + p[ZCS_FS_INSERTED] +
 			p[ZCS_FS_WRITING] + p[ZCS_FS_KEPT],

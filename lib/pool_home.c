@@ -3,8 +3,9 @@
  * Homes: runs of pages that contiguous tts hold for life.
  *
  * A home's kind is fixed when it is made: huge pages if the length is a multiple of 2 MiB (AUTO: hugetlb if
- * it can hold the whole home now, else THP), small pages otherwise. Its blocks are folios with
- * ZCS_FF_HOMED: HOME while they are holes, TT or INSERTED while they hold memory, and never in a list.
+ * it can hold the whole home and what the others still want, or all that the limit allows; else THP), small
+ * pages otherwise. Its blocks are folios with ZCS_FF_HOMED: HOME while they are holes, TT or INSERTED while
+ * they hold memory, and never in a list.
  *
  * Runs that still hold memory are preferred: a run of cached folios is looked for first, at most
  * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated. They are
@@ -18,7 +19,20 @@
 
 #define SCAN_STEPS 1024u
 
-static bool hugetlb_has_room(struct zcs_pool *pool, int node, uint64_t nr)
+/* Hugetlb homes that are holes will be populated one day. */
+static void note_holes(struct zcs_pool *pool, enum zcs_arena_kind kind, uint64_t nr)
+{
+	if (kind == ZCS_ARENA_HUGETLB)
+		atomic_fetch_add(&pool->huge_holes, nr);
+}
+
+static void forget_holes(struct zcs_pool *pool, enum zcs_arena_kind kind, uint64_t nr)
+{
+	if (kind == ZCS_ARENA_HUGETLB)
+		atomic_fetch_sub(&pool->huge_holes, nr);
+}
+
+static uint64_t cached_hugetlb(struct zcs_pool *pool, int node)
 {
 	uint64_t cached = 0;
 
@@ -30,22 +44,60 @@ static bool hugetlb_has_room(struct zcs_pool *pool, int node, uint64_t nr)
 			cached += zcs_pool_ppn_arena(pool, st->entry[e])->kind == ZCS_ARENA_HUGETLB;
 		pthread_mutex_unlock(&pool->shard[i].lock);
 	}
-	return (zcs_sys_hugetlb_free() + cached) * ZCS_UNIT_PAGES >= nr;
+	return cached * ZCS_UNIT_PAGES;
 }
 
-static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t nr)
+/* Pages of hugetlb arenas: resident, whoever has them; put by. */
+static void count_hugetlb(const struct zcs_pool *pool, uint64_t *resident, uint64_t *put_by)
+{
+	*resident = *put_by = 0;
+	for (size_t i = ZCS_ARENA_HUGETLB; i < ZCS_MAX_SLOTS; i += ZCS_ARENA_KINDS) {
+		struct zcs_arena *arena =
+			atomic_load_explicit(&pool->arena[i], memory_order_acquire);
+
+		if (!arena)
+			continue;
+		*resident += atomic_load(&arena->huge_pages);
+		*put_by += (uint64_t)zcs_reserve_held(&arena->reserve) * ZCS_UNIT_PAGES;
+	}
+}
+
+/*
+ * Whether every hole can be filled, those of a new home counted already: all at once, or as many as the limit
+ * lets be resident at a time. Where the reserve falls short a touch waits for ever, with other memory to spare.
+ */
+static bool hugetlb_has_room(struct zcs_pool *pool, int node)
+{
+	/* first: what is populated meanwhile counts twice rather than not at all */
+	uint64_t holes = atomic_load(&pool->huge_holes), resident, put_by, to_take;
+
+	count_hugetlb(pool, &resident, &put_by);
+	to_take = zcs_sys_hugetlb_free() * ZCS_UNIT_PAGES + put_by;
+	if (pool->max_pages && pool->max_pages <= to_take + resident)
+		return true;
+	return holes <= to_take + cached_hugetlb(pool, node);
+}
+
+static enum zcs_arena_kind best_kind(const struct zcs_pool *pool, uint64_t nr)
 {
 	if (pool->outside)
 		return zcs_pool_ppn_arena(pool, 0)->kind;
 	if (nr % ZCS_UNIT_PAGES || pool->backing == ZCS_BACKING_SMALL)
 		return ZCS_ARENA_SMALL;
-	if (pool->backing == ZCS_BACKING_HUGETLB)
-		return ZCS_ARENA_HUGETLB;
-	if (pool->backing == ZCS_BACKING_AUTO) {
-		if (hugetlb_has_room(pool, node, nr))
-			return ZCS_ARENA_HUGETLB;
-		zcs_pool_count_event(pool, ZCS_COUNT_HUGETLB_FALLBACK, 1);
-	}
+	return pool->backing == ZCS_BACKING_THP ? ZCS_ARENA_THP : ZCS_ARENA_HUGETLB;
+}
+
+/* Notes the home's holes. Before it looks for room: of two that are made at a time one sees the other. */
+static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t nr)
+{
+	enum zcs_arena_kind kind = best_kind(pool, nr);
+
+	note_holes(pool, kind, nr);
+	if (kind != ZCS_ARENA_HUGETLB || pool->outside || pool->backing != ZCS_BACKING_AUTO ||
+	    hugetlb_has_room(pool, node))
+		return kind;
+	forget_holes(pool, kind, nr);
+	zcs_pool_count_event(pool, ZCS_COUNT_HUGETLB_FALLBACK, 1);
 	return ZCS_ARENA_THP;
 }
 
@@ -126,28 +178,35 @@ static void form_blocks(struct zcs_home *home, enum zcs_folio_state state)
 	}
 }
 
+static int take_run(struct zcs_pool *pool, struct zcs_home *home, enum zcs_arena_kind kind)
+{
+	if (!find_cached_run(pool, home->arena, home->nr, &home->pfn))
+		return zcs_arena_get_run(home->arena, home->nr, &home->pfn);
+	home->kept = true;
+	forget_holes(pool, kind, home->nr);
+	atomic_fetch_add(&pool->kept, home->nr);
+	zcs_pool_count_event(pool, ZCS_COUNT_RUN_REUSED, 1);
+	return 0;
+}
+
 int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 {
 	int node = zcs_pool_local_node(pool), err;
-	enum zcs_folio_state state = ZCS_FS_HOME;
+	enum zcs_arena_kind kind;
 
 	if (nr > ZCS_POOL_PAGES_MAX)
 		return -ENOMEM;
 	home->nr = nr;
-	err = zcs_pool_arena(pool, node, home_kind(pool, node, nr), &home->arena);
-	if (err)
+	home->kept = false;
+	kind = home_kind(pool, node, nr);
+	err = zcs_pool_arena(pool, node, kind, &home->arena);
+	if (!err)
+		err = take_run(pool, home, kind);
+	if (err) {
+		forget_holes(pool, kind, nr);
 		return err;
-	if (find_cached_run(pool, home->arena, nr, &home->pfn)) {
-		state = ZCS_FS_KEPT;
-		atomic_fetch_add(&pool->kept, nr);
-		zcs_pool_count_event(pool, ZCS_COUNT_RUN_REUSED, 1);
-	} else {
-		err = zcs_arena_get_run(home->arena, nr, &home->pfn);
 	}
-	if (err)
-		return err;
-	home->kept = state == ZCS_FS_KEPT;
-	form_blocks(home, state);
+	form_blocks(home, home->kept ? ZCS_FS_KEPT : ZCS_FS_HOME);
 	atomic_fetch_add(&pool->home, nr);
 	/* without the trap a premature touch takes memory that nobody counts; nothing worse */
 	if (zcs_arena_zap(home->arena, home->pfn, nr))
@@ -175,6 +234,7 @@ static int fill_hole(struct zcs_pool *pool, struct zcs_folio *folio, const struc
 	}
 	if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && !huge)
 		zcs_pool_count_event(pool, ZCS_COUNT_THP_FALLBACK, 1);
+	forget_holes(pool, arena->kind, UINT64_C(1) << order);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED | (huge ? ZCS_FF_HUGE : 0),
 				      ZCS_FS_TT, order));
 	return 0;
@@ -206,6 +266,7 @@ uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio)
 	/* who runs into the limit just now waits for it */
 	atomic_fetch_add(&pool->leaving, nr);
 	atomic_fetch_sub(&pool->kept, nr);
+	note_holes(pool, arena->kind, nr);
 	zcs_pool_punch(pool, folio);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
 	atomic_fetch_sub(&pool->leaving, nr);
@@ -217,6 +278,7 @@ void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
 	struct zcs_arena *arena = zcs_folio_arena(folio);
 	unsigned order = zcs_folio_ord(folio);
 
+	note_holes(pool, arena->kind, UINT64_C(1) << order);
 	zcs_pool_punch(pool, folio);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
 	zcs_pool_account(pool, arena->node, order, -1);
@@ -244,6 +306,7 @@ static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
 			zcs_pool_free_folio(pool, folio);
 		break;
 	default:
+		forget_holes(pool, arena->kind, UINT64_C(1) << order);
 		zcs_folio_set(folio, zcs_meta(0, arena->id, 0, ZCS_FS_FREE, order));
 		zcs_arena_put_run(arena, zcs_arena_pfn(arena, folio), UINT64_C(1) << order);
 	}

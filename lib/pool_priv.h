@@ -65,7 +65,7 @@ struct zcs_shard {
  * @cached_estimate: cached pages, out by less than ZCS_DRIFT a shard
  * @leaving: pages of them, and of kept ones, that are just being given back to the system
  * @flying: writes of pages that were taken back meanwhile; nothing is punched before they have ended
- * @kept, @home: pages (struct zcs_pool_stats)
+ * @kept, @home: pages (struct zcs_pool_stats); @huge_holes: pages of hugetlb homes that are holes
  * @overshot: pages were taken over @max_pages for a touch (zcs_ctx_touch)
  * @wake_pages, @wake: called when more than that is resident; must not block
  * @reclaim: asked for pages before an allocation fails on the limit; set by the device
@@ -84,7 +84,7 @@ struct zcs_pool {
 	pthread_mutex_t grow;
 	pthread_rwlock_t shrinkers;
 	_Atomic unsigned next_order;
-	_Atomic uint64_t resident, leaving, flying, kept, home;
+	_Atomic uint64_t resident, leaving, flying, kept, home, huge_holes;
 	_Atomic int64_t cached_estimate;
 	_Atomic uint64_t overshot;
 	uint64_t wake_pages;

@@ -68,6 +68,16 @@ bool zcs_reserve_give(struct zcs_reserve *r)
 	return given;
 }
 
+unsigned zcs_reserve_held(struct zcs_reserve *r)
+{
+	unsigned held;
+
+	pthread_mutex_lock(&r->lock);
+	held = r->held;
+	pthread_mutex_unlock(&r->lock);
+	return held;
+}
+
 void zcs_reserve_give_all(struct zcs_reserve *r)
 {
 	while (zcs_reserve_give(r))

@@ -22,6 +22,7 @@ void zcs_reserve_fini(struct zcs_reserve *r);
 void zcs_reserve_put_by(struct zcs_reserve *r);
 /* Gives a page back to the system, for the caller to take; false: there is none. */
 bool zcs_reserve_give(struct zcs_reserve *r);
+unsigned zcs_reserve_held(struct zcs_reserve *r);
 void zcs_reserve_give_all(struct zcs_reserve *r);
 
 #endif

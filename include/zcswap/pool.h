@@ -45,7 +45,8 @@ struct zcs_ctx {
 
 /**
  * enum zcs_backing - what the arenas of a pool are made of
- * @ZCS_BACKING_AUTO: the best that works at each allocation: hugetlb, then THP, then small
+ * @ZCS_BACKING_AUTO: the best that works at each allocation: hugetlb, then THP, then small; for a contiguous tt see
+ *	zcs_tt_create()
  * @ZCS_BACKING_HUGETLB: 2 MiB pages of the hugetlb reserve (vm.nr_hugepages); folios of a smaller
  *	order come from a small-page arena of the same pool
  * @ZCS_BACKING_THP: shmem made huge by the policy of a tmpfs of its own, by MADV_HUGEPAGE or by
@@ -222,7 +223,7 @@ enum zcs_counter {
 	ZCS_COUNT_SPLIT, /* folios split */
 	ZCS_COUNT_SHRUNK, /* pages the shrinker freed */
 	ZCS_COUNT_RUN_REUSED, /* homes made of cached memory */
-	ZCS_COUNT_HUGETLB_FALLBACK, /* hugetlb had no page: the next kind was used */
+	ZCS_COUNT_HUGETLB_FALLBACK, /* hugetlb had no page, or too few: the next kind was used */
 	ZCS_COUNT_THP_FALLBACK, /* no huge shmem page: small pages were used */
 	ZCS_COUNT_ORDER_FALLBACK, /* a tt had to go to a smaller order */
 	ZCS_COUNT_NODE_FALLBACK, /* a page of another node was taken */

@@ -44,10 +44,12 @@ struct zcs_tt;
  * @tt: where the tt is put
  *
  * A contiguous tt gets its address here, and the kind of its memory: huge pages if @num_pages is a
- * multiple of 512 and the pool has them, small pages otherwise. No slot is populated. If the pool has a whole run
- * of cached folios the tt is made over them: they are kept for it (struct zcs_pool_stats.kept_pages), and count
- * against max_bytes, until it is populated or destroyed. Only a device gives the kept memory of its bos up for
- * others; without one an allocation can fail on the limit for it.
+ * multiple of 512 and the pool has them, small pages otherwise. With ZCS_BACKING_AUTO they are hugetlb pages
+ * if there are enough, now, for all homes made so of this pool, or for max_bytes. No slot is populated.
+ *
+ * If the pool has a whole run of cached folios the tt is made over them: they are kept for it (struct
+ * zcs_pool_stats.kept_pages), and count against max_bytes, until it is populated or destroyed. Only a device
+ * gives the kept memory of its bos up for others; without one an allocation can fail on the limit for it.
  *
  * Return: 0; -EINVAL: NULL, 0 pages, an unknown flag, or so many pages that a byte offset overflows;
  * -ENOMEM: no memory for the table, or no run of addresses that long. Thread-safe. Kernel counterpart:
