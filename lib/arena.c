@@ -148,8 +148,17 @@ static void start_tracking(struct zcs_arena *a, bool wp)
 	a->tracks = a->pagemap >= 0;
 }
 
-/* Without userfaultfd the user map does not trap: explicit backup and restore still work. */
-static void arm_user_map(struct zcs_arena *a)
+/* Not allowed here, or the kernel lacks it: it stays so. What is only short for now (EMFILE, ENOMEM) is none of these. */
+static bool is_missing(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOSYS || err == -EINVAL;
+}
+
+/*
+ * Without userfaultfd the user map does not trap: explicit backup and restore still work. An arena that lacks it
+ * only because something was short would never get it, and lose what is written to what was evicted.
+ */
+static int arm_user_map(struct zcs_arena *a)
 {
 	bool wp = false;
 	int err;
@@ -160,12 +169,17 @@ static void arm_user_map(struct zcs_arena *a)
 		err = zcs_sys_uffd_register(a->uffd, a->user, a->bytes, wp);
 	if (!err) {
 		start_tracking(a, wp);
-		return;
+		return 0;
+	}
+	zcs_sys_close(a->uffd);
+	a->uffd = -1;
+	if (!is_missing(err)) {
+		zcs_warn("arena %u: no userfaultfd now (%s): not made", a->id, strerror(-err));
+		return -ENOMEM;
 	}
 	zcs_debug("arena %u: no userfaultfd (%s): an evicted address does not trap", a->id,
 		  strerror(-err));
-	zcs_sys_close(a->uffd);
-	a->uffd = -1;
+	return 0;
 }
 
 static void set_policy(struct zcs_arena *a)
@@ -215,12 +229,14 @@ static int finish(struct zcs_arena *a, struct zcs_arena **arena)
 {
 	int err = take_id(a);
 
+	if (!err) {
+		set_policy(a);
+		err = arm_user_map(a);
+	}
 	if (err) {
 		zcs_arena_destroy(a);
 		return err;
 	}
-	set_policy(a);
-	arm_user_map(a);
 	*arena = a;
 	return 0;
 }

@@ -109,7 +109,8 @@ struct zcs_bo_params {
  * Takes address space and descriptors, no pages.
  *
  * Return: 0, and the caller holds a reference; -EINVAL: NULL, 0 or an overflowing size, a wrong struct_size
- * or flag, a priority over 3; -ENOMEM: no memory for descriptors, or no run of addresses that long.
+ * or flag, a priority over 3; -ENOMEM: no memory for descriptors, no run of addresses that long, or no file
+ * descriptor or kernel memory for a userfaultfd.
  * Thread-safe. Kernel counterpart: ttm_bo_init_reserved().
  */
 ZCS_API int zcs_bo_create(struct zcs_device *device, uint64_t size,

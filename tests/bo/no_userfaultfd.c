@@ -46,11 +46,57 @@ static void with_it_the_statistics_say_so(void **state)
 	bo_device_done(device);
 }
 
+/* A bo that does not trap would lose what is written to it after an eviction: there is none, or a whole one. */
+static void what_is_short_for_now_is_an_error(void **state)
+{
+	static const int errors[] = { EMFILE, ENFILE, ENOMEM };
+
+	(void)state;
+	if (!bo_has_userfaultfd())
+		zcs_test_skip_case("no userfaultfd here");
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo = NULL;
+
+		for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+			zcs_test_fault("userfaultfd", 0, 1, errors[i]);
+			zcs_assert_is(zcs_bo_create(device, BO_SIZE, NULL, &bo), -ENOMEM);
+		}
+		bo = bo_new(device, BO_SIZE);
+		assert_true(bo_device_stats(device).touch);
+		bo_fill(bo, 1);
+		assert_true(zcs_bo_evict(bo, 0) > 0);
+		assert_true(bo_is(bo, 1));
+		zcs_bo_put(bo);
+		bo_device_done(device);
+	}
+}
+
+static void what_is_missing_for_good_is_none(void **state)
+{
+	static const int errors[] = { EPERM, EACCES, ENOSYS, EINVAL };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, NULL);
+		struct zcs_bo *bo;
+
+		zcs_test_fault("userfaultfd", 0, 0, errors[i]);
+		bo = bo_new(device, 1);
+		assert_false(bo_device_stats(device).touch);
+		zcs_bo_put(bo);
+		bo_device_done(device);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		zcs_test(pin_and_unpin_work),
 		zcs_test(with_it_the_statistics_say_so),
+		zcs_test(what_is_short_for_now_is_an_error),
+		zcs_test(what_is_missing_for_good_is_none),
 	};
 
 	return zcs_test_run(tests);

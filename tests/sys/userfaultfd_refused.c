@@ -7,13 +7,13 @@
 
 #define NR 1024u
 
-static void backup_and_restore(enum zcs_backing backing, const char *point)
+static void backup_and_restore(enum zcs_backing backing, const char *point, int error)
 {
 	struct zcs_pool *pool = zcs_test_pool(backing, 0, 0);
 	struct zcs_store *store = zcs_test_store();
 	struct zcs_tt *tt = NULL;
 
-	zcs_test_fault(point, 0, 0, 0);
+	zcs_test_fault(point, 0, 0, error);
 	zcs_assert_ok(zcs_tt_create(pool, NR, ZCS_TT_CONTIGUOUS, &tt));
 	zcs_assert_ok(zcs_tt_setup_backup(tt, store));
 	zcs_assert_ok(zcs_tt_populate(tt, NULL));
@@ -33,7 +33,7 @@ static void backup_and_restore(enum zcs_backing backing, const char *point)
 static void without_it_backup_and_restore_work(void **state)
 {
 	(void)state;
-	zcs_test_for_each_backing(b) backup_and_restore(b, "userfaultfd");
+	zcs_test_for_each_backing(b) backup_and_restore(b, "userfaultfd", EPERM);
 }
 
 static void a_hugetlb_range_that_cannot_be_registered_does_not_trap(void **state)
@@ -41,7 +41,29 @@ static void a_hugetlb_range_that_cannot_be_registered_does_not_trap(void **state
 	(void)state;
 	if (!zcs_test_backing_works(ZCS_BACKING_HUGETLB))
 		zcs_test_skip_case("no hugetlb pages");
-	backup_and_restore(ZCS_BACKING_HUGETLB, "uffdio_register");
+	backup_and_restore(ZCS_BACKING_HUGETLB, "uffdio_register", EINVAL);
+}
+
+/* Such an arena would never trap. */
+static void a_hugetlb_range_that_cannot_be_registered_now_is_an_error(void **state)
+{
+	struct zcs_pool *pool;
+	struct zcs_tt *tt = NULL;
+
+	(void)state;
+	if (!zcs_test_backing_works(ZCS_BACKING_HUGETLB))
+		zcs_test_skip_case("no hugetlb pages");
+	pool = zcs_test_pool(ZCS_BACKING_HUGETLB, 0, 0);
+	zcs_test_fault("uffdio_register", 0, 1, ENOMEM);
+	if (!zcs_tt_create(pool, NR, ZCS_TT_CONTIGUOUS, &tt) &&
+	    !zcs_test_fault_calls("uffdio_register"))
+		print_message("# no userfaultfd here: nothing to refuse\n");
+	else
+		assert_null(tt);
+	zcs_tt_destroy(tt);
+	zcs_assert_ok(zcs_tt_create(pool, NR, ZCS_TT_CONTIGUOUS, &tt));
+	zcs_test_tt_done(tt);
+	zcs_test_pool_done(pool);
 }
 
 /* On shmem the range is registered as it goes out: a refusal is an error, and nothing has happened.
@@ -77,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		zcs_test(without_it_backup_and_restore_work),
 		zcs_test(a_hugetlb_range_that_cannot_be_registered_does_not_trap),
+		zcs_test(a_hugetlb_range_that_cannot_be_registered_now_is_an_error),
 		zcs_test(a_shmem_range_that_cannot_be_registered_stays),
 	};
 
