@@ -441,27 +441,67 @@ int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	return zcs_sys_zap(at, bytes);
 }
 
+int zcs_arena_untrap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	int err;
+
+	if (arena->uffd < 0)
+		return 0;
+	err = zcs_sys_uffd_unregister(arena->uffd, zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE);
+	if (!err)
+		note_trap(arena, pfn, nr, false);
+	return err;
+}
+
 int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
 	int err = zcs_sys_zap(zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE);
 
-	return err || arena->kind == ZCS_ARENA_HUGETLB ? err : zcs_arena_map(arena, pfn, nr);
+	return err || arena->kind == ZCS_ARENA_HUGETLB ? err : zcs_arena_untrap(arena, pfn, nr);
+}
+
+/* Page by page: what is not registered, and is mapped by a plain fault, says -ENOENT. */
+static int map_each(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; i < nr && (!err || err == -ENOENT); i++)
+		err = zcs_sys_uffd_continue(a->uffd, zcs_arena_user(a, pfn + i), ZCS_PAGE_SIZE,
+					    ZCS_PAGE_SIZE, false);
+	return err == -ENOENT ? 0 : err;
+}
+
+/*
+ * Shmem whose registration cannot be taken back, for that would split its mapping. It may have been taken back of a
+ * part: nobody else wakes those who wait there.
+ */
+static int map_unsplit(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; i < nr && !err; i += ZCS_UNIT_PAGES) {
+		uint64_t n = nr - i < ZCS_UNIT_PAGES ? nr - i : ZCS_UNIT_PAGES;
+
+		err = zcs_sys_uffd_continue(a->uffd, zcs_arena_user(a, pfn + i), n * ZCS_PAGE_SIZE,
+					    ZCS_PAGE_SIZE, false);
+		if (err == -ENOENT)
+			err = map_each(a, pfn + i, n);
+	}
+	zcs_sys_uffd_wake(a->uffd, zcs_arena_user(a, pfn), nr * ZCS_PAGE_SIZE);
+	return err ? err : 1;
 }
 
 static int map_range(struct zcs_arena *arena, uint64_t pfn, uint64_t nr, bool armed)
 {
-	size_t bytes = nr * ZCS_PAGE_SIZE;
-	char *at = zcs_arena_user(arena, pfn);
 	int err;
 
 	if (arena->uffd < 0)
 		return 0;
 	if (arena->kind == ZCS_ARENA_HUGETLB)
-		return zcs_sys_uffd_continue(arena->uffd, at, bytes, UNIT_BYTES, armed);
-	err = zcs_sys_uffd_unregister(arena->uffd, at, bytes);
-	if (!err)
-		note_trap(arena, pfn, nr, false);
-	return err;
+		return zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn),
+					     nr * ZCS_PAGE_SIZE, UNIT_BYTES, armed);
+	err = zcs_arena_untrap(arena, pfn, nr);
+	return err == -ENOMEM ? map_unsplit(arena, pfn, nr) : err;
 }
 
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
@@ -472,14 +512,6 @@ int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
 	return map_range(arena, pfn, nr, true);
-}
-
-int zcs_arena_map_unsplit(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
-{
-	if (arena->kind == ZCS_ARENA_HUGETLB)
-		return -ENOMEM;
-	return zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE,
-				     ZCS_PAGE_SIZE, false);
 }
 
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn)

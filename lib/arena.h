@@ -84,13 +84,16 @@ int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bo
 		       bool *huge);
 int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
-/* The user map of a range: one atomic step out; and back, when every page of it is resident. */
+/*
+ * The user map of a range: one atomic step out; and back, when every page of it is resident. 1: mapped all the same,
+ * but small page by small page, for no mapping could be split (vm.max_map_count).
+ */
 int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was written to. */
 int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/* zcs_arena_map() of pages, small page by small page, where a mapping cannot be split (vm.max_map_count). */
-int zcs_arena_map_unsplit(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+/* Holes of shmem that are not to trap for now; zcs_arena_zap() makes them trap again. */
+int zcs_arena_untrap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* Whoever touches the page gets SIGBUS; until it is mapped, after zcs_arena_unpoison() where that is shmem. */
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn);
 void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);

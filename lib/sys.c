@@ -253,8 +253,15 @@ int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes)
 	INJECT(UFFD_UNREGISTER);
 	err = result(ioctl(uffd, UFFDIO_UNREGISTER, &range));
 	if (!err)
-		ioctl(uffd, UFFDIO_WAKE, &range);
+		zcs_sys_uffd_wake(uffd, addr, bytes);
 	return err;
+}
+
+void zcs_sys_uffd_wake(int uffd, void *addr, size_t bytes)
+{
+	struct uffdio_range range = { (uintptr_t)addr, bytes };
+
+	ioctl(uffd, UFFDIO_WAKE, &range);
 }
 
 int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp)
@@ -273,10 +280,8 @@ int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool 
 		if (c.mapped > 0) {
 			at += (uintptr_t)c.mapped;
 		} else if (errno == EEXIST) {
-			struct uffdio_range range = { at, page };
-
 			/* somebody may have begun to wait before the page was mapped */
-			ioctl(uffd, UFFDIO_WAKE, &range);
+			zcs_sys_uffd_wake(uffd, (void *)at, page);
 			at += page;
 		} else if (errno != EAGAIN && errno != EINTR) {
 			return -errno;

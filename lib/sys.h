@@ -52,6 +52,8 @@ int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes);
  * them.
  */
 int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp);
+/* Whoever waits for a page of the range faults again. */
+void zcs_sys_uffd_wake(int uffd, void *addr, size_t bytes);
 
 /* The process's page map, and an address's entry in it. */
 int zcs_sys_pagemap_open(void);

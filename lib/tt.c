@@ -225,6 +225,10 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 			err = zcs_arena_map(tt->home.arena, pfn, next - first);
 		else if (kind == RUN_CLEAN)
 			err = zcs_arena_map_armed(tt->home.arena, pfn, next - first);
+		if (err > 0) {
+			zcs_pool_count_event(tt->pool, ZCS_COUNT_MAP_FAILED, 1);
+			err = 0;
+		}
 		first = next;
 	}
 	if (err) {
@@ -251,7 +255,7 @@ static void each_hole(struct zcs_tt *tt, uint64_t first, uint64_t end,
 
 void zcs_tt_open_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
-	each_hole(tt, first, end, zcs_arena_map);
+	each_hole(tt, first, end, zcs_arena_untrap);
 }
 
 void zcs_tt_close_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)

@@ -66,9 +66,6 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 		err = zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch,
 					    write);
 	}
-	if (err == -ENOMEM && zcs_e_is_page(zcs_table_get(&tt->table, index).entry))
-		err = zcs_arena_map_unsplit(tt->home.arena, tt->home.pfn + blk.index,
-					    zcs_block_pages(&blk));
 	tt->unmapped |= unmapped;
 	zcs_tt_unlock(tt);
 	return err;

@@ -236,7 +236,7 @@ enum zcs_counter {
 	ZCS_COUNT_TAKE_MOVED, /* resident folios taken back: nothing copied */
 	ZCS_COUNT_DROP_ZEROED, /* part of a folio dropped where it could not be split */
 	ZCS_COUNT_ZAP_FAILED, /* the user map could not be zapped or re-armed */
-	ZCS_COUNT_MAP_FAILED, /* the user map could not be resolved */
+	ZCS_COUNT_MAP_FAILED, /* the user map could not be resolved, or only page by page */
 	ZCS_COUNT_PUNCH_FAILED, /* memory could not be given back */
 	ZCS_COUNT_BAD_PUT, /* put of a folio that is not the caller's */
 	ZCS_COUNT_BAD_TAKE, /* stale or forged handles */

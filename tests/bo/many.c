@@ -155,7 +155,25 @@ static void no_mapping_can_be_split_to_evict(void **state)
 	bo_device_done(device);
 }
 
-/* A touch must not wait for a mapping that cannot be split: it is served page by page. */
+/* With all of it in memory nothing has to go for a pin, and nothing does: the others' pages stay. */
+static void pin_unsplit(struct zcs_device *device, struct zcs_bo *bo, struct zcs_bo *other)
+{
+	uint64_t failed = counted(device, ZCS_COUNT_MAP_FAILED);
+	struct zcs_stats before = bo_stats(other), after;
+
+	zcs_assert_ok(zcs_bo_pin(bo, NULL));
+	after = bo_stats(other);
+	zcs_assert_is(after.mapped_bytes, (int64_t)before.mapped_bytes);
+	zcs_assert_is(zcs_test_present_pages(bo_at(bo, ZCS_TEST_HUGE_BYTES), ZCS_TEST_HUGE_PAGES),
+		      ZCS_TEST_HUGE_PAGES);
+	assert_true(counted(device, ZCS_COUNT_MAP_FAILED) > failed);
+	assert_true(bo_is(bo, 1));
+	zcs_assert_ok(zcs_bo_pin(bo, NULL));
+	zcs_bo_unpin(bo);
+	zcs_bo_unpin(bo);
+}
+
+/* Neither a touch nor a pin waits for a mapping that cannot be split: it is served page by page. */
 static void no_mapping_can_be_split_to_restore(void **state)
 {
 	(void)state;
@@ -174,6 +192,12 @@ static void no_mapping_can_be_split_to_restore(void **state)
 		assert_all(bo, 16);
 		assert_true(bo_is(bo[16], 1));
 		assert_true(counted(device, ZCS_COUNT_MAP_FAILED) >= 17);
+		bo_write_out(bo[16]);
+		/* half of it is back already, and does not trap where it was mapped before */
+		zcs_test_faults_off();
+		*word(bo[16], 0) = *word(bo[16], 0);
+		zcs_test_fault("uffdio_unregister", 0, 0, ENOMEM);
+		pin_unsplit(device, bo[16], bo[15]);
 		for (unsigned i = 0; i < 17; i++)
 			bo_write_out(bo[i]);
 		assert_all(bo, 16);
