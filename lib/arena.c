@@ -514,13 +514,29 @@ int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	return map_range(arena, pfn, nr, true);
 }
 
+/* The page of the arena that @pfn is in, in the user map. */
+static char *page_of(const struct zcs_arena *a, uint64_t pfn, size_t *bytes)
+{
+	bool hugetlb = a->kind == ZCS_ARENA_HUGETLB;
+
+	*bytes = hugetlb ? UNIT_BYTES : ZCS_PAGE_SIZE;
+	return zcs_arena_user(a, hugetlb ? pfn & ~(uint64_t)(ZCS_UNIT_PAGES - 1) : pfn);
+}
+
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn)
 {
-	bool hugetlb = arena->kind == ZCS_ARENA_HUGETLB;
-	uint64_t first = hugetlb ? pfn & ~(uint64_t)(ZCS_UNIT_PAGES - 1) : pfn;
+	size_t bytes;
+	char *at = page_of(arena, pfn, &bytes);
 
-	return zcs_sys_uffd_poison(arena->uffd, zcs_arena_user(arena, first),
-				   hugetlb ? UNIT_BYTES : ZCS_PAGE_SIZE);
+	return zcs_sys_uffd_poison(arena->uffd, at, bytes);
+}
+
+void zcs_arena_wake(struct zcs_arena *arena, uint64_t pfn)
+{
+	size_t bytes;
+	char *at = page_of(arena, pfn, &bytes);
+
+	zcs_sys_uffd_wake(arena->uffd, at, bytes);
 }
 
 /*

@@ -97,6 +97,8 @@ int zcs_arena_untrap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* Whoever touches the page gets SIGBUS; until it is mapped, after zcs_arena_unpoison() where that is shmem. */
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn);
 void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+/* Whoever waits for the page, which may be there, touches it again. */
+void zcs_arena_wake(struct zcs_arena *arena, uint64_t pfn);
 bool zcs_arena_is_clean(struct zcs_arena *arena, uint64_t pfn);
 /* A home that ends: nothing is mapped there and nothing traps. */
 int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);

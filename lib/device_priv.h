@@ -66,6 +66,7 @@ struct zcs_touch_stats {
  * @purged: content was dropped and the owner has not asked since
  * @bulk, @in_bulk: the bulk it belongs to
  * @probed_ns: when it was made INACTIVE; @touched_ns: when it was last restored on touch
+ * @failing: its last touch could be neither resolved nor poisoned, and somebody was told
  * @fetch, @fetching: node in the prefetch queue (which holds a reference)
  * @dead: node in the list of bos that the background thread destroys
  */
@@ -82,6 +83,7 @@ struct zcs_bo {
 	struct zcs_bulk *bulk;
 	TAILQ_ENTRY(zcs_bo) in_bulk;
 	_Atomic uint64_t probed_ns, touched_ns;
+	atomic_bool failing;
 	TAILQ_ENTRY(zcs_bo) fetch;
 	bool fetching;
 	SLIST_ENTRY(zcs_bo) dead;

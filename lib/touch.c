@@ -14,7 +14,8 @@
  * Room: a touch is never refused on the pool's limit, it overshoots; when the overshoot is over an eighth the
  * fault thread waits, with nothing locked, until the background thread has caught up a little. When the
  * system itself has no page the thread evicts and tries again, for as long as it takes: the toucher cannot
- * be told. A page whose only copy cannot be read is poisoned: its touchers get SIGBUS.
+ * be told. A page whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither resolved nor
+ * poisoned is tried again.
  */
 #include <errno.h>
 #include <sched.h>
@@ -34,6 +35,7 @@
 #define WAIT_MS	      10u
 #define WAITS_MAX     100u
 #define KEEP_ONE_IN   32u
+#define RETRY_US      1000u
 #define IDLE_MAX      24u /* waits that brought nothing: a little more than the background's patience */
 
 /*
@@ -146,6 +148,29 @@ static void place(struct zcs_bo *bo, enum zcs_touch what)
 		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 }
 
+/* Woken, the toucher faults anew, and there is another event; as long as that goes on one message is enough. */
+static void try_again(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
+{
+	if (!atomic_exchange(&bo->failing, true))
+		zcs_warn("touch of page %llu of bo %p: %s; tried again until it succeeds",
+			 (unsigned long long)index, (void *)bo, strerror(-err));
+	share(t);
+	zcs_sys_sleep_us(RETRY_US);
+	zcs_tt_wake(bo->tt, index);
+}
+
+static void failed(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
+{
+	if (zcs_tt_poison(bo->tt, index)) {
+		try_again(t, bo, index, err);
+		return;
+	}
+	zcs_warn("touch of %p, page %llu of bo %p: %s", (void *)(bo->start + index * ZCS_PAGE_SIZE),
+		 (unsigned long long)index, (void *)bo, strerror(-err));
+	zcs_count(t->dev->stats.errors);
+	zcs_count(bo->stats.errors);
+}
+
 static void handle(struct turn *t, const struct zcs_sys_touch *touch)
 {
 	struct zcs_device *dev = t->dev;
@@ -159,17 +184,14 @@ static void handle(struct turn *t, const struct zcs_sys_touch *touch)
 		return;
 	index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
 	err = restore(t, bo, index, touch->write, &what);
-	if (err) {
-		zcs_warn("touch of %p, page %llu of bo %p: %s", (void *)touch->addr,
-			 (unsigned long long)index, (void *)bo, strerror(-err));
-		zcs_count(dev->stats.errors);
-		zcs_count(bo->stats.errors);
-		zcs_tt_poison(bo->tt, index);
-	}
+	if (err)
+		failed(t, bo, index, err);
 	ns = zcs_sys_now_ns() - begin;
 	count_touch(&dev->stats, what, ns);
 	count_touch(&bo->stats, what, ns);
 	ZCS_PROBE3(fault, touch->addr, what, ns);
+	if (!err && bo->failing)
+		bo->failing = false;
 	if (!err)
 		place(bo, what);
 	zcs_bo_put_later(bo);

@@ -62,8 +62,10 @@ void zcs_tt_commit_on_touch(struct zcs_tt *tt);
  */
 int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
 		 void (*slow)(void *arg), void *arg);
-/* After -EIO: the touchers of the slot get SIGBUS. */
-void zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
+/* After -EIO: the touchers of the slot get SIGBUS. -EEXIST: it is a page, or poisoned; who waits is not woken. */
+int zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
+/* The touchers of the slot touch it again. */
+void zcs_tt_wake(struct zcs_tt *tt, uint64_t index);
 /* Frees what is inserted and needs no I/O for it; pages. -EBUSY if somebody holds the tt. */
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
 /* Gives up memory that the home was created with, about @pages of it; pages. With the lock held. */

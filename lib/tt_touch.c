@@ -71,14 +71,22 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 	return err;
 }
 
-void zcs_tt_poison(struct zcs_tt *tt, uint64_t index)
+int zcs_tt_poison(struct zcs_tt *tt, uint64_t index)
 {
+	int err = -EEXIST;
+
 	pthread_mutex_lock(&tt->lock);
-	if (!zcs_e_is_page(zcs_table_get(&tt->table, index).entry)) {
-		zcs_arena_poison(tt->home.arena, tt->home.pfn + index);
+	if (!zcs_e_is_page(zcs_table_get(&tt->table, index).entry))
+		err = zcs_arena_poison(tt->home.arena, tt->home.pfn + index);
+	if (!err)
 		tt->poisoned = true;
-	}
 	zcs_tt_unlock(tt);
+	return err;
+}
+
+void zcs_tt_wake(struct zcs_tt *tt, uint64_t index)
+{
+	zcs_arena_wake(tt->home.arena, tt->home.pfn + index);
 }
 
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
