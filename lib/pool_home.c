@@ -11,8 +11,13 @@
  * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated. They are
  * charged all the while; a device gives them up where it would give up cached folios.
  * Only complete runs are reused; looking for partly resident ones costs more than the pages they save.
+ *
+ * Who touches a home that does not trap writes to what is no page yet: populating zeroes nothing, so it is the tt's
+ * when it is populated, and until then nobody counts it. Such homes are wiped before others get their addresses;
+ * it costs a punch a block, which homes that always trapped, nearly all, are spared.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "pool_priv.h"
 #include "sys.h"
@@ -208,9 +213,12 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 	}
 	form_blocks(home, home->kept ? ZCS_FS_KEPT : ZCS_FS_HOME);
 	atomic_fetch_add(&pool->home, nr);
-	/* without the trap a premature touch takes memory that nobody counts; nothing worse */
-	if (zcs_arena_zap(home->arena, home->pfn, nr))
+	home->untrapped = home->arena->uffd < 0;
+	/* near vm.max_map_count it does not trap: a premature touch takes memory that nobody counts */
+	if (zcs_arena_zap(home->arena, home->pfn, nr)) {
 		zcs_pool_count_event(pool, ZCS_COUNT_ZAP_FAILED, 1);
+		home->untrapped = true;
+	}
 	return 0;
 }
 
@@ -286,6 +294,35 @@ void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
 		zcs_reserve_put_by(&arena->reserve);
 }
 
+/* Holes are punched: the linear map must not be touched there. */
+void zcs_home_wipe(struct zcs_pool *pool, struct zcs_folio *folio, uint64_t pfn, uint64_t nr)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	char *at = zcs_arena_linear(arena, pfn);
+
+	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_BUSY)) {
+		memset(at, 0, nr * ZCS_PAGE_SIZE);
+		zcs_folio_set_state(folio, ZCS_FS_KEPT);
+		return;
+	}
+	if (zcs_folio_state(folio) != ZCS_FS_HOME || !zcs_arena_punch(arena, pfn, nr))
+		return;
+	zcs_pool_count_event(pool, ZCS_COUNT_PUNCH_FAILED, 1);
+	if (!zcs_sys_populate(at, nr * ZCS_PAGE_SIZE))
+		memset(at, 0, nr * ZCS_PAGE_SIZE);
+}
+
+static void wipe_all(struct zcs_pool *pool, const struct zcs_home *home)
+{
+	for (uint64_t i = 0; i < home->nr;) {
+		struct zcs_folio *folio = zcs_arena_folio(home->arena, home->pfn + i);
+		uint64_t nr = UINT64_C(1) << zcs_folio_ord(folio);
+
+		zcs_home_wipe(pool, folio, home->pfn + i, nr);
+		i += nr;
+	}
+}
+
 /* A block leaves its home: memory to the pool's lists, a hole back to the run map. */
 static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
 {
@@ -329,6 +366,8 @@ void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home)
 	/* the next holder of these addresses must not see through old mappings */
 	if (zcs_arena_disarm(home->arena, home->pfn, home->nr))
 		zcs_pool_count_event(pool, ZCS_COUNT_ZAP_FAILED, 1);
+	if (home->untrapped)
+		wipe_all(pool, home);
 	for (uint64_t i = 0; i < home->nr;) {
 		struct zcs_folio *folio = zcs_arena_folio(home->arena, home->pfn + i);
 

@@ -102,11 +102,12 @@ struct zcs_pool {
  * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that zcs_block_order()
  * gives; each is a folio with ZCS_FF_HOMED.
  * @kept: some of them may be KEPT
+ * @untrapped: at some time what is no page of the tt did not trap: there may be bytes that nobody knows of
  */
 struct zcs_home {
 	struct zcs_arena *arena;
 	uint64_t pfn, nr;
-	bool kept;
+	bool kept, untrapped;
 };
 
 /* The order of the block at @index of a table of @nr pages: as TTM's allocator, never over @max. */
@@ -179,6 +180,8 @@ int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const stru
 uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio);
 /* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */
 void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
+/* Pages of a block that did not trap while it was HOME or KEPT, if it is still: what was written there goes. */
+void zcs_home_wipe(struct zcs_pool *pool, struct zcs_folio *folio, uint64_t pfn, uint64_t nr);
 /* Every block is HOME, KEPT or TT. */
 void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home);
 

@@ -166,9 +166,26 @@ int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	if (!zcs_tt_contiguous(tt) || first >= end)
 		return 0;
 	err = zcs_arena_zap(tt->home.arena, tt->home.pfn + first, end - first);
-	if (err)
+	if (err) {
 		zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
+		tt->home.untrapped = true;
+	}
 	return err;
+}
+
+void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	uint64_t pfn = tt->home.pfn;
+
+	while (tt->home.untrapped && first < end) {
+		struct zcs_block blk = zcs_tt_block(tt, first);
+		uint64_t next = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
+
+		if (blk.entry == ZCS_E_EMPTY)
+			zcs_home_wipe(tt->pool, zcs_arena_folio(tt->home.arena, pfn + blk.index),
+				      pfn + first, next - first);
+		first = next;
+	}
 }
 
 void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end)
@@ -260,6 +277,8 @@ void zcs_tt_open_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
 
 void zcs_tt_close_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
+	if (tt->home.arena && tt->home.arena->kind == ZCS_ARENA_THP)
+		tt->home.untrapped = true;
 	each_hole(tt, first, end, zcs_arena_zap);
 }
 
@@ -279,6 +298,8 @@ static int populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 	if (err) {
 		zcs_tt_zap(tt, 0, tt->nr);
 		zcs_tt_free_pages(tt, 0, tt->nr, false);
+		zcs_tt_close_holes(tt, 0, tt->nr);
+		zcs_tt_wipe_holes(tt, 0, tt->nr);
 		tt->unmapped = false;
 	}
 	return err;
@@ -310,6 +331,7 @@ void zcs_tt_unpopulate(struct zcs_tt *tt)
 		zcs_tt_zap(tt, 0, tt->nr);
 		zcs_tt_free_pages(tt, 0, tt->nr, false);
 	}
+	zcs_tt_wipe_holes(tt, 0, tt->nr);
 	zcs_tt_unlock(tt);
 }
 

@@ -200,24 +200,34 @@ static bool keeps_slots(const struct zcs_tt *tt, uint64_t first, uint64_t end)
 	return false;
 }
 
+/* Empty slots count for nothing, and yet may have content: that of writers who met no trap. */
+static int64_t purge(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	uint64_t from = first, to = end;
+	int64_t ret = 0;
+
+	whole_blocks(tt, &from, &to);
+	if (from < to)
+		ret = purge_range(tt, from, to);
+	if (ret >= 0)
+		zcs_tt_wipe_holes(tt, first, end);
+	return ret;
+}
+
 int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags)
 {
 	uint64_t end = first + count;
 
-	if (!(flags & ZCS_BACKUP_PURGE)) {
-		if (!tt->backup || !tt->pages)
-			return 0;
-		if (!zcs_store_bytes_avail(tt->backup->store) && !keeps_slots(tt, first, end))
-			return -EBUSY;
-		if (zcs_fault(ZCS_FAULT_BACKUP_TRUNCATE))
-			end = first + (count + 1) / 2;
-	}
-	whole_blocks(tt, &first, &end);
-	if (first >= end)
-		return 0;
 	if (flags & ZCS_BACKUP_PURGE)
-		return purge_range(tt, first, end);
-	return insert_range(tt, first, end, flags);
+		return purge(tt, first, end);
+	if (!tt->backup || !tt->pages)
+		return 0;
+	if (!zcs_store_bytes_avail(tt->backup->store) && !keeps_slots(tt, first, end))
+		return -EBUSY;
+	if (zcs_fault(ZCS_FAULT_BACKUP_TRUNCATE))
+		end = first + (count + 1) / 2;
+	whole_blocks(tt, &first, &end);
+	return first < end ? insert_range(tt, first, end, flags) : 0;
 }
 
 static int64_t backup_range(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags)
@@ -257,6 +267,7 @@ static int drop_backup(struct zcs_tt *tt)
 			drop_handles(tt, &blk);
 	}
 	zcs_tt_free_pages(tt, 0, tt->nr, true);
+	zcs_tt_wipe_holes(tt, 0, tt->nr);
 	tt->backed_up = false;
 	tt->unmapped = false;
 	return 0;
