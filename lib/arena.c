@@ -330,12 +330,12 @@ void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	pthread_mutex_unlock(&arena->lock);
 }
 
-static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes)
+static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes, bool put_by)
 {
 	uint64_t offset = a->offset + pfn * ZCS_PAGE_SIZE;
 	int err = zcs_sys_fallocate(a->fd, offset, bytes);
 
-	while (err == -ENOSPC && zcs_reserve_give(&a->reserve))
+	while (err == -ENOSPC && put_by && zcs_reserve_give(&a->reserve))
 		err = zcs_sys_fallocate(a->fd, offset, bytes);
 	/* page tables of the linear map can run out as well; here that is an error, later a signal */
 	if (!err)
@@ -387,14 +387,14 @@ static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 }
 
 int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bool effort,
-		       bool *huge)
+		       bool put_by, bool *huge)
 {
 	size_t bytes = (size_t)ZCS_PAGE_SIZE << order;
 	int err = 0;
 
 	*huge = false;
 	if (arena->kind == ZCS_ARENA_HUGETLB) {
-		err = populate_hugetlb(arena, pfn, bytes);
+		err = populate_hugetlb(arena, pfn, bytes, put_by);
 		*huge = !err;
 	} else {
 		if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && effort)

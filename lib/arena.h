@@ -79,9 +79,10 @@ void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /*
  * Memory of 2^order pages that are a hole. 0: resident, zero and mapped in the linear map; *huge says
  * whether it is one huge page. -ENOMEM, and it is a hole still; never a signal. @effort: worth compacting.
+ * @put_by: a page of @reserve may be used.
  */
 int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bool effort,
-		       bool *huge);
+		       bool put_by, bool *huge);
 int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
 /*

@@ -226,16 +226,18 @@ static int fill_hole(struct zcs_pool *pool, struct zcs_folio *folio, const struc
 {
 	struct zcs_arena *arena = zcs_folio_arena(folio);
 	unsigned order = zcs_folio_ord(folio);
-	bool effort = zcs_pool_effort(pool, order), huge;
+	bool effort = zcs_pool_effort(pool, order), ahead = ctx == &zcs_ctx_ahead, huge;
 	int err = zcs_pool_charge(pool, UINT64_C(1) << order, ctx, effort);
 
 	if (err)
 		return err;
 	/* what the system lacks may lie in our own lists: hugetlb above all */
 	do
-		err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, effort, &huge);
-	while (err && zcs_cache_shrink(pool, arena->node, UINT64_C(1) << order));
-	zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
+		err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, effort, !ahead,
+					 &huge);
+	while (err && !ahead && zcs_cache_shrink(pool, arena->node, UINT64_C(1) << order));
+	if (!err || !ahead)
+		zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
 	if (err) {
 		zcs_pool_uncharge(pool, UINT64_C(1) << order);
 		return err;

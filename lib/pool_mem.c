@@ -56,6 +56,7 @@ static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *
 }
 
 const struct zcs_ctx zcs_ctx_touch = { .struct_size = sizeof(zcs_ctx_touch) };
+const struct zcs_ctx zcs_ctx_ahead = { .struct_size = sizeof(zcs_ctx_ahead), .no_wait = true };
 
 /*
  * The last try: with every shard locked nothing moves between the lists and their users, so that what cannot
@@ -106,8 +107,12 @@ static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_
 
 int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
 {
-	int err = try_charge(pool, nr) ? 0 : charge_at_limit(pool, nr, ctx, effort);
+	int err = try_charge(pool, nr) ? 0 : -ENOMEM;
 
+	if (ctx == &zcs_ctx_ahead)
+		return err;
+	if (err)
+		err = charge_at_limit(pool, nr, ctx, effort);
 	if (pool->wake &&
 	    atomic_load_explicit(&pool->resident, memory_order_relaxed) > pool->wake_pages)
 		pool->wake(pool->reclaim_arg);
@@ -159,7 +164,7 @@ int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
 }
 
 static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsigned order,
-			  bool effort, struct zcs_folio **folio)
+			  const struct zcs_ctx *ctx, struct zcs_folio **folio)
 {
 	uint64_t pfn;
 	bool huge;
@@ -167,7 +172,8 @@ static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsign
 
 	if (err)
 		return -ENOMEM;
-	err = zcs_arena_populate(arena, pfn, order, effort, &huge);
+	err = zcs_arena_populate(arena, pfn, order, zcs_pool_effort(pool, order),
+				 ctx != &zcs_ctx_ahead, &huge);
 	if (err) {
 		zcs_arena_put_run(arena, pfn, UINT64_C(1) << order);
 		return err;
@@ -196,9 +202,9 @@ static void kinds_for(const struct zcs_pool *pool, unsigned order, int *first, i
 		*first = *last = (int)zcs_pool_ppn_arena(pool, 0)->kind;
 }
 
-static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, struct zcs_folio **folio)
+static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
+			 struct zcs_folio **folio)
 {
-	bool effort = zcs_pool_effort(pool, order);
 	int first, last, err = -ENOMEM;
 
 	kinds_for(pool, order, &first, &last);
@@ -207,7 +213,7 @@ static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, struct
 
 		err = zcs_pool_arena(pool, node, (enum zcs_arena_kind)kind, &arena);
 		if (!err)
-			err = folio_in_arena(pool, arena, order, effort, folio);
+			err = folio_in_arena(pool, arena, order, ctx, folio);
 		if (!err)
 			return 0;
 		if (kind == ZCS_ARENA_HUGETLB)
@@ -217,16 +223,17 @@ static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, struct
 }
 
 /* Only a single page is worth another node. */
-static int folio_anywhere(struct zcs_pool *pool, int node, unsigned order, struct zcs_folio **folio)
+static int folio_anywhere(struct zcs_pool *pool, int node, unsigned order,
+			  const struct zcs_ctx *ctx, struct zcs_folio **folio)
 {
-	int err = folio_on_node(pool, node, order, folio);
+	int err = folio_on_node(pool, node, order, ctx, folio);
 
 	if (!err || order || pool->outside)
 		return err;
 	for (int n = 0; n < pool->nr_nodes && err; n++) {
 		if (n == node || !zcs_sys_node_exists(n))
 			continue;
-		err = folio_on_node(pool, n, order, folio);
+		err = folio_on_node(pool, n, order, ctx, folio);
 		if (!err)
 			zcs_pool_count_event(pool, ZCS_COUNT_NODE_FALLBACK, 1);
 	}
@@ -241,8 +248,9 @@ int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const st
 
 	if (err)
 		return err;
-	err = folio_anywhere(pool, node, order, folio);
-	zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
+	err = folio_anywhere(pool, node, order, ctx, folio);
+	if (!err || ctx != &zcs_ctx_ahead)
+		zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
 	if (err)
 		zcs_pool_uncharge(pool, nr);
 	return err;

@@ -147,6 +147,11 @@ static inline size_t zcs_type(int node, unsigned order)
 /* -- pool_mem.c: memory and the limit */
 /* The context of a touch: it is not refused on the pool's limit, which it may pass. */
 extern const struct zcs_ctx zcs_ctx_touch;
+/*
+ * That of read-ahead: memory that is free and within the limit, and no other. No list is shrunk for it, nobody
+ * is woken, no page that was put by is used, and being refused is not counted.
+ */
+extern const struct zcs_ctx zcs_ctx_ahead;
 
 int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort);
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);

@@ -495,7 +495,6 @@ void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio)
 bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index)
 {
 	struct zcs_wb *wb = backup->store->wb;
-	struct zcs_ctx ctx = { .struct_size = sizeof(ctx), .no_wait = true };
 	struct zcs_block blk = zcs_table_get(&backup->table, index);
 	struct zcs_folio *folio;
 	struct wb_req *r;
@@ -506,7 +505,7 @@ bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index)
 	r = get_req(wb);
 	if (!r)
 		return false;
-	if (zcs_backup_new_folio(backup, &blk, backup->pool, &ctx, &folio)) {
+	if (zcs_backup_new_folio(backup, &blk, backup->pool, &zcs_ctx_ahead, &folio)) {
 		put_req(r);
 		return false;
 	}

@@ -304,6 +304,77 @@ static void within_the_limit(void **state)
 	finish(&s);
 }
 
+/* Cached pages of another order fill the pool: they stay, and nothing counts as refused. */
+static void no_cached_folio_leaves(void **state)
+{
+	struct zcs_folio *page[2u << ORDER], *taken;
+	struct setting s;
+
+	(void)state;
+	s.pool = zcs_test_pool(ZCS_BACKING_SMALL, 3 * (ZCS_PAGE_SIZE << ORDER),
+			       3 * (ZCS_PAGE_SIZE << ORDER));
+	s.store = store_test_file(4);
+	s.backup = zcs_test_backup(s.store, PAGES);
+	for (uint64_t i = 0; i < NR; i++) {
+		store_test_insert(s.backup, s.pool, 1, i << ORDER, ORDER, 0);
+		store_test_writeback(s.backup, i << ORDER, ((i + 1) << ORDER) - 1);
+	}
+	for (unsigned i = 0; i < 2u << ORDER; i++)
+		page[i] = zcs_test_folio(s.pool, 0);
+	for (unsigned i = 0; i < 2u << ORDER; i++)
+		zcs_folio_put(page[i]);
+	zcs_assert_is(zcs_test_stats(s.pool).resident_pages, 3u << ORDER);
+	/* into the folio that the last block left */
+	zcs_assert_ok(zcs_backup_take_folio(s.backup, zcs_handle_from_index(0), s.pool, &taken));
+	store_test_idle(s.backup);
+	zcs_assert_is(store_test_stats(s.store).ra_read, 0);
+	zcs_assert_is(zcs_test_cached(s.pool, 0), 2u << ORDER);
+	zcs_assert_is(zcs_test_counter(s.pool, ZCS_COUNT_SHRUNK), 0);
+	zcs_assert_is(zcs_test_counter(s.pool, ZCS_COUNT_LIMIT_HIT), 0);
+	zcs_assert_is(zcs_test_counter(s.pool, ZCS_COUNT_LIMIT_REFUSED), 0);
+	zcs_folio_put(taken);
+	finish(&s);
+}
+
+/* Hugetlb pages that evictions put by are for those who wait for one. */
+static void nothing_put_by_is_used(void **state)
+{
+	struct zcs_reserve *reserve;
+	struct zcs_store *store;
+	struct zcs_pool *pool;
+	struct zcs_tt *tt;
+	unsigned held;
+
+	(void)state;
+	if (!zcs_test_backing_works(ZCS_BACKING_HUGETLB))
+		zcs_test_skip_case("no free hugetlb pages");
+	pool = zcs_test_pool(ZCS_BACKING_HUGETLB, 0, 1);
+	store = store_test_file(32);
+	zcs_assert_ok(zcs_tt_create(pool, 8 * 512, ZCS_TT_CONTIGUOUS, &tt));
+	zcs_assert_ok(zcs_tt_setup_backup(tt, store));
+	zcs_assert_ok(zcs_tt_populate(tt, NULL));
+	store_test_fill(tt, 1, 0, 8 * 512);
+	zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_WRITEBACK), 8 * 512);
+	store_test_idle(tt->backup);
+	reserve = &tt->home.arena->reserve;
+	held = reserve->held;
+	assert_true(held > 0);
+	/* the block asked for gets a page of the system's; for the one behind it there is none */
+	zcs_test_fault("fallocate", 1, 1, ENOSPC);
+	zcs_assert_ok(zcs_tt_restore_range(tt, 0, 512, NULL));
+	zcs_assert_is(zcs_test_fault_failed("fallocate"), 1);
+	zcs_test_faults_off();
+	store_test_idle(tt->backup);
+	zcs_assert_is(reserve->held, held);
+	zcs_assert_is(store_test_stats(store).ra_read, 0);
+	zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_SYSTEM_REFUSED), 0);
+	zcs_assert_ok(zcs_tt_restore(tt, NULL));
+	assert_true(store_test_is(tt, 1, 0, 8 * 512));
+	zcs_test_tt_done(tt);
+	store_test_done(store);
+	zcs_test_pool_done(pool);
+}
+
 static void an_error_is_nobodys(void **state)
 {
 	struct setting s;
@@ -427,6 +498,8 @@ int main(void)
 		store_test_both(taken_while_it_is_read),
 		store_test(replaced_in_part_while_it_is_read),
 		store_test(within_the_limit),
+		store_test(no_cached_folio_leaves),
+		store_test(nothing_put_by_is_used),
 		store_test_both(an_error_is_nobodys),
 		store_test(no_memory_is_nobodys),
 		store_test(in_a_contiguous_tt),
