@@ -35,11 +35,18 @@ static void forget_object(struct zcs_backup *b)
 	b->object = NULL;
 }
 
+static void leave_pool(struct zcs_backup *b)
+{
+	if (!b->pool)
+		return;
+	zcs_ahead_forget(b->pool, &b->ahead);
+	zcs_pool_unref(b->pool);
+}
+
 static void free_backup(struct zcs_backup *b)
 {
 	forget_object(b);
-	if (b->pool)
-		zcs_pool_unref(b->pool);
+	leave_pool(b);
 	zcs_table_fini(&b->table);
 	pthread_cond_destroy(&b->idle);
 	pthread_mutex_destroy(&b->lock);
@@ -65,6 +72,7 @@ int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backu
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_cond_init(&b->idle, NULL);
 	b->ra_next = UINT64_MAX;
+	b->ahead.give_up = zcs_wb_give_up;
 	zcs_store_get(store);
 	if (store->ops->create)
 		err = store->ops->create(store, num_pages, &b->object);
@@ -114,14 +122,21 @@ static bool range_ok(const struct zcs_backup *b, uint64_t index, unsigned order)
 
 /* -- insert */
 
+static bool is_empty(const struct zcs_backup *b)
+{
+	return !b->resident_pages && !b->slot_pages && !b->same_pages;
+}
+
 static int bind_pool(struct zcs_backup *b, struct zcs_pool *pool)
 {
+	/* a read of what was dropped ends in the old pool */
+	while (b->pool != pool && is_empty(b) && b->ahead.pages)
+		pthread_cond_wait(&b->idle, &b->lock);
 	if (b->pool == pool)
 		return 0;
-	if (b->resident_pages || b->slot_pages || b->same_pages)
+	if (!is_empty(b))
 		return -EXDEV;
-	if (b->pool)
-		zcs_pool_unref(b->pool);
+	leave_pool(b);
 	zcs_pool_get(pool);
 	b->pool = pool;
 	return 0;
@@ -320,21 +335,6 @@ int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *fol
 
 /* -- drop */
 
-/* A resident block's pages stop being the backup's: BUSY, and neither written nor counted any more. */
-static struct zcs_folio *withdraw(struct zcs_backup *b, const struct zcs_block *blk)
-{
-	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
-
-	if (b->store->wb) {
-		zcs_wb_ra_used(b, folio, false);
-		zcs_wb_unmark(b, folio);
-	}
-	b->resident_pages -= zcs_block_pages(blk);
-	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, blk->order, -1);
-	zcs_folio_set_state(folio, ZCS_FS_BUSY);
-	return folio;
-}
-
 void zcs_backup_free_folio(struct zcs_backup *backup, struct zcs_folio *folio)
 {
 	if (zcs_folio_flag(folio, ZCS_FF_HOMED))
@@ -343,11 +343,28 @@ void zcs_backup_free_folio(struct zcs_backup *backup, struct zcs_folio *folio)
 		zcs_pool_give(folio);
 }
 
+/* A resident block's pages stop being the backup's: neither written nor counted any more, and freed. */
+static void free_pages(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+	bool ahead = b->store->wb && zcs_wb_ra_used(b, folio, false);
+
+	if (b->store->wb)
+		zcs_wb_unmark(b, folio);
+	b->resident_pages -= zcs_block_pages(blk);
+	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, blk->order, -1);
+	zcs_folio_set_state(folio, ZCS_FS_BUSY);
+	zcs_backup_free_folio(b, folio);
+	/* not before: who waits for read-ahead to give way looks for memory then */
+	if (ahead)
+		zcs_ahead_end(b->pool, &b->ahead, zcs_block_pages(blk));
+}
+
 void zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block *blk, uint32_t entry)
 {
 	uint64_t nr = zcs_block_pages(blk);
 
-	zcs_backup_free_folio(backup, withdraw(backup, blk));
+	free_pages(backup, blk);
 	zcs_table_update(&backup->table, blk->index, entry);
 	*(zcs_e_is_slot(entry) ? &backup->slot_pages : &backup->same_pages) += nr;
 }
@@ -394,7 +411,7 @@ static void release_resident(struct zcs_backup *b, const struct zcs_block *blk)
 	if (zcs_folio_state(folio) == ZCS_FS_WRITING)
 		zcs_wb_recall(b, folio);
 	zcs_backup_forget_slot(b, folio);
-	zcs_backup_free_folio(b, withdraw(b, blk));
+	free_pages(b, blk);
 }
 
 /* A whole block goes. One that is just being read ahead is freed when that ends. */
@@ -429,7 +446,8 @@ static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
 		if (zcs_folio_state(folio) == ZCS_FS_WRITING)
 			zcs_wb_recall(b, folio);
 		if (b->store->wb) {
-			zcs_wb_ra_used(b, folio, false);
+			if (zcs_wb_ra_used(b, folio, false))
+				zcs_ahead_end(b->pool, &b->ahead, nr);
 			zcs_wb_unmark(b, folio);
 		}
 		zcs_backup_forget_slot(b, folio);

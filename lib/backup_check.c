@@ -49,14 +49,16 @@ static bool tails_ok(struct zcs_backup *b, const struct zcs_block *blk)
 }
 
 struct sums {
-	uint64_t resident, slot, same;
+	uint64_t resident, slot, same, ahead;
 };
 
-static void add(struct sums *sums, const struct zcs_block *blk)
+static void add(struct zcs_backup *b, struct sums *sums, const struct zcs_block *blk)
 {
-	if (zcs_e_is_page(blk->entry))
+	if (zcs_e_is_page(blk->entry)) {
 		sums->resident += zcs_block_pages(blk);
-	else if (zcs_e_is_slot(blk->entry))
+		if (zcs_folio_flag(zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry)), ZCS_FF_RA))
+			sums->ahead += zcs_block_pages(blk);
+	} else if (zcs_e_is_slot(blk->entry))
 		sums->slot += zcs_block_pages(blk);
 	else
 		sums->same += zcs_block_pages(blk);
@@ -73,7 +75,7 @@ static int compare(const char *what, uint64_t walked, uint64_t counted)
 
 static int walk(struct zcs_backup *b)
 {
-	struct sums sums = { 0, 0, 0 };
+	struct sums sums = { 0 };
 	int err = 0;
 
 	for (uint64_t i = 0; i < b->num_pages;) {
@@ -82,7 +84,7 @@ static int walk(struct zcs_backup *b)
 		i = zcs_block_end(&blk);
 		if (blk.entry == ZCS_E_EMPTY)
 			continue;
-		add(&sums, &blk);
+		add(b, &sums, &blk);
 		if (block_ok(b, &blk, i - zcs_block_pages(&blk)) && tails_ok(b, &blk))
 			continue;
 		zcs_warn("zcs_backup_check: index %" PRIu64
@@ -92,7 +94,8 @@ static int walk(struct zcs_backup *b)
 	}
 	if (compare("resident", sums.resident, b->resident_pages) ||
 	    compare("slot", sums.slot, b->slot_pages) ||
-	    compare("same-filled", sums.same, b->same_pages))
+	    compare("same-filled", sums.same, b->same_pages) ||
+	    (!b->in_flight && compare("read-ahead", sums.ahead, b->ahead.pages)))
 		err = -EUCLEAN;
 	return err;
 }

@@ -9,6 +9,7 @@
 #include <zcswap/backup.h>
 
 #include "memmap.h"
+#include "pool_priv.h"
 #include "table.h"
 
 struct zcs_store;
@@ -35,6 +36,7 @@ struct zcs_ctx;
  * @pending: blocks that are to be written, or being written; @in_flight: transfers of the wb thread
  * @wb_err: why the last block was not written
  * @complaints: messages about blocks that could not be read so far
+ * @ahead: what was read ahead, to the pool
  * @ra_next: the index that would make the next take sequential; @ra_blocks: how far to read ahead
  */
 struct zcs_backup {
@@ -55,6 +57,7 @@ struct zcs_backup {
 	uint64_t pending, in_flight;
 	int wb_err;
 	unsigned complaints;
+	struct zcs_ahead ahead;
 	uint64_t ra_next;
 	unsigned ra_blocks;
 };

@@ -272,7 +272,8 @@ static void hand_out(struct batch *batch, struct claim *c)
 
 	if (zcs_e_is_page(c->blk.entry)) {
 		if (b->store->wb) {
-			zcs_wb_ra_used(b, c->folio, true);
+			if (zcs_wb_ra_used(b, c->folio, true))
+				zcs_ahead_end(b->pool, &b->ahead, zcs_block_pages(&c->blk));
 			zcs_wb_unmark(b, c->folio);
 		}
 		b->resident_pages -= zcs_block_pages(&c->blk);
@@ -356,13 +357,44 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	return good;
 }
 
+/*
+ * A folio was refused, and nothing is claimed: first what was read ahead goes, here and elsewhere, for which the
+ * lock is given up; then what else of this backup needs no write. Whether to try again.
+ */
+static bool make_room(struct batch *batch, uint64_t seen)
+{
+	struct zcs_backup *b = batch->b;
+	bool room;
+
+	pthread_mutex_unlock(&b->lock);
+	room = zcs_ahead_forgo(batch->pool, seen, batch->ctx);
+	pthread_mutex_lock(&b->lock);
+	return room || (b->store->wb && zcs_wb_free_clean(b));
+}
+
+static size_t take_all(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
+{
+	size_t done = 0;
+
+	do {
+		uint64_t seen = zcs_ahead_ended(batch->pool);
+
+		*err = 0;
+		done += take_piece(batch, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
+				   err);
+		if (*err == -ENOMEM && make_room(batch, seen))
+			*err = 0;
+	} while (done < nr && !*err);
+	return done;
+}
+
 int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
 			    struct zcs_pool *pool, enum zcs_folio_state to,
 			    const struct zcs_ctx *ctx)
 {
 	struct batch batch; /* 10 KiB that a take of one block need not clear */
-	size_t done = 0;
-	int err = 0;
+	size_t done;
+	int err;
 
 	batch.b = backup;
 	batch.pool = pool;
@@ -372,9 +404,7 @@ int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, siz
 	pthread_mutex_init(&batch.lock, NULL);
 	pthread_cond_init(&batch.done, NULL);
 	pthread_mutex_lock(&backup->lock);
-	while (done < nr && !err)
-		done += take_piece(&batch, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
-				   &err);
+	done = take_all(&batch, vec, nr, &err);
 	pthread_mutex_unlock(&backup->lock);
 	pthread_cond_destroy(&batch.done);
 	pthread_mutex_destroy(&batch.lock);

@@ -126,6 +126,7 @@ static void free_pool(struct zcs_pool *p)
 		zcs_arena_destroy(p->arena[i]);
 	free_shards(p);
 	pthread_mutex_destroy(&p->grow);
+	pthread_mutex_destroy(&p->ahead_lock);
 	pthread_rwlock_destroy(&p->shrinkers);
 	free(p);
 }
@@ -147,6 +148,8 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 	p->cache_pages = cache_limit(params);
 	p->arena_shift = arena_shift(p->nr_nodes);
 	pthread_mutex_init(&p->grow, NULL);
+	pthread_mutex_init(&p->ahead_lock, NULL);
+	LIST_INIT(&p->ahead_list);
 	pthread_rwlock_init(&p->shrinkers, NULL);
 	if (!init_shards(p))
 		return p;
@@ -346,11 +349,16 @@ int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, const 
 int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, struct zcs_folio **folio)
 {
 	struct zcs_folio *f;
+	uint64_t seen;
 	int err;
 
 	if (!pool || !folio || order > ZCS_MAX_ORDER || (flags & ~ZCS_ALLOC_NOWAIT))
 		return -EINVAL;
-	err = zcs_pool_alloc(pool, order, flags, NULL, &f);
+	do {
+		seen = zcs_ahead_ended(pool);
+		err = zcs_pool_alloc(pool, order, flags, NULL, &f);
+	} while (err == -ENOMEM && !(flags & ZCS_ALLOC_NOWAIT) &&
+		 zcs_ahead_forgo(pool, seen, NULL));
 	if (!err)
 		*folio = f;
 	return err;

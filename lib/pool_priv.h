@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include <zcswap/pool.h>
 
@@ -50,6 +51,21 @@ struct zcs_shard {
 } __attribute__((aligned(64)));
 
 /*
+ * struct zcs_ahead - a backup that reads ahead, to its pool
+ * @node, @listed: in the pool's list; written with the backup's lock held
+ * @pages: read ahead, or being read, and not asked for
+ * @give_up: frees some without waiting, and returns how many pages; no backup's lock is held, or wanted
+ */
+struct zcs_ahead {
+	LIST_ENTRY(zcs_ahead) node;
+	bool listed;
+	_Atomic uint64_t pages;
+	uint64_t (*give_up)(struct zcs_ahead *ahead);
+};
+
+LIST_HEAD(zcs_ahead_list, zcs_ahead);
+
+/*
  * struct zcs_pool - folios over arenas
  * @refs: creator, tts, bound backups; at 0 the pool is a zombie until its last folio comes back
  * @zombie: no references left; set with every shard locked
@@ -66,6 +82,8 @@ struct zcs_shard {
  * @leaving: pages of them, and of kept ones, that are just being given back to the system
  * @flying: writes of pages that were taken back meanwhile; nothing is punched before they have ended
  * @kept, @home: pages (struct zcs_pool_stats); @huge_holes: pages of hugetlb homes that are holes
+ * @ahead: pages that backups have read ahead, or are reading; @ahead_ended: how often some ceased to be that
+ * @ahead_list: whose they are, under @ahead_lock
  * @overshot: pages were taken over @max_pages for a touch (zcs_ctx_touch)
  * @wake_pages, @wake: called when more than that is resident; must not block
  * @reclaim: asked for pages before an allocation fails on the limit; set by the device
@@ -86,6 +104,9 @@ struct zcs_pool {
 	_Atomic unsigned next_order;
 	_Atomic uint64_t resident, leaving, flying, kept, home, huge_holes;
 	_Atomic int64_t cached_estimate;
+	_Atomic uint64_t ahead, ahead_ended;
+	pthread_mutex_t ahead_lock;
+	struct zcs_ahead_list ahead_list;
 	_Atomic uint64_t overshot;
 	uint64_t wake_pages;
 	void (*wake)(void *arg);
@@ -164,6 +185,23 @@ int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const st
 void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio);
 /* The same, and its pfns are free address space: BUSY -> FREE. */
 void zcs_pool_free_folio(struct zcs_pool *pool, struct zcs_folio *folio);
+
+/* -- pool_ahead.c: the first three with the lock of @ahead's backup held */
+/* @nr pages are about to be read ahead; they are not any more: taken, freed, or not to be had. */
+void zcs_ahead_add(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
+void zcs_ahead_end(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
+/* Its backup leaves the pool. */
+void zcs_ahead_forget(struct zcs_pool *pool, struct zcs_ahead *ahead);
+/* What zcs_ahead_forgo() wants to know from before the allocation that failed. */
+static inline uint64_t zcs_ahead_ended(struct zcs_pool *pool)
+{
+	return atomic_load(&pool->ahead_ended);
+}
+/*
+ * After -ENOMEM, with no backup's lock held: what was read ahead is freed, reads under way are waited for
+ * unless @ctx forbids. Whether it is worth trying again.
+ */
+bool zcs_ahead_forgo(struct zcs_pool *pool, uint64_t seen, const struct zcs_ctx *ctx);
 
 /* -- pool_cache.c: the shards' stacks */
 /* @was_out: it had been handed out; counted in the same step. False: no room, nothing done. */

@@ -81,8 +81,15 @@ int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order)
 static int fill_home(struct zcs_tt *tt, uint64_t index, const struct zcs_ctx *ctx,
 		     struct zcs_folio **folio)
 {
+	uint64_t seen;
+	int err;
+
 	*folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + index);
-	return zcs_home_populate(tt->pool, *folio, ctx);
+	do {
+		seen = zcs_ahead_ended(tt->pool);
+		err = zcs_home_populate(tt->pool, *folio, ctx);
+	} while (err == -ENOMEM && zcs_ahead_forgo(tt->pool, seen, ctx));
+	return err;
 }
 
 /* A folio of the largest order that is to be had, at most @order. */
@@ -90,8 +97,13 @@ static int fill_any(struct zcs_tt *tt, unsigned order, const struct zcs_ctx *ctx
 		    struct zcs_folio **folio)
 {
 	for (;; order--) {
-		int err = zcs_pool_alloc(tt->pool, order, 0, ctx, folio);
+		uint64_t seen;
+		int err;
 
+		do {
+			seen = zcs_ahead_ended(tt->pool);
+			err = zcs_pool_alloc(tt->pool, order, 0, ctx, folio);
+		} while (err == -ENOMEM && zcs_ahead_forgo(tt->pool, seen, ctx));
 		if (!err)
 			zcs_folio_set_state(*folio, ZCS_FS_TT);
 		if (!err || !order)

@@ -196,7 +196,6 @@ static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs
 	int32_t nr;
 
 	if (zcs_folio_flag(folio, ZCS_FF_SLOT)) {
-		zcs_wb_ra_used(b, folio, false);
 		release(wb, b, blk, ZCS_E_SLOT_BASE + folio->aux);
 		bump(wb, &wb->stats.clean_blocks);
 		return true;
@@ -315,7 +314,10 @@ static void read_ended(struct zcs_wb *wb, struct wb_req *r)
 	struct zcs_block blk;
 
 	if (r->abandoned || r->io.err) {
+		uint64_t nr = UINT64_C(1) << r->io.order;
+
 		zcs_backup_free_folio(b, r->folio);
+		zcs_ahead_end(b->pool, &b->ahead, nr);
 		if (r->abandoned)
 			zcs_swap_free(wb->swap, r->io.slot, r->io.order);
 		return;
@@ -429,7 +431,8 @@ uint64_t zcs_wb_freed(struct zcs_wb *wb)
 	return atomic_load_explicit(&wb->freed, memory_order_relaxed);
 }
 
-uint64_t zcs_wb_free_clean(struct zcs_backup *backup)
+/* Resident blocks with a good slot, and @flag, leave. */
+static uint64_t free_flagged(struct zcs_backup *backup, unsigned flag)
 {
 	struct zcs_wb *wb = backup->store->wb;
 	uint64_t pages = 0;
@@ -442,15 +445,18 @@ uint64_t zcs_wb_free_clean(struct zcs_backup *backup)
 		if (!zcs_e_is_page(blk.entry))
 			continue;
 		folio = zcs_pool_folio(backup->pool, zcs_e_ppn(blk.entry));
-		if (!zcs_folio_flag(folio, ZCS_FF_SLOT) ||
-		    zcs_folio_state(folio) != ZCS_FS_INSERTED)
+		if (!zcs_folio_flag(folio, flag) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
 			continue;
-		zcs_wb_ra_used(backup, folio, false);
 		zcs_backup_detach(backup, &blk, ZCS_E_SLOT_BASE + folio->aux);
 		bump(wb, &wb->stats.clean_blocks);
 		pages += zcs_block_pages(&blk);
 	}
 	return pages;
+}
+
+uint64_t zcs_wb_free_clean(struct zcs_backup *backup)
+{
+	return free_flagged(backup, ZCS_FF_SLOT);
 }
 
 void zcs_wb_wait(struct zcs_backup *backup)
@@ -505,12 +511,27 @@ bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index)
 	r = get_req(wb);
 	if (!r)
 		return false;
+	zcs_ahead_add(backup->pool, &backup->ahead, zcs_block_pages(&blk));
 	if (zcs_backup_new_folio(backup, &blk, backup->pool, &zcs_ctx_ahead, &folio)) {
+		zcs_ahead_end(backup->pool, &backup->ahead, zcs_block_pages(&blk));
 		put_req(r);
 		return false;
 	}
 	start(r, backup, ZCS_SWAP_READ, &blk, blk.entry - ZCS_E_SLOT_BASE, folio);
 	return true;
+}
+
+uint64_t zcs_wb_give_up(struct zcs_ahead *ahead)
+{
+	struct zcs_backup *b =
+		(struct zcs_backup *)((char *)ahead - offsetof(struct zcs_backup, ahead));
+	uint64_t pages;
+
+	if (pthread_mutex_trylock(&b->lock))
+		return 0;
+	pages = free_flagged(b, ZCS_FF_RA);
+	pthread_mutex_unlock(&b->lock);
+	return pages;
 }
 
 bool zcs_wb_wait_read(struct zcs_backup *backup, uint64_t index)
@@ -533,14 +554,15 @@ bool zcs_wb_drop_read(struct zcs_backup *backup, uint64_t index)
 	return r != NULL;
 }
 
-void zcs_wb_ra_used(struct zcs_backup *backup, struct zcs_folio *folio, bool hit)
+bool zcs_wb_ra_used(struct zcs_backup *backup, struct zcs_folio *folio, bool hit)
 {
 	struct zcs_wb *wb = backup->store->wb;
 
 	if (!zcs_folio_flag(folio, ZCS_FF_RA))
-		return;
+		return false;
 	zcs_folio_set_flags(folio, 0, ZCS_FF_RA);
 	bump(wb, hit ? &wb->stats.ra_hits : &wb->stats.ra_wasted);
+	return true;
 }
 
 /* -- life */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct zcs_ahead;
 struct zcs_backup;
 struct zcs_block;
 struct zcs_ctx;
@@ -45,11 +46,13 @@ void zcs_wb_unmark(struct zcs_backup *backup, struct zcs_folio *folio);
 
 /* Starts to read the block at @index into memory, if there is room without asking anybody to leave. */
 bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index);
+/* For the backup's struct zcs_ahead. */
+uint64_t zcs_wb_give_up(struct zcs_ahead *ahead);
 /* Whether the block at @index is being read ahead; then waits for it, the lock given up meanwhile. */
 bool zcs_wb_wait_read(struct zcs_backup *backup, uint64_t index);
 /* The block's slot is to be freed, when its read has ended. False: it is not being read. */
 bool zcs_wb_drop_read(struct zcs_backup *backup, uint64_t index);
-/* A block that was read ahead is taken (hit), or leaves unused. */
-void zcs_wb_ra_used(struct zcs_backup *backup, struct zcs_folio *folio, bool hit);
+/* If the block was read ahead: it is taken now (hit), or leaves unused; zcs_ahead_end() is due. */
+bool zcs_wb_ra_used(struct zcs_backup *backup, struct zcs_folio *folio, bool hit);
 
 #endif

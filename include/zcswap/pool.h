@@ -34,8 +34,8 @@ extern "C" {
  * @struct_size: sizeof(struct zcs_ctx)
  * @interruptible: return -EINTR if a signal handler ran while the call slept for want of room, which only
  *	zcs_bo_pin() does. Waiting for a read is not interrupted. So do the fault points "restore" and "copy_page"
- * @no_wait: return -EBUSY in place of waiting for another call, and -ENOMEM in place of evicting others.
- *	What was written back is read all the same
+ * @no_wait: return -EBUSY in place of waiting for another call, and -ENOMEM in place of evicting others or
+ *	waiting for a read-ahead to end. What was written back is read all the same
  * @retry_mayfail: accepted for TTM's sake: every allocation may fail with -ENOMEM
  */
 struct zcs_ctx {
@@ -59,8 +59,9 @@ enum zcs_backing { ZCS_BACKING_AUTO, ZCS_BACKING_HUGETLB, ZCS_BACKING_THP, ZCS_B
  * struct zcs_pool_params - how to make a pool
  * @struct_size: sizeof(struct zcs_pool_params)
  * @max_bytes: bound on resident memory: active, inserted and cached; 0: no bound of ours. Free
- *	folios that are cached are given up before an allocation fails on it. Hugetlb pages that are put by
- *	once something was evicted are not counted: 8 MiB a node at most, and a 64th of this.
+ *	folios that are cached, and what was read ahead, are given up before an allocation fails on it.
+ *	Hugetlb pages that are put by once something was evicted are not counted: 8 MiB a node at most, and
+ *	a 64th of this.
  * @cache_bytes: bound on the memory of free folios that are kept; 0: half of the node's RAM, or half
  *	of @max_bytes if that is less (TTM's page_pool_size)
  * @node: NUMA node to take memory from; -1: that of the CPU the caller runs on at each allocation. Zeroed
@@ -139,11 +140,12 @@ ZCS_API void zcs_pool_destroy(struct zcs_pool *pool);
  *
  * A folio of exactly this order is taken from the list of the pool's node; else new memory is taken
  * from the system. Nothing is split and no other order's list is touched, except that cached folios are
- * given back to the system when the pool is at its limit.
+ * given back to the system when the pool is at its limit. Before it fails, what backups have read ahead
+ * into the pool's memory is freed, and such reads under way are waited for.
  *
  * Return: 0; -EINVAL: NULL, an order over ZCS_MAX_ORDER, an unknown flag; -ENOMEM: over max_bytes with
- * nothing cached, or no memory (never SIGBUS). Thread-safe. Kernel counterpart: ttm_pool_type_take(),
- * ttm_pool_alloc_page().
+ * nothing cached or read ahead, or no memory (never SIGBUS). Thread-safe. Kernel counterpart:
+ * ttm_pool_type_take(), ttm_pool_alloc_page().
  */
 ZCS_API int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags,
 			    struct zcs_folio **folio);
@@ -228,8 +230,8 @@ enum zcs_counter {
 	ZCS_COUNT_ORDER_FALLBACK, /* a tt had to go to a smaller order */
 	ZCS_COUNT_NODE_FALLBACK, /* a page of another node was taken */
 	ZCS_COUNT_LIMIT_HIT, /* max_bytes was reached */
-	ZCS_COUNT_LIMIT_REFUSED, /* -ENOMEM because of max_bytes */
-	ZCS_COUNT_SYSTEM_REFUSED, /* -ENOMEM because the system had none */
+	ZCS_COUNT_LIMIT_REFUSED, /* refused because of max_bytes, also if read-ahead then gave way */
+	ZCS_COUNT_SYSTEM_REFUSED, /* refused because the system had none, the same */
 	ZCS_COUNT_INSERT_REFUSED, /* folios a backup refused */
 	ZCS_COUNT_INSERT_SPLIT, /* folios split because they were refused whole */
 	ZCS_COUNT_INSERT_REPLACED, /* insertions that replaced other content (ZCS_INSERT_REPLACE) */
