@@ -49,7 +49,7 @@ struct claim {
  * struct batch - a piece of a vector
  * @to: the state folios are handed out in
  * @reading: reads under way, under @lock; @done: signalled when there are none
- * @alone: one block, with no read-ahead behind it
+ * @alone: one block, with nothing to read ahead behind it
  */
 struct batch {
 	struct zcs_backup *b;
@@ -310,6 +310,18 @@ static bool is_sequential(const struct zcs_backup *b, uint64_t index)
 	return index == b->ra_next || !index;
 }
 
+/* Whether a take of one block, of that handle, has anything to read ahead. */
+static bool leads_on(const struct zcs_backup *b, int64_t handle)
+{
+	uint64_t index = zcs_handle_to_index(handle);
+	struct zcs_block blk;
+
+	if (index >= b->num_pages || !is_sequential(b, index))
+		return false;
+	blk = zcs_table_get(&b->table, index);
+	return zcs_block_end(&blk) < b->num_pages && b->slot_pages > zcs_block_pages(&blk);
+}
+
 /* The blocks behind the one that is asked for are submitted after it, and come while it is used. */
 static void read_ahead(struct zcs_backup *b, const struct zcs_block *blk)
 {
@@ -334,7 +346,7 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	size_t good;
 
 	settle(batch->b, vec, nr);
-	batch->alone = nr == 1 && !is_sequential(batch->b, zcs_handle_to_index(vec[0].handle));
+	batch->alone = nr == 1 && !leads_on(batch->b, vec[0].handle);
 	for (batch->nr = 0; batch->nr < nr; batch->nr++) {
 		*err = claim_one(batch, &batch->claim[batch->nr], vec[batch->nr].handle);
 		if (*err)

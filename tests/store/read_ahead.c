@@ -4,6 +4,7 @@
  * is. What was read for nothing is counted and costs its memory only; it never makes anybody else leave, and its
  * errors are nobody's.
  */
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "store_test.h"
@@ -209,6 +210,7 @@ struct helper {
 	uint64_t block;
 	struct zcs_folio *folio;
 	int64_t result;
+	atomic_bool over;
 };
 
 static void *take_thread(void *arg)
@@ -249,6 +251,60 @@ static void taken_while_it_is_read(void **state)
 	store_test_idle(s.backup);
 	/* and one for the copy */
 	zcs_assert_is(store_test_stats(s.store).reads, (int64_t)(h.block + 2));
+	finish(&s);
+}
+
+static void *take_and_tell(void *arg)
+{
+	struct helper *h = arg;
+
+	take_thread(h);
+	h->over = true;
+	return NULL;
+}
+
+/* Whether the block is read by its taker's own thread: the device's are held, and nothing is queued for them. */
+static bool is_read_by_its_taker(struct setting *s, uint64_t block)
+{
+	struct helper h = { .s = s, .block = block };
+	struct store_test_hold hold;
+	struct zcs_swap_stats st;
+	bool over;
+
+	store_test_hold(s->store, &hold);
+	zcs_assert_ok(pthread_create(&h.thread, NULL, take_and_tell, &h));
+	do {
+		usleep(1000);
+		over = h.over;
+		zcs_swap_stats(s->store->swap, &st);
+	} while (!over && !st.queued);
+	store_test_let_go(&hold);
+	pthread_join(h.thread, NULL);
+	zcs_assert_is(h.result, 0);
+	zcs_folio_put(h.folio);
+	return over;
+}
+
+/* Two threads' waking is spared where there is nothing that might be read ahead. */
+static void with_nothing_behind_it(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, 0);
+	assert_false(is_read_by_its_taker(&s, 0));
+	store_test_idle(s.backup);
+	/* the end of the backup, in order */
+	zcs_backup_drop(s.backup, zcs_handle_from_index(1 << ORDER), ORDER);
+	take(&s, NR - 2);
+	s.backup->ra_next = (NR - 1) << ORDER;
+	assert_true(is_read_by_its_taker(&s, NR - 1));
+	/* and the last that is left, at the first index */
+	zcs_backup_drop(s.backup, zcs_handle_from_index(0), 8);
+	store_test_insert(s.backup, s.pool, 1, 0, ORDER, 0);
+	store_test_insert(s.backup, s.pool, 1, 1 << ORDER, ORDER, 0);
+	store_test_writeback(s.backup, 0, (1 << ORDER) - 1);
+	assert_true(is_read_by_its_taker(&s, 0));
 	finish(&s);
 }
 
@@ -496,6 +552,7 @@ int main(void)
 		store_test(abandoned_in_parts),
 		store_test(dropped_while_it_is_read),
 		store_test_both(taken_while_it_is_read),
+		store_test_both(with_nothing_behind_it),
 		store_test(replaced_in_part_while_it_is_read),
 		store_test(within_the_limit),
 		store_test(no_cached_folio_leaves),
