@@ -159,11 +159,14 @@ static void free_swap(struct zcs_swap *s)
 	free(s);
 }
 
-/* What was not there before a swap that could not be opened should not be there after it. */
+/*
+ * What was not there before a swap that could not be opened should not be there after it, unless another store
+ * has it by now: that one was quicker to lock it.
+ */
 static void remove_made(const struct zcs_swap *s)
 {
 	for (unsigned i = 0; i < s->nr_devs; i++)
-		if (s->dev[i].made)
+		if (s->dev[i].made && !zcs_sys_lock(s->dev[i].fd))
 			zcs_sys_unlink(s->dev[i].name);
 }
 

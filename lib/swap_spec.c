@@ -266,7 +266,24 @@ static int open_kept(struct zcs_swap_dev *d)
 	return zcs_sys_open(d->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
-static int check_kept(const struct zcs_swap_dev *d, const struct zcs_sys_file *f)
+/* Until it has the lock, another store may remove the file, if that one made it, or change its size. */
+static int lock_kept(const struct zcs_swap_dev *d, struct zcs_sys_file *f)
+{
+	int err = zcs_sys_lock(d->fd);
+
+	if (err == -EBUSY)
+		return refuse(d, err, "is in use by another store");
+	if (err)
+		return failed(d, err, "cannot be locked");
+	err = zcs_sys_file(d->fd, f);
+	if (err)
+		return failed(d, err, "cannot be examined");
+	if (!f->links)
+		return refuse(d, -EBUSY, "has just been removed by another store; try again");
+	return 0;
+}
+
+static int check_kept(const struct zcs_swap_dev *d, struct zcs_sys_file *f)
 {
 	if (f->block)
 		return refuse(d, -EINVAL, "is a block device; write dev: in place of file:");
@@ -278,9 +295,7 @@ static int check_kept(const struct zcs_swap_dev *d, const struct zcs_sys_file *f
 		return refuse(d, -EPERM, "may be read by others; chmod 600");
 	if (f->links != 1)
 		return refuse(d, -EPERM, "has another name (a hard link)");
-	if (zcs_sys_lock(d->fd))
-		return refuse(d, -EBUSY, "is in use by another store");
-	return 0;
+	return lock_kept(d, f);
 }
 
 static int open_file_error(const struct zcs_swap_dev *d, int err)
