@@ -232,12 +232,13 @@ static size_t ask_store(struct batch *batch, int *err)
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* The swap's message names the device and the slot, this one what was there. */
+/* The swap's message says what is wrong, this one what was there. */
 static void complain(struct zcs_backup *b, uint64_t index, unsigned order, uint32_t slot, int err)
 {
 	if (b->complaints++ < COMPLAINTS_MAX)
-		zcs_warn("backup %p: index %llu, order %u, in slot %u, cannot be read: %s",
-			 (void *)b, (unsigned long long)index, order, slot, strerror(-err));
+		zcs_warn("backup %p: index %llu, order %u, in slot %u of %s, cannot be read: %s",
+			 (void *)b, (unsigned long long)index, order, slot,
+			 zcs_swap_name(b->store->swap, slot), strerror(-err));
 }
 
 /* The first elements that came back whole; *err is the first failure's. */

@@ -82,6 +82,9 @@ void zcs_swap_free(struct zcs_swap *swap, uint32_t slot, unsigned order);
 /** zcs_swap_retire - take an aligned run of used slots out of use for good, after a write error */
 void zcs_swap_retire(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
+/** zcs_swap_name - the file or device that a used slot is in, for messages */
+const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot);
+
 /** zcs_swap_avail - bytes of free slots, exactly */
 int64_t zcs_swap_avail(struct zcs_swap *swap);
 

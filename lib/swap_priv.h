@@ -111,6 +111,9 @@ struct zcs_swap_engine {
 extern const struct zcs_swap_engine zcs_swap_uring, zcs_swap_threads;
 struct zcs_uring;
 
+/* Kinds of messages; of each there are only so many. */
+enum zcs_complaint { ZCS_COMPLAINT_READ, ZCS_COMPLAINT_WRITE, ZCS_COMPLAINT_SUM, ZCS_COMPLAINTS };
+
 /*
  * struct zcs_swap
  * @dev: by falling priority
@@ -124,7 +127,7 @@ struct zcs_uring;
  * @calm: bytes that landed since the last urgent read
  * @idle: threads that sleep until woken; @stop: they are to end
  * @work: for the engine of threads; @drained: pending became 0
- * @complaints: messages about failed transfers so far
+ * @complaints: messages so far, by kind
  */
 struct zcs_swap {
 	unsigned nr_devs, depth;
@@ -149,7 +152,7 @@ struct zcs_swap {
 	uint64_t flying_bytes[ZCS_QUEUES], calm;
 	unsigned idle;
 	bool stop;
-	unsigned complaints;
+	unsigned complaints[ZCS_COMPLAINTS];
 	struct zcs_swap_stats stats;
 	struct zcs_uring *uring;
 };
@@ -187,9 +190,10 @@ bool zcs_swap_stopped(struct zcs_swap *swap);
 void zcs_swap_landed(struct zcs_swap *swap, struct zcs_swap_req *req);
 /* Accounts for @req, which has landed, and calls its done. */
 void zcs_swap_finish(struct zcs_swap *swap, struct zcs_swap_req *req);
-/* A message about a transfer, unless there were many. */
-void zcs_swap_complain(struct zcs_swap *swap, const struct zcs_swap_req *req, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* A message about a transfer, unless there were many of its kind. */
+void zcs_swap_complain(struct zcs_swap *swap, const struct zcs_swap_req *req,
+		       enum zcs_complaint kind, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /* What a transfer came to: true if it goes on. */
 bool zcs_swap_step(struct zcs_swap *swap, struct zcs_swap_req *req, int64_t moved);
 /* An error of a transfer: true if it is to be begun again, else it is the request's from now on. */

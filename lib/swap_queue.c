@@ -276,14 +276,15 @@ void zcs_swap_finish(struct zcs_swap *s, struct zcs_swap_req *req)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void zcs_swap_complain(struct zcs_swap *s, const struct zcs_swap_req *req, const char *fmt, ...)
+void zcs_swap_complain(struct zcs_swap *s, const struct zcs_swap_req *req, enum zcs_complaint kind,
+		       const char *fmt, ...)
 {
 	char what[256];
 	unsigned nr;
 	va_list ap;
 
 	pthread_mutex_lock(&s->lock);
-	nr = s->complaints++;
+	nr = s->complaints[kind]++;
 	pthread_mutex_unlock(&s->lock);
 	if (nr > COMPLAINTS_MAX)
 		return;
@@ -296,10 +297,13 @@ void zcs_swap_complain(struct zcs_swap *s, const struct zcs_swap_req *req, const
 
 static bool fail(struct zcs_swap *s, struct zcs_swap_req *req, int err, const char *what)
 {
+	bool write = req->op == ZCS_SWAP_WRITE;
+
 	if (!req->err)
-		zcs_swap_complain(s, req, "%s of slot %u, order %u, at byte %llu: %s",
-				  req->op == ZCS_SWAP_WRITE ? "write" : "read", req->slot,
-				  req->order, (unsigned long long)zcs_req_offset(req), what);
+		zcs_swap_complain(s, req, write ? ZCS_COMPLAINT_WRITE : ZCS_COMPLAINT_READ,
+				  "%s of slot %u, order %u, at byte %llu: %s",
+				  write ? "write" : "read", req->slot, req->order,
+				  (unsigned long long)zcs_req_offset(req), what);
 	req->err = err;
 	return false;
 }

@@ -253,6 +253,11 @@ struct zcs_swap_dev *zcs_swap_dev_of(struct zcs_swap *s, uint32_t slot, unsigned
 	return NULL;
 }
 
+const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot)
+{
+	return zcs_swap_dev_of(swap, slot, 0)->name;
+}
+
 /* From the devices [@first, @first + @nr), which have one priority: 2 MiB from each in turn. */
 static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsigned order,
 			 uint32_t *slot)

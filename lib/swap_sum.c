@@ -52,7 +52,7 @@ int zcs_swap_verify(struct zcs_swap *s, struct zcs_swap_req *req)
 
 		if (sum == s->sum[req->slot + i])
 			continue;
-		zcs_swap_complain(s, req,
+		zcs_swap_complain(s, req, ZCS_COMPLAINT_SUM,
 				  "slot %u does not hold what was written: its checksum is "
 				  "%08x and should be %08x",
 				  req->slot + i, sum, s->sum[req->slot + i]);

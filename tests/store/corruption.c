@@ -61,6 +61,9 @@ static void bad_and_mended(unsigned order)
 	store_test_log_has(log, text);
 	snprintf(text, sizeof(text), "index %" PRIu64, index);
 	store_test_log_has(log, text);
+	/* the backup's own message says whose slot that is */
+	snprintf(text, sizeof(text), "in slot %u of %s", slot, s.path);
+	store_test_log_has(log, text);
 	zcs_assert_is(store_test_stats(s.store).bad_checksums, 1);
 	zcs_assert_is(store_test_stats(s.store).read_errors, 1);
 	zcs_assert_is(zcs_test_stats(s.pool).resident_pages, 0);

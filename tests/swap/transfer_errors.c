@@ -151,6 +151,31 @@ static void messages_of_a_dying_device_end(void **state)
 	swap_test_done(swap);
 }
 
+/* So that the one message about corruption is not lost among those of a device that is full of errors. */
+static void each_kind_of_message_has_its_own_end(void **state)
+{
+	uint32_t slot;
+
+	(void)state;
+	start();
+	slot = swap_test_alloc(swap, 0);
+	zcs_assert_ok(swap_test_write(swap, slot, 0, out));
+	zcs_test_fault("write", 0, 0, 0);
+	swap_test_log_start();
+	for (unsigned i = 0; i < 20; i++)
+		zcs_assert_is(swap_test_write(swap, swap_test_alloc(swap, 0), 0, out), -EIO);
+	zcs_test_faults_off();
+	zcs_test_fault("read", 0, 20, 0);
+	for (unsigned i = 0; i < 20; i++)
+		zcs_assert_is(swap_test_read(swap, slot, 0, in), -EIO);
+	zcs_test_faults_off();
+	zcs_test_fault("checksum", 0, 1, 0);
+	zcs_assert_is(swap_test_read(swap, slot, 0, in), -EIO);
+	zcs_test_faults_off();
+	swap_test_log_has(swap_test_log_end(), "does not hold what was written");
+	swap_test_done(swap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +185,7 @@ int main(void)
 		swap_test_both(a_device_that_is_gone_fails_everything_and_nothing_hangs),
 		swap_test_both(a_failure_does_not_touch_its_neighbours),
 		swap_test_both(messages_of_a_dying_device_end),
+		swap_test_both(each_kind_of_message_has_its_own_end),
 	};
 
 	return zcs_test_run(tests);
