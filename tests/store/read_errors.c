@@ -136,6 +136,58 @@ static void in_the_middle_of_a_vector(void **state)
 	finish(&s);
 }
 
+/* What the vector read in vain counts against the pool, but is in nobody's way there. */
+static void what_a_vector_read_in_vain_gives_way(void **state)
+{
+	struct zcs_take vec[NR], four[4];
+	struct setting s;
+	int64_t n;
+
+	(void)state;
+	s.pool = zcs_test_pool(ZCS_BACKING_SMALL, 4 * (ZCS_PAGE_SIZE << ORDER), 1);
+	s.store = store_test_file(4);
+	s.backup = zcs_test_backup(s.store, PAGES);
+	for (uint64_t i = 0; i < NR; i++) {
+		store_test_insert(s.backup, s.pool, 1, i << ORDER, ORDER, 0);
+		store_test_writeback(s.backup, i << ORDER, ((i + 1) << ORDER) - 1);
+	}
+	vector(vec);
+	zcs_test_fault("read", 0, 1, EIO);
+	store_test_log_start();
+	n = zcs_backup_take_folios(s.backup, vec, 4, s.pool);
+	store_test_log_end();
+	zcs_test_faults_off();
+	assert_true(n == -EIO || (n > 0 && n < 4));
+	n = n < 0 ? 0 : n;
+	put_all(vec, 0, (unsigned)n);
+	zcs_assert_is(store_test_backup_stats(s.backup).resident_pages, (3 - n) << ORDER);
+	memcpy(four, vec + 20, sizeof(four));
+	for (unsigned i = 0; i < 4; i++)
+		zcs_assert_is(zcs_backup_take_folios(s.backup, &four[i], 1, s.pool), 1);
+	zcs_assert_is(store_test_backup_stats(s.backup).resident_pages, 0);
+	zcs_assert_is(store_test_take_fails(s.backup, s.pool, 40 << ORDER), -ENOMEM);
+	memcpy(vec + 20, four, sizeof(four));
+	put_all(vec, 20, 24);
+	ok(&s);
+	finish(&s);
+}
+
+/* Which pool is right does not depend on where a block's content is. */
+static void into_another_pool(void **state)
+{
+	struct zcs_pool *other;
+	struct setting s;
+
+	(void)state;
+	start(&s);
+	other = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
+	zcs_assert_is(store_test_take_fails(s.backup, other, 5 << ORDER), -EXDEV);
+	zcs_assert_is(store_test_backup_stats(s.backup).slot_pages, PAGES);
+	store_test_take(s.backup, s.pool, 1, 5 << ORDER, ORDER);
+	finish(&s);
+	zcs_test_pool_done(other);
+}
+
 static void of_a_whole_vector(void **state)
 {
 	struct zcs_take vec[NR];
@@ -219,6 +271,8 @@ int main(void)
 		store_test_both(of_one_block),
 		store_test_both(of_a_page),
 		store_test_both(in_the_middle_of_a_vector),
+		store_test(what_a_vector_read_in_vain_gives_way),
+		store_test(into_another_pool),
 		store_test_both(of_a_whole_vector),
 		store_test(of_a_vector_that_names_a_block_twice),
 		store_test_both(of_a_tt),
