@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same as device_gone.c with a real block device: a loop device that shrinks to nothing under the store. What
+ * is in memory stays there and can be taken, what is not is an error, and all of it can be destroyed.
+ */
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "store_test.h"
+
+#define MIB   8u
+#define NR    16u
+#define ORDER 4u
+#define PAGES (NR << ORDER)
+#define OUT   (NR / 2)
+
+static char device[64];
+static int loop_fd, file_fd;
+
+/* NULL, or why not. */
+static const char *attach(void)
+{
+	/* detached when it is closed, however this program ends */
+	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), nr;
+
+	if (control < 0)
+		return "no loop device: /dev/loop-control cannot be opened";
+	nr = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	if (nr < 0)
+		return "no loop device is free";
+	file_fd = open(store_test_path(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	if (file_fd < 0 || ftruncate(file_fd, MIB << 20))
+		return "no file for a loop device";
+	snprintf(device, sizeof(device), "/dev/loop%d", nr);
+	loop_fd = open(device, O_RDWR | O_CLOEXEC);
+	if (loop_fd < 0 || ioctl(loop_fd, LOOP_SET_FD, file_fd))
+		return "a loop device cannot be set up";
+	ioctl(loop_fd, LOOP_SET_STATUS64, &info);
+	return NULL;
+}
+
+static void resize(uint64_t bytes)
+{
+	zcs_assert_ok(ftruncate(file_fd, (off_t)bytes));
+	zcs_assert_ok(ioctl(loop_fd, LOOP_SET_CAPACITY));
+}
+
+static void it_shrinks_to_nothing(void **state)
+{
+	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
+	struct zcs_store *store = store_test_open("%s", device);
+	struct zcs_backup *backup = zcs_test_backup(store, PAGES);
+	char page[ZCS_PAGE_SIZE];
+
+	(void)state;
+	for (uint64_t i = 0; i < NR; i++)
+		store_test_insert(backup, pool, 1, i << ORDER, ORDER, 0);
+	store_test_writeback(backup, 0, (OUT << ORDER) - 1);
+	resize(0);
+	store_test_log_start();
+	for (uint64_t i = 0; i < OUT; i++)
+		assert_true(store_test_take_fails(backup, pool, i << ORDER) < 0);
+	assert_true(zcs_backup_copy_page(backup, page, 7, false) < 0);
+	assert_true(zcs_backup_writeback(backup, 0, PAGES - 1, ZCS_WB_WAIT) < 0);
+	zcs_assert_is(store_test_backup_stats(backup).slot_pages, OUT << ORDER);
+	zcs_assert_is(store_test_backup_stats(backup).resident_pages, (NR - OUT) << ORDER);
+	assert_true(store_test_stats(store).read_errors > 0);
+	assert_true(store_test_stats(store).write_errors > 0);
+	zcs_assert_ok(zcs_backup_check(backup));
+	for (uint64_t i = OUT; i < NR - 2; i++)
+		store_test_take(backup, pool, 1, i << ORDER, ORDER);
+	store_test_backup_done(backup, pool);
+	store_test_log_end();
+	store_test_done(store);
+	zcs_test_pool_done(pool);
+	resize(MIB << 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		store_test_both(it_shrinks_to_nothing),
+	};
+	const char *why_not = attach();
+
+	if (why_not)
+		zcs_test_skip(why_not);
+	return zcs_test_run(tests);
+}
