@@ -642,6 +642,24 @@ static void tell_totals(long seconds)
 		      seed_of_run(), seconds);
 }
 
+/* A run that never came to one of them has soaked nothing. */
+static bool reached(const char *what, uint64_t times)
+{
+	if (!times)
+		print_message("# the soak reached no %s\n", what);
+	return times > 0;
+}
+
+static bool reached_all(void)
+{
+	bool all = reached("evictions", totals.evictions);
+
+	all &= reached("takes", totals.takes);
+	all &= reached("drops", totals.drops);
+	all &= reached("ENOSPC", totals.no_space);
+	return reached("EIO", totals.io_errors) && all;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -656,5 +674,5 @@ int main(void)
 	seed_of_run();
 	failed = zcs_test_run(tests);
 	tell_totals((long)(time(NULL) - begin));
-	return failed;
+	return failed || !reached_all();
 }
