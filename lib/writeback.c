@@ -9,7 +9,7 @@
  *
  * The protocol. A folio that is being written stays the backup's and is marked WRITING; it is freed once, by
  * the thread, when the write has ended. Who wants it back meanwhile does not wait: a request that was not
- * given to the device yet is cancelled, any other is abandoned (its slot is freed when it ends; that the
+ * given to the device yet is cancelled, any other is abandoned (its slot is given up when it ends; that the
  * device reads pages that change is harmless, nobody will read that slot). Until an abandoned write has ended
  * its pool punches nothing: a transfer that comes to a hole would bring its memory back, or find none. A
  * write that fails leaves the folio resident and retires the slot.
@@ -40,7 +40,7 @@
  * @io: the swap's request; io.user is this
  * @b: whose it is; NULL: free. Who finds its own backup here and holds that one's lock may read the rest
  * @index, @order: the block; @folio: what is written, or read into
- * @abandoned: only the slot is to be freed when it ends (and the folio of a read); under the backup's lock,
+ * @abandoned: only the slot is to be given up when it ends (and the folio of a read); under the backup's lock,
  *	of a write under the wb's too
  * @ended: the device has it no more; under the wb's lock
  */
@@ -285,13 +285,22 @@ static struct zcs_block block_of(const struct wb_req *r)
 	return zcs_table_get(&r->b->table, r->index);
 }
 
+/* The slots of a write that nobody will read back. */
+static void give_slots_up(struct zcs_wb *wb, const struct wb_req *r)
+{
+	if (r->io.err)
+		zcs_swap_retire(wb->swap, r->io.slot, r->io.order);
+	else
+		zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+}
+
 static void write_ended(struct zcs_wb *wb, struct wb_req *r)
 {
 	struct zcs_backup *b = r->b;
 	struct zcs_block blk;
 
 	if (r->abandoned) {
-		zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+		give_slots_up(wb, r);
 		return;
 	}
 	blk = block_of(r);
@@ -303,7 +312,7 @@ static void write_ended(struct zcs_wb *wb, struct wb_req *r)
 	}
 	b->wb_err = r->io.err;
 	bump(wb, &wb->stats.failed_writes);
-	zcs_swap_retire(wb->swap, r->io.slot, r->io.order);
+	give_slots_up(wb, r);
 	zcs_folio_set_state(r->folio, ZCS_FS_INSERTED);
 	no_longer_pending(b, r->folio);
 }
