@@ -12,7 +12,7 @@
  * given to the device yet is cancelled, any other is abandoned (its slot is given up when it ends; that the
  * device reads pages that change is harmless, nobody will read that slot). Until an abandoned write has ended
  * its pool punches nothing: a transfer that comes to a hole would bring its memory back, or find none. A
- * write that fails leaves the folio resident and retires the slot.
+ * write that fails leaves the folio resident and retires the slot, unless it failed for want of room or memory.
  *
  * Nothing is allocated here: the queue is threaded through the backups, the requests are an array, and pages
  * are freed before anything else is asked for. The I/O thread never takes a backup's lock, so that who
@@ -285,10 +285,18 @@ static struct zcs_block block_of(const struct wb_req *r)
 	return zcs_table_get(&r->b->table, r->index);
 }
 
-/* The slots of a write that nobody will read back. */
+/* Of a file that is sparse or that was discarded the file system may be full for a moment. */
+static bool no_room(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
+/* The slots of a write that nobody will read back: bad, unless what failed was not theirs. */
 static void give_slots_up(struct zcs_wb *wb, const struct wb_req *r)
 {
-	if (r->io.err)
+	int err = r->io.err;
+
+	if (err && err != -ENOMEM && !no_room(err))
 		zcs_swap_retire(wb->swap, r->io.slot, r->io.order);
 	else
 		zcs_swap_free(wb->swap, r->io.slot, r->io.order);
@@ -311,7 +319,7 @@ static void write_ended(struct zcs_wb *wb, struct wb_req *r)
 		return;
 	}
 	b->wb_err = r->io.err;
-	bump(wb, &wb->stats.failed_writes);
+	bump(wb, no_room(r->io.err) ? &wb->stats.refused_no_space : &wb->stats.failed_writes);
 	give_slots_up(wb, r);
 	zcs_folio_set_state(r->folio, ZCS_FS_INSERTED);
 	no_longer_pending(b, r->folio);

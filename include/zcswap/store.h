@@ -88,7 +88,7 @@ ZCS_API int zcs_store_check(struct zcs_store *store);
  * @short_transfers, @retries: transfers that were continued, or begun again
  * @written_blocks: folios written back; @same_blocks: same-filled, without I/O; @clean_blocks: whose slot
  *	was still good, without I/O
- * @no_space: folios that stayed resident because no slot was free
+ * @no_space: folios that stayed resident because no slot was free, or the slot's file system had no room
  * @cancelled, @abandoned: writes whose folio was wanted back before the device had it, and after
  * @ra_read: blocks read ahead; @ra_hits: of those, taken later; @ra_wasted: not
  * @io_uring: transfers go by io_uring, else by threads

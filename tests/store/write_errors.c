@@ -122,6 +122,36 @@ static void of_a_buffered_device(void **state)
 	finish(&s);
 }
 
+/*
+ * A file system that was full for a moment, or a kernel without memory, says nothing against the slots: they serve
+ * again.
+ */
+static void for_want_of_room(void **state)
+{
+	static const struct {
+		int error, no_space;
+	} cases[] = { { ENOSPC, NR }, { EDQUOT, NR }, { ENOMEM, 0 } };
+	struct zcs_store_stats st;
+	struct setting s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		start(&s, "&discard=1");
+		zcs_test_fault("write", 0, 0, cases[i].error);
+		zcs_assert_is(writeback(&s), -cases[i].error);
+		zcs_test_faults_off();
+		st = store_test_stats(s.store);
+		zcs_assert_is(st.write_errors, NR);
+		zcs_assert_is(st.no_space, cases[i].no_space);
+		zcs_assert_is(st.retired_slots, 0);
+		zcs_assert_is(st.used_slots, 0);
+		zcs_assert_is(zcs_test_stats(s.pool).inserted_pages, PAGES);
+		zcs_assert_is(writeback(&s), PAGES);
+		zcs_assert_is(zcs_test_arena_bytes(), 0);
+		finish(&s);
+	}
+}
+
 /* A store whose every slot failed is full. */
 static void until_no_slot_is_left(void **state)
 {
@@ -219,6 +249,7 @@ int main(void)
 		store_test_both(one_of_them),
 		store_test_both(as_it_is_inserted),
 		store_test_both(of_a_buffered_device),
+		store_test_both(for_want_of_room),
 		store_test(until_no_slot_is_left),
 		store_test_uring(of_an_abandoned_write),
 		store_test_uring(of_the_rest_of_an_abandoned_write),
