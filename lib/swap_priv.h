@@ -66,6 +66,7 @@ struct zcs_swap_spec {
  * @sector: a transfer is continued at a multiple of this
  * @direct: O_DIRECT is on
  * @sparse: the file system could not preallocate
+ * @writing: a buffered write is under way, from its transfer to the end of its sync; under the swap's lock
  * @slots: see there
  * @turn, @turn_left: in the first device of its priority: the device to allocate from, and how many
  *	slots more before the next one's turn
@@ -73,7 +74,7 @@ struct zcs_swap_spec {
 struct zcs_swap_dev {
 	char *name;
 	int fd;
-	bool block, keep, made, direct, discard, sparse;
+	bool block, keep, made, direct, discard, sparse, writing;
 	int prio;
 	uint64_t bytes;
 	uint32_t sector, first;

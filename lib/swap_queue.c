@@ -13,6 +13,10 @@
  * and not requests, for small requests need more of them to keep a device busy. A quarter of the depth is
  * left to urgent reads. Of two classes that both wait the one with fewer requests under way is next, so
  * neither starves the other. A transfer that has landed, and is only to be summed, no longer counts.
+ *
+ * Where O_DIRECT is refused, the writes of a device go one at a time, from the transfer to the end of its
+ * sync. The kernel keeps errors of writing out by the open file and tells each once: of two writes the first
+ * to be synced would be told of the other's, and the other, whose pages are then freed, of none.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -46,21 +50,31 @@ static uint32_t all_flying(const struct zcs_swap *s)
 	return s->flying[ZCS_QUEUE_URGENT] + s->flying[ZCS_QUEUE_READ] + s->flying[ZCS_QUEUE_WRITE];
 }
 
-/* Whether the next request of a queue may go to the kernel. */
-static bool may_start(const struct zcs_swap *s, enum zcs_swap_queue q)
+/* The first of a queue that its device is ready for. */
+static struct zcs_swap_req *first_ready(const struct zcs_swap *s, enum zcs_swap_queue q)
 {
-	const struct zcs_swap_req *req = s->queue[q].head;
+	struct zcs_swap_req *req = s->queue[q].head;
+
+	while (req && q == ZCS_QUEUE_WRITE && req->dev->writing)
+		req = req->next;
+	return req;
+}
+
+/* The next request of a queue, if it may go to the kernel now. */
+static struct zcs_swap_req *may_start(const struct zcs_swap *s, enum zcs_swap_queue q)
+{
+	struct zcs_swap_req *req = first_ready(s, q);
 	bool hurried = s->flying[ZCS_QUEUE_OWN] || s->flying[ZCS_QUEUE_URGENT] ||
 		       s->queue[ZCS_QUEUE_URGENT].head;
 	uint64_t limit = hurried ? BYTES_HURRIED : s->calm < CALM_AFTER ? BYTES : BYTES_CALM;
 
 	if (!req)
-		return false;
+		return NULL;
 	if (q == ZCS_QUEUE_URGENT)
-		return all_flying(s) < s->depth;
+		return all_flying(s) < s->depth ? req : NULL;
 	if (all_flying(s) >= s->depth - (s->depth + 3) / 4)
-		return false;
-	return !s->flying[q] || s->flying_bytes[q] + zcs_req_bytes(req) <= limit;
+		return NULL;
+	return !s->flying[q] || s->flying_bytes[q] + zcs_req_bytes(req) <= limit ? req : NULL;
 }
 
 static void fly(struct zcs_swap *s, struct zcs_swap_req *req)
@@ -68,6 +82,8 @@ static void fly(struct zcs_swap *s, struct zcs_swap_req *req)
 	req->state = ZCS_REQ_FLYING;
 	s->flying[req->queue]++;
 	s->flying_bytes[req->queue] += zcs_req_bytes(req);
+	if (req->queue == ZCS_QUEUE_WRITE)
+		req->dev->writing = !req->dev->direct;
 	if (req->queue == ZCS_QUEUE_URGENT || req->queue == ZCS_QUEUE_OWN)
 		s->calm = 0;
 }
@@ -82,9 +98,9 @@ static struct zcs_swap_req *take(struct zcs_swap *s)
 	};
 
 	for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		struct zcs_swap_req *req = s->queue[order[i]].head;
+		struct zcs_swap_req *req = may_start(s, order[i]);
 
-		if (!may_start(s, order[i]))
+		if (!req)
 			continue;
 		unlink_req(s, req);
 		s->queued--;
@@ -253,6 +269,8 @@ void zcs_swap_landed(struct zcs_swap *s, struct zcs_swap_req *req)
 	pthread_mutex_lock(&s->lock);
 	s->flying[req->queue]--;
 	s->flying_bytes[req->queue] -= zcs_req_bytes(req);
+	if (req->queue == ZCS_QUEUE_WRITE)
+		req->dev->writing = false;
 	if (req->queue == ZCS_QUEUE_WRITE || req->queue == ZCS_QUEUE_READ)
 		s->calm += zcs_req_bytes(req);
 	engine = to_wake_any(s);
