@@ -304,7 +304,7 @@ int64_t zcs_backup_insert_vec(struct zcs_backup *backup, struct zcs_insert *vec,
 	size_t done = 0;
 	int err = 0;
 
-	pthread_mutex_lock(&backup->lock);
+	zcs_backup_lock(backup);
 	while (done < nr && !err)
 		done += insert_piece(backup, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
 				     flags, from, &err);
@@ -513,7 +513,7 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 		zcs_misuse("zcs_backup_drop: backup is NULL");
 		return;
 	}
-	pthread_mutex_lock(&backup->lock);
+	zcs_backup_lock(backup);
 	if (handle <= 0 || order > ZCS_MAX_ORDER || !range_ok(backup, index, order)) {
 		bad_drop(backup, handle, order);
 	} else {

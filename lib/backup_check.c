@@ -15,7 +15,7 @@ struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)
 {
 	struct zcs_block blk;
 
-	pthread_mutex_lock(&backup->lock);
+	zcs_backup_lock(backup);
 	blk = zcs_table_get(&backup->table, index);
 	pthread_mutex_unlock(&backup->lock);
 	return blk;

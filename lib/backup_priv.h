@@ -25,6 +25,7 @@ struct zcs_ctx;
  * @refs: the creator
  * @lock: protects everything below; taken before the pool's locks; never held while a slot is written, and
  *	while slots are read only by who takes or copies
+ * @waiting: threads that wait for the lock, of those who should not wait for long
  * @store: reference held; @object: the store's own, if it keeps any
  * @pool: that of the folios inside, reference held; NULL before the first
  * @home: of the contiguous tt whose backup this is: index i lives at its page i; else NULL
@@ -42,6 +43,7 @@ struct zcs_ctx;
 struct zcs_backup {
 	_Atomic uint64_t refs;
 	pthread_mutex_t lock;
+	_Atomic unsigned waiting;
 	struct zcs_store *store;
 	void *object;
 	struct zcs_pool *pool;
@@ -61,6 +63,16 @@ struct zcs_backup {
 	uint64_t ra_next;
 	unsigned ra_blocks;
 };
+
+/* The lock, for who has somebody waiting: the writeback thread, and who frees clean blocks, stand back for it. */
+static inline void zcs_backup_lock(struct zcs_backup *backup)
+{
+	if (!pthread_mutex_trylock(&backup->lock))
+		return;
+	atomic_fetch_add(&backup->waiting, 1);
+	pthread_mutex_lock(&backup->lock);
+	atomic_fetch_sub(&backup->waiting, 1);
+}
 
 /* A backup whose index is reserved unit by unit with zcs_backup_reserve(). */
 int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backup **backup);

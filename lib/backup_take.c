@@ -370,6 +370,16 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	return good;
 }
 
+/* Some of what needs no write; pages. */
+static uint64_t free_clean(struct zcs_backup *b)
+{
+	uint64_t pages = 0, at = 0;
+
+	while (b->store->wb && at < b->num_pages && !pages)
+		pages += zcs_wb_free_clean(b, &at);
+	return pages;
+}
+
 /*
  * A folio was refused, and nothing is claimed: first what was read ahead goes, here and elsewhere, for which the
  * lock is given up; then what else of this backup needs no write. Whether to try again.
@@ -382,7 +392,7 @@ static bool make_room(struct batch *batch, uint64_t seen)
 	pthread_mutex_unlock(&b->lock);
 	room = zcs_ahead_forgo(batch->pool, seen, batch->ctx);
 	pthread_mutex_lock(&b->lock);
-	return room || (b->store->wb && zcs_wb_free_clean(b));
+	return room || free_clean(b);
 }
 
 static size_t take_all(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
@@ -416,7 +426,7 @@ int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, siz
 	batch.reading = 0;
 	pthread_mutex_init(&batch.lock, NULL);
 	pthread_cond_init(&batch.done, NULL);
-	pthread_mutex_lock(&backup->lock);
+	zcs_backup_lock(backup);
 	done = take_all(&batch, vec, nr, &err);
 	pthread_mutex_unlock(&backup->lock);
 	pthread_cond_destroy(&batch.done);
@@ -492,7 +502,7 @@ int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle, b
 	err = interruptible ? zcs_fault(ZCS_FAULT_COPY_PAGE) : 0;
 	if (err)
 		return -err;
-	pthread_mutex_lock(&backup->lock);
+	zcs_backup_lock(backup);
 	err = copy_locked(backup, dst, zcs_handle_to_index(handle), interruptible);
 	pthread_mutex_unlock(&backup->lock);
 	return err;

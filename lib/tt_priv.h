@@ -16,6 +16,7 @@
  * struct zcs_tt - slots over a pool
  * @pool: reference held
  * @lock: every call holds it from start to end; taken before the backup's and the pool's
+ * @touchers: those of them that wait for the lock
  * @nr: slots; @flags: as created
  * @table: the slots: a page, ZCS_E_HANDLE or empty, by block
  * @home: the run of a contiguous tt; its blocks are the table's blocks at the same offsets
@@ -28,6 +29,7 @@
 struct zcs_tt {
 	struct zcs_pool *pool;
 	pthread_mutex_t lock;
+	_Atomic unsigned touchers;
 	uint64_t nr;
 	uint32_t flags;
 	struct zcs_table table;
@@ -66,7 +68,10 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 int zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
 /* The touchers of the slot touch it again. */
 void zcs_tt_wake(struct zcs_tt *tt, uint64_t index);
-/* Frees what is inserted and needs no I/O for it; pages. -EBUSY if somebody holds the tt. */
+/*
+ * Frees what is inserted and needs no I/O for it; pages. It gives the locks up now and then, and ends when somebody
+ * else wants them. -EBUSY if somebody holds the tt.
+ */
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
 /* Gives up memory that the home was created with, about @pages of it; pages. With the lock held. */
 uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages);

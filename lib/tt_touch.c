@@ -49,7 +49,9 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 
 	if (pthread_mutex_trylock(&tt->lock)) {
 		slow(arg);
+		atomic_fetch_add(&tt->touchers, 1);
 		pthread_mutex_lock(&tt->lock);
+		atomic_fetch_sub(&tt->touchers, 1);
 	}
 	/* other pages that could not be resolved are none of this touch's business, and must not make it fail */
 	unmapped = tt->unmapped;
@@ -89,18 +91,35 @@ void zcs_tt_wake(struct zcs_tt *tt, uint64_t index)
 	zcs_arena_wake(tt->home.arena, tt->home.pfn + index);
 }
 
+/* From index *at on, with the lock held; moves *at, and returns pages, or 0 if this is the end. */
+static uint64_t free_some_clean(struct zcs_tt *tt, uint64_t *at)
+{
+	struct zcs_backup *b = tt->backup;
+	uint64_t pages;
+
+	if (!tt->handles || !b->store->wb || pthread_mutex_trylock(&b->lock)) {
+		*at = UINT64_MAX;
+		return 0;
+	}
+	pages = zcs_wb_free_clean(b, at);
+	pthread_mutex_unlock(&b->lock);
+	/* who waits would lose the lock to this thread again and again */
+	if (*at >= b->num_pages || atomic_load(&b->waiting) || atomic_load(&tt->touchers))
+		*at = UINT64_MAX;
+	return pages;
+}
+
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
 {
-	int64_t ret = 0;
+	uint64_t at = 0, pages = 0;
 
-	if (pthread_mutex_trylock(&tt->lock))
-		return -EBUSY;
-	if (tt->handles && tt->backup->store->wb && !pthread_mutex_trylock(&tt->backup->lock)) {
-		ret = (int64_t)zcs_wb_free_clean(tt->backup);
-		pthread_mutex_unlock(&tt->backup->lock);
+	while (at != UINT64_MAX) {
+		if (pthread_mutex_trylock(&tt->lock))
+			return pages ? (int64_t)pages : -EBUSY;
+		pages += free_some_clean(tt, &at);
+		zcs_tt_unlock(tt);
 	}
-	zcs_tt_unlock(tt);
-	return ret;
+	return (int64_t)pages;
 }
 
 uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages)

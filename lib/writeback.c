@@ -14,6 +14,9 @@
  * its pool punches nothing: a transfer that comes to a hole would bring its memory back, or find none. A
  * write that fails leaves the folio resident and retires the slot, unless it failed for want of room or memory.
  *
+ * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them it gives the
+ * backup's lock up, lets those have it who wait, sees to transfers that ended, and comes back by way of the queue.
+ *
  * Nothing is allocated here: the queue is threaded through the backups, the requests are an array, and pages
  * are freed before anything else is asked for. The I/O thread never takes a backup's lock, so that who
  * holds one may wait for a read. Lock order: backup, then wb.
@@ -33,7 +36,11 @@
 #include "sys_io.h"
 #include "writeback.h"
 
-#define REQUESTS 64u
+#define REQUESTS    64u
+#define BITE	    16u /* blocks under one hold of a backup's lock */
+#define LOOKS	    1024u /* and blocks looked at */
+#define PATIENCE    20u
+#define COURTESY_US 50u
 
 /*
  * struct wb_req - a transfer under way
@@ -237,22 +244,36 @@ static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zc
 	return true;
 }
 
-/* The marked blocks of a backup, as far as there are requests. */
+/* The folio of a block that is to be written, and is not yet; or NULL. */
+static struct zcs_folio *to_write(struct zcs_backup *b, const struct zcs_block *blk)
+{
+	struct zcs_folio *folio;
+
+	if (!zcs_e_is_page(blk->entry))
+		return NULL;
+	folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+	if (!zcs_folio_flag(folio, ZCS_FF_WB) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
+		return NULL;
+	return folio;
+}
+
+/* A bite of the marked blocks of a backup, as far as there are requests. */
 static void write_marked(struct zcs_wb *wb, struct zcs_backup *b)
 {
 	uint64_t i = b->queue_first;
+	unsigned done = 0;
 
-	while (i <= b->queue_last && b->pending) {
-		struct zcs_block blk = zcs_table_get(&b->table, i);
+	for (unsigned looks = 0; looks < LOOKS && done < BITE; looks++) {
+		struct zcs_block blk;
 		struct zcs_folio *folio;
 
-		if (zcs_e_is_page(blk.entry)) {
-			folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk.entry));
-			if (zcs_folio_flag(folio, ZCS_FF_WB) &&
-			    zcs_folio_state(folio) == ZCS_FS_INSERTED &&
-			    !write_block(wb, b, &blk, folio))
-				break;
-		}
+		if (i > b->queue_last || !b->pending)
+			break;
+		blk = zcs_table_get(&b->table, i);
+		folio = to_write(b, &blk);
+		if (folio && !write_block(wb, b, &blk, folio))
+			break;
+		done += folio != NULL;
 		i = zcs_block_end(&blk);
 	}
 	b->queue_first = i;
@@ -268,16 +289,31 @@ static void enqueue(struct zcs_wb *wb, struct zcs_backup *b)
 	pthread_mutex_unlock(&wb->lock);
 }
 
+/*
+ * A lock that is free goes to whoever asks next, which is this thread, long before one that slept is awake. Only
+ * for a backup that is in the queue: it cannot go away.
+ */
+static void let_others_in(struct zcs_backup *b)
+{
+	for (unsigned i = 0; i < PATIENCE && atomic_load(&b->waiting); i++)
+		zcs_sys_sleep_us(COURTESY_US);
+}
+
 static void serve(struct zcs_wb *wb, struct zcs_backup *b)
 {
+	bool more;
+
 	pthread_mutex_lock(&b->lock);
 	write_marked(wb, b);
-	if (b->queue_first <= b->queue_last && b->pending)
+	more = b->queue_first <= b->queue_last && b->pending;
+	if (more)
 		enqueue(wb, b);
 	else
 		b->queued = false;
 	pthread_cond_broadcast(&b->idle);
 	pthread_mutex_unlock(&b->lock);
+	if (more)
+		let_others_in(b);
 }
 
 static struct zcs_block block_of(const struct wb_req *r)
@@ -448,32 +484,41 @@ uint64_t zcs_wb_freed(struct zcs_wb *wb)
 	return atomic_load_explicit(&wb->freed, memory_order_relaxed);
 }
 
-/* Resident blocks with a good slot, and @flag, leave. */
-static uint64_t free_flagged(struct zcs_backup *backup, unsigned flag)
+/* Frees a block with a good slot, and @flag; its pages, or 0: it is none. */
+static uint64_t free_flagged(struct zcs_backup *b, const struct zcs_block *blk, unsigned flag)
 {
-	struct zcs_wb *wb = backup->store->wb;
-	uint64_t pages = 0;
+	struct zcs_wb *wb = b->store->wb;
+	struct zcs_folio *folio;
 
-	for (uint64_t i = 0; backup->resident_pages && i < backup->num_pages;) {
-		struct zcs_block blk = zcs_table_get(&backup->table, i);
-		struct zcs_folio *folio;
-
-		i = zcs_block_end(&blk);
-		if (!zcs_e_is_page(blk.entry))
-			continue;
-		folio = zcs_pool_folio(backup->pool, zcs_e_ppn(blk.entry));
-		if (!zcs_folio_flag(folio, flag) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
-			continue;
-		zcs_backup_detach(backup, &blk, ZCS_E_SLOT_BASE + folio->aux);
-		bump(wb, &wb->stats.clean_blocks);
-		pages += zcs_block_pages(&blk);
-	}
-	return pages;
+	if (!zcs_e_is_page(blk->entry))
+		return 0;
+	folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+	if (!zcs_folio_flag(folio, flag) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
+		return 0;
+	zcs_backup_detach(b, blk, ZCS_E_SLOT_BASE + folio->aux);
+	bump(wb, &wb->stats.clean_blocks);
+	return zcs_block_pages(blk);
 }
 
-uint64_t zcs_wb_free_clean(struct zcs_backup *backup)
+static uint64_t free_some(struct zcs_backup *b, unsigned flag, uint64_t *at)
 {
-	return free_flagged(backup, ZCS_FF_SLOT);
+	unsigned looks = 0, done = 0;
+	uint64_t sum = 0;
+
+	while (*at < b->num_pages && looks++ < LOOKS && done < BITE) {
+		struct zcs_block blk = zcs_table_get(&b->table, *at);
+		uint64_t pages = free_flagged(b, &blk, flag);
+
+		done += pages != 0;
+		sum += pages;
+		*at = b->resident_pages ? zcs_block_end(&blk) : b->num_pages;
+	}
+	return sum;
+}
+
+uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at)
+{
+	return free_some(backup, ZCS_FF_SLOT, at);
 }
 
 void zcs_wb_wait(struct zcs_backup *backup)
@@ -542,11 +587,12 @@ uint64_t zcs_wb_give_up(struct zcs_ahead *ahead)
 {
 	struct zcs_backup *b =
 		(struct zcs_backup *)((char *)ahead - offsetof(struct zcs_backup, ahead));
-	uint64_t pages;
+	uint64_t pages = 0, at = 0;
 
 	if (pthread_mutex_trylock(&b->lock))
 		return 0;
-	pages = free_flagged(b, ZCS_FF_RA);
+	while (at < b->num_pages)
+		pages += free_some(b, ZCS_FF_RA, &at);
 	pthread_mutex_unlock(&b->lock);
 	return pages;
 }

@@ -33,8 +33,11 @@ void zcs_wb_stats(struct zcs_wb *wb, struct zcs_wb_stats *stats);
 uint64_t zcs_wb_pending(struct zcs_wb *wb);
 /* Pages that writeback has freed, in all. */
 uint64_t zcs_wb_freed(struct zcs_wb *wb);
-/* Frees the resident blocks that need no I/O: their slot is still good. Returns pages. */
-uint64_t zcs_wb_free_clean(struct zcs_backup *backup);
+/*
+ * Frees resident blocks that need no I/O, because their slot is still good: a few from index *at on, which is moved
+ * to where it ended, the size of the backup at last. Returns pages.
+ */
+uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at);
 /* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages newly marked. */
 uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last);
 /* Waits until nothing is marked or being written; the lock is given up meanwhile. */
