@@ -75,10 +75,12 @@ static void place(struct zcs_bo *bo, bool written)
 /* What was inserted before, by a probe for instance, is written with the rest, and if the rest is refused. */
 static int64_t back_up(struct zcs_tt *tt, uint32_t flags)
 {
-	int64_t n = zcs_tt_backup_locked(tt, 0, tt->nr, flags), older = 0;
+	int64_t n, older = 0;
 
+	/* first: a page whose write fails at once would be counted twice */
 	if (flags & ZCS_BACKUP_WRITEBACK)
 		older = zcs_tt_writeback_locked(tt);
+	n = zcs_tt_backup_locked(tt, 0, tt->nr, flags);
 	return older && n < 0 ? older : older + n;
 }
 

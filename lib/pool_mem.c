@@ -109,9 +109,7 @@ int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ct
 {
 	int err = try_charge(pool, nr) ? 0 : -ENOMEM;
 
-	if (ctx == &zcs_ctx_ahead)
-		return err;
-	if (err)
+	if (err && ctx != &zcs_ctx_ahead)
 		err = charge_at_limit(pool, nr, ctx, effort);
 	if (pool->wake &&
 	    atomic_load_explicit(&pool->resident, memory_order_relaxed) > pool->wake_pages)
