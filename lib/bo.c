@@ -234,19 +234,33 @@ static bool make_room(struct zcs_device *dev, bool *interrupted)
 }
 
 /*
+ * As many blocks at a time as are read at once, so that a touch of the bo need not wait for all of it. What is
+ * restored stays so, for it is pinned. Who may not wait for the lock takes it once.
+ */
+static int restore_from(struct zcs_tt *tt, uint64_t *at, const struct zcs_ctx *ctx)
+{
+	uint64_t most = ctx && ctx->no_wait ? tt->nr : ZCS_VEC * ZCS_UNIT_PAGES;
+	int err = 0;
+
+	while (*at < tt->nr && !err)
+		err = zcs_tt_restore_step(tt, at, most, ctx);
+	return err;
+}
+
+/*
  * Room is made with nothing locked: a restore that runs into the limit holds the tt's lock, and there only
  * what needs no waiting is freed. Tries that bring nothing are counted: touches may take what was freed.
  */
 static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
 	bool room = true, interrupted = false;
-	uint64_t least = UINT64_MAX;
+	uint64_t least = UINT64_MAX, at = 0;
 	int err, idle = 0;
 
 	for (;;) {
 		uint64_t left;
 
-		err = zcs_tt_restore(bo->tt, ctx);
+		err = restore_from(bo->tt, &at, ctx);
 		if (err == -EINVAL && (zcs_tt_flags(bo->tt) & ZCS_TT_POPULATED))
 			return 0;
 		if (err != -ENOMEM || (ctx && ctx->no_wait))

@@ -67,7 +67,8 @@ struct zcs_touch_stats {
  * @bulk, @in_bulk: the bulk it belongs to
  * @probed_ns: when it was made INACTIVE; @touched_ns: when it was last restored on touch
  * @failing: its last touch could be neither resolved nor poisoned, and somebody was told
- * @fetch, @fetching: node in the prefetch queue (which holds a reference)
+ * @fetch, @fetching, @fetch_at: node in the prefetch queue (which holds a reference); in it, or in the hands of
+ *	a fetcher; the slot that is next
  * @dead: node in the list of bos that the background thread destroys
  */
 struct zcs_bo {
@@ -86,6 +87,7 @@ struct zcs_bo {
 	atomic_bool failing;
 	TAILQ_ENTRY(zcs_bo) fetch;
 	bool fetching;
+	uint64_t fetch_at;
 	SLIST_ENTRY(zcs_bo) dead;
 	struct zcs_touch_stats stats;
 };
@@ -102,7 +104,7 @@ struct zcs_bulk {
  * @low, @high: pages; 0: no limit of our own
  * @cap, @cap_until: after a pressure event: what may be resident, until when; 0: no pressure
  * @epfd: userfaultfds of the arenas in use, and the prefetch event; @arenas: those in it, by slot
- * @fetch_lock: protects @fetch and @fetch_set (the event is set)
+ * @fetch_lock: protects @fetch, @fetchers (fault threads that restore for it) and @fetch_set (the event is set)
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
  * @event: wakes the background thread; @awake: it is set
  * @room: signalled, under @room_lock, when the background thread has freed something
@@ -125,6 +127,7 @@ struct zcs_device {
 	struct zcs_lru_head fetch;
 	int fetch_event;
 	bool fetch_set;
+	unsigned fetchers;
 	pthread_mutex_t dead_lock;
 	SLIST_HEAD(, zcs_bo) dead;
 	int event, stop_event;

@@ -220,52 +220,83 @@ static void serve(struct zcs_device *dev, struct zcs_arena *arena)
 	share(&turn);
 }
 
-/* -- prefetch */
+/* -- prefetch: one folio a turn, and one thread for touches whatever is prefetched */
+
+/* With the lock held: whether there is work, and a thread that may do it. The event wakes as long as it is set. */
+static void set_fetch_event(struct zcs_device *dev)
+{
+	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1;
+
+	if (set && !dev->fetch_set)
+		zcs_sys_event_add(dev->fetch_event);
+	if (!set && dev->fetch_set)
+		zcs_sys_event_clear(dev->fetch_event);
+	dev->fetch_set = set;
+}
 
 void zcs_touch_fetch(struct zcs_bo *bo)
 {
 	struct zcs_device *dev = bo->device;
 
 	pthread_mutex_lock(&dev->fetch_lock);
+	bo->fetch_at = 0;
 	if (!bo->fetching) {
 		bo->fetching = true;
 		zcs_bo_get(bo);
 		TAILQ_INSERT_TAIL(&dev->fetch, bo, fetch);
-		if (!dev->fetch_set)
-			zcs_sys_event_add(dev->fetch_event);
-		dev->fetch_set = true;
 	}
+	set_fetch_event(dev);
 	pthread_mutex_unlock(&dev->fetch_lock);
 }
 
-static struct zcs_bo *pop_fetch(struct zcs_device *dev)
+static struct zcs_bo *pop_fetch(struct zcs_device *dev, uint64_t *at)
 {
-	struct zcs_bo *bo;
+	struct zcs_bo *bo = NULL;
 
 	pthread_mutex_lock(&dev->fetch_lock);
-	bo = TAILQ_FIRST(&dev->fetch);
+	if (dev->fetch_set)
+		bo = TAILQ_FIRST(&dev->fetch);
 	if (bo) {
 		TAILQ_REMOVE(&dev->fetch, bo, fetch);
-		bo->fetching = false;
+		*at = bo->fetch_at;
+		bo->fetch_at += ZCS_UNIT_PAGES;
+		dev->fetchers++;
 	}
-	if (dev->fetch_set && TAILQ_EMPTY(&dev->fetch)) {
-		zcs_sys_event_clear(dev->fetch_event);
-		dev->fetch_set = false;
-	}
+	set_fetch_event(dev);
 	pthread_mutex_unlock(&dev->fetch_lock);
 	return bo;
 }
 
+/* What was begun is finished first, in the order in which it was asked for. False: that was all of it. */
+static bool push_again(struct zcs_bo *bo, bool go_on)
+{
+	struct zcs_device *dev = bo->device;
+	bool more;
+
+	pthread_mutex_lock(&dev->fetch_lock);
+	more = go_on && bo->fetch_at < bo->tt->nr;
+	bo->fetching = more;
+	if (more)
+		TAILQ_INSERT_HEAD(&dev->fetch, bo, fetch);
+	dev->fetchers--;
+	set_fetch_event(dev);
+	pthread_mutex_unlock(&dev->fetch_lock);
+	return more;
+}
+
 static void fetch(struct zcs_device *dev)
 {
-	struct zcs_bo *bo = pop_fetch(dev);
+	uint64_t at;
+	struct zcs_bo *bo = pop_fetch(dev, &at);
+	int err;
 
 	if (!bo)
 		return;
 	/* what cannot be had now comes when it is touched; some of it may be there all the same */
-	zcs_tt_restore(bo->tt, NULL);
+	err = zcs_tt_restore_step(bo->tt, &at, ZCS_UNIT_PAGES, NULL);
 	zcs_lru_move(bo, ZCS_LRU_ACTIVE);
-	zcs_bo_put_later(bo);
+	if (!push_again(bo, !err))
+		zcs_bo_put_later(bo);
 }
 
 /* -- threads */

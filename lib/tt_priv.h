@@ -15,8 +15,8 @@
 /*
  * struct zcs_tt - slots over a pool
  * @pool: reference held
- * @lock: every call holds it from start to end; taken before the backup's and the pool's
- * @touchers: those of them that wait for the lock
+ * @lock: every call holds it from start to end, but zcs_tt_restore_step(); taken before the backup's and the pool's
+ * @waiting: touches that wait for @lock
  * @nr: slots; @flags: as created
  * @table: the slots: a page, ZCS_E_HANDLE or empty, by block
  * @home: the run of a contiguous tt; its blocks are the table's blocks at the same offsets
@@ -29,7 +29,7 @@
 struct zcs_tt {
 	struct zcs_pool *pool;
 	pthread_mutex_t lock;
-	_Atomic unsigned touchers;
+	_Atomic unsigned waiting;
 	uint64_t nr;
 	uint32_t flags;
 	struct zcs_table table;
@@ -85,6 +85,10 @@ struct zcs_tt_pages {
 	uint64_t mapped, inserted, written, same;
 };
 void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages);
+
+/* -- tt_restore.c */
+/* Restores up to @most slots from *@at on, and if that succeeds moves *@at behind them; then touches have their turn. */
+int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const struct zcs_ctx *ctx);
 
 /* -- tt_restore.c, tt_backup.c; with the lock held */
 int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,

@@ -14,7 +14,11 @@
 #include <errno.h>
 
 #include "sys.h"
+#include "sys_io.h"
 #include "tt_priv.h"
+
+#define TURN_US	  20u
+#define TURNS_MAX 100u /* far more than a woken thread needs to take a lock */
 
 struct walk {
 	struct zcs_tt *tt;
@@ -201,4 +205,22 @@ int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
 	if (!tt || !count || first >= tt->nr || count > tt->nr - first)
 		return -EINVAL;
 	return restore_range(tt, first, count, ctx);
+}
+
+/* A lock that is taken again at once would be ours each time: who waits for it has to wake up first. */
+static void let_touches_in(struct zcs_tt *tt)
+{
+	for (unsigned i = 0; i < TURNS_MAX && atomic_load(&tt->waiting); i++)
+		zcs_sys_sleep_us(TURN_US);
+}
+
+int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const struct zcs_ctx *ctx)
+{
+	uint64_t left = tt->nr - *at, count = left < most ? left : most;
+	int err = restore_range(tt, *at, count, ctx);
+
+	if (!err)
+		*at += count;
+	let_touches_in(tt);
+	return err;
 }

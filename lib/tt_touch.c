@@ -40,6 +40,13 @@ static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 	return ahead || zcs_e_is_slot(in.entry) ? ZCS_TOUCH_READ : ZCS_TOUCH_RESIDENT;
 }
 
+static void lock_for_touch(struct zcs_tt *tt)
+{
+	atomic_fetch_add(&tt->waiting, 1);
+	pthread_mutex_lock(&tt->lock);
+	atomic_fetch_sub(&tt->waiting, 1);
+}
+
 int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
 		 void (*slow)(void *arg), void *arg)
 {
@@ -49,9 +56,7 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 
 	if (pthread_mutex_trylock(&tt->lock)) {
 		slow(arg);
-		atomic_fetch_add(&tt->touchers, 1);
-		pthread_mutex_lock(&tt->lock);
-		atomic_fetch_sub(&tt->touchers, 1);
+		lock_for_touch(tt);
 	}
 	/* other pages that could not be resolved are none of this touch's business, and must not make it fail */
 	unmapped = tt->unmapped;
@@ -104,7 +109,7 @@ static uint64_t free_some_clean(struct zcs_tt *tt, uint64_t *at)
 	pages = zcs_wb_free_clean(b, at);
 	pthread_mutex_unlock(&b->lock);
 	/* who waits would lose the lock to this thread again and again */
-	if (*at >= b->num_pages || atomic_load(&b->waiting) || atomic_load(&tt->touchers))
+	if (*at >= b->num_pages || atomic_load(&b->waiting) || atomic_load(&tt->waiting))
 		*at = UINT64_MAX;
 	return pages;
 }

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Touches are served while something larger goes on: prefetches, and the prefetch or the pin of the bo itself.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bo_inside.h"
+
+#define FETCHES 4u
+
+struct worker {
+	struct zcs_bo *bo;
+	uint64_t offset;
+	pthread_t thread;
+	_Atomic bool over;
+	int result;
+};
+
+static void *touch(void *arg)
+{
+	struct worker *w = arg;
+
+	w->result = bo_read(w->bo, w->offset);
+	w->over = true;
+	return NULL;
+}
+
+static void *pin(void *arg)
+{
+	struct worker *w = arg;
+
+	w->result = zcs_bo_pin(w->bo, NULL);
+	w->over = true;
+	return NULL;
+}
+
+static void start(struct worker *w, void *(*fn)(void *arg), struct zcs_bo *bo, uint64_t offset)
+{
+	*w = (struct worker){ .bo = bo, .offset = offset };
+	zcs_assert_ok(pthread_create(&w->thread, NULL, fn, w));
+	/* it should be waiting for the bo by now; if not, the case is easier */
+	bo_sleep_ms(20);
+}
+
+static void end(struct worker *w, int result)
+{
+	bo_wait_for(w->over);
+	pthread_join(w->thread, NULL);
+	zcs_assert_is(w->result, result);
+}
+
+/* In use before, and inserted. */
+static struct zcs_bo *inserted(struct zcs_device *device, uint64_t size)
+{
+	struct zcs_bo *bo = bo_new(device, size);
+
+	*bo_at(bo, 0) = 1;
+	*bo_at(bo, size - 1) = 2;
+	bo_settle(device);
+	assert_true(zcs_bo_evict(bo, 0) > 0);
+	return bo;
+}
+
+static void prefetches_leave_a_thread_for_touches(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo[FETCHES], *other = inserted(device, BO_SIZE);
+		struct worker w;
+
+		for (unsigned i = 0; i < FETCHES; i++)
+			bo[i] = inserted(device, BO_SIZE);
+		for (unsigned i = 0; i < FETCHES; i++) {
+			bo_hold(bo[i]);
+			zcs_assert_ok(zcs_bo_prefetch(bo[i]));
+		}
+		bo_sleep_ms(20);
+		start(&w, touch, other, BO_SIZE - 1);
+		end(&w, 2);
+		for (unsigned i = 0; i < FETCHES; i++)
+			bo_let_go(bo[i]);
+		for (unsigned i = 0; i < FETCHES; i++) {
+			bo_wait_for(bo_stats(bo[i]).mapped_bytes == BO_SIZE);
+			bo_settle(device);
+			zcs_bo_put(bo[i]);
+		}
+		zcs_bo_put(other);
+		bo_device_done(device);
+	}
+}
+
+/*
+ * Something waits for the bo, which is held: it begins at the first folio. The touch is of the last, and finds it
+ * where it was: nobody has restored it meanwhile.
+ */
+static void touch_the_end(struct zcs_bo *bo, const struct zcs_stats *before)
+{
+	struct zcs_stats after;
+	struct worker w;
+
+	start(&w, touch, bo, zcs_bo_size(bo) - 1);
+	bo_let_go(bo);
+	end(&w, 2);
+	bo_settle(bo->device);
+	after = bo_stats(bo);
+	zcs_assert_is(after.touch_late, (int64_t)before->touch_late);
+	zcs_assert_is(after.touch_resident, (int64_t)before->touch_resident + 1);
+}
+
+static void a_prefetch_lets_touches_of_its_bo_in(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo = inserted(device, BO_SIZE);
+		struct zcs_stats before = bo_stats(bo);
+
+		bo_hold(bo);
+		zcs_assert_ok(zcs_bo_prefetch(bo));
+		bo_sleep_ms(20);
+		touch_the_end(bo, &before);
+		bo_wait_for(bo_stats(bo).mapped_bytes == BO_SIZE);
+		bo_settle(device);
+		bo_device_ok(device);
+		zcs_bo_put(bo);
+		bo_device_done(device);
+	}
+}
+
+/* One folio more than are restored at a time. */
+static void a_pin_lets_touches_of_its_bo_in(void **state)
+{
+	uint64_t size = (ZCS_VEC + 1) * ZCS_TEST_HUGE_BYTES;
+	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, BO_FILE);
+	struct zcs_bo *bo = inserted(device, size);
+	struct zcs_stats before = bo_stats(bo);
+	struct worker w;
+
+	(void)state;
+	bo_hold(bo);
+	start(&w, pin, bo, 0);
+	touch_the_end(bo, &before);
+	end(&w, 0);
+	zcs_assert_is(bo_stats(bo).mapped_bytes, (int64_t)size);
+	zcs_bo_unpin(bo);
+	bo_device_ok(device);
+	zcs_bo_put(bo);
+	bo_device_done(device);
+}
+
+/* Asked for again while it is under way, and by several: all of it is there in the end. */
+static void a_prefetch_may_be_asked_for_again(void **state)
+{
+	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, BO_FILE);
+	uint64_t size = 8 * ZCS_TEST_HUGE_BYTES;
+	struct zcs_bo *bo[FETCHES];
+
+	(void)state;
+	for (unsigned i = 0; i < FETCHES; i++) {
+		bo[i] = bo_new(device, size);
+		bo_fill(bo[i], i);
+	}
+	bo_settle(device);
+	for (unsigned i = 0; i < FETCHES; i++)
+		bo_write_out(bo[i]);
+	for (unsigned turn = 0; turn < 50; turn++)
+		for (unsigned i = 0; i < FETCHES; i++)
+			zcs_assert_ok(zcs_bo_prefetch(bo[i]));
+	for (unsigned i = 0; i < FETCHES; i++)
+		bo_wait_for(bo_stats(bo[i]).mapped_bytes == size);
+	bo_settle(device);
+	for (unsigned i = 0; i < FETCHES; i++) {
+		assert_true(bo_is(bo[i], i));
+		zcs_bo_put(bo[i]);
+	}
+	bo_device_done(device);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		zcs_test(prefetches_leave_a_thread_for_touches),
+		zcs_test(a_prefetch_lets_touches_of_its_bo_in),
+		zcs_test(a_pin_lets_touches_of_its_bo_in),
+		zcs_test(a_prefetch_may_be_asked_for_again),
+	};
+
+	if (!bo_has_userfaultfd())
+		zcs_test_skip("no userfaultfd here");
+	return zcs_test_run(tests);
+}
