@@ -11,8 +11,8 @@
  * work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher may have been put
  * on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch, not 11).
  *
- * Room: a touch is never refused on the pool's limit, it overshoots; when the overshoot is over an eighth the
- * fault thread waits, with nothing locked, until the background thread has caught up a little. When the
+ * Room: a touch is never refused on the pool's limit, it overshoots; when the overshoot is over an eighth, and the
+ * touch is of what is not in memory, the fault thread waits, with nothing locked, until the background thread has caught up a little. When the
  * system itself has no page the thread evicts and tries again, for as long as it takes: the toucher cannot
  * be told. A page whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither resolved nor
  * poisoned is tried again.
@@ -58,19 +58,31 @@ static void share(void *arg)
 	t->shared = true;
 }
 
-/* Waits for the background thread, unless that gets nowhere: everything may be pinned. */
-static void throttle(struct turn *t, struct zcs_bo *bo)
+static bool is_far_over(const struct zcs_device *dev)
+{
+	uint64_t max = dev->pool->max_pages;
+
+	return max && atomic_load(&dev->pool->resident) > max + max / OVERSHOOT_MAX;
+}
+
+/*
+ * Waits for the background thread, unless that gets nowhere: everything may be pinned. What is in memory is given
+ * back at any time: holding its touchers up would free nothing.
+ */
+static void throttle(struct turn *t, struct zcs_bo *bo, uint64_t index)
 {
 	struct zcs_device *dev = t->dev;
-	uint64_t max = dev->pool->max_pages, last = UINT64_MAX;
 	struct zcs_wb *wb = dev->store->wb;
+	uint64_t last = UINT64_MAX;
 
-	for (unsigned i = 0, idle = 0; max && i < WAITS_MAX && idle < IDLE_MAX; i++) {
+	if (!is_far_over(dev))
+		return;
+	share(t);
+	if (!zcs_tt_needs_memory(bo->tt, index))
+		return;
+	for (unsigned i = 0, idle = 0; i < WAITS_MAX && idle < IDLE_MAX && is_far_over(dev); i++) {
 		uint64_t now = atomic_load(&dev->pool->resident);
 
-		if (now <= max + max / OVERSHOOT_MAX)
-			return;
-		share(t);
 		idle = now < last || (wb && zcs_wb_pending(wb)) ? 0 : idle + 1;
 		last = now;
 		zcs_count(dev->stats.waits);
@@ -91,7 +103,7 @@ static int restore(struct turn *t, struct zcs_bo *bo, uint64_t index, bool write
 	enum zcs_touch again;
 	int err;
 
-	throttle(t, bo);
+	throttle(t, bo, index);
 	err = zcs_tt_touch(bo->tt, index, write, what, share, t);
 	while (err == -ENOMEM && !dev->stop) {
 		share(t);

@@ -64,6 +64,8 @@ void zcs_tt_commit_on_touch(struct zcs_tt *tt);
  */
 int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
 		 void (*slow)(void *arg), void *arg);
+/* Whether a touch of slot @index would take memory that the tt and its backup do not hold. */
+bool zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index);
 /* After -EIO: the touchers of the slot get SIGBUS. -EEXIST: it is a page, or poisoned; who waits is not woken. */
 int zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
 /* The touchers of the slot touch it again. */

@@ -47,6 +47,20 @@ static void lock_for_touch(struct zcs_tt *tt)
 	atomic_fetch_sub(&tt->waiting, 1);
 }
 
+bool zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index)
+{
+	struct zcs_block blk;
+	bool needs;
+
+	lock_for_touch(tt);
+	blk = zcs_tt_block(tt, index);
+	needs = blk.entry == ZCS_E_EMPTY;
+	if (blk.entry == ZCS_E_HANDLE)
+		needs = !zcs_e_is_page(zcs_backup_block(tt->backup, blk.index).entry);
+	zcs_tt_unlock(tt);
+	return needs;
+}
+
 int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
 		 void (*slow)(void *arg), void *arg)
 {

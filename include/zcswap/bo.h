@@ -27,7 +27,7 @@ extern "C" {
  * only while it is pinned. A fork()ed child does not inherit bos: their addresses are unmapped there.
  *
  * A touch is never refused on the pool's limit: it goes over it, counted, and from an eighth over it on waits
- * for eviction, a second at most. A page whose only copy cannot be read is poisoned: whoever touches it gets
+ * for eviction if it is of what is not in memory, a second at most. A page whose only copy cannot be read is poisoned: whoever touches it gets
  * SIGBUS. That is the page that was touched, 4 KiB on shmem and 2 MiB on hugetlb; other pages of its folio are
  * read again when they are touched. A zcs_bo_pin() that succeeds makes it good.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Touches are served while something larger goes on: prefetches, and the prefetch or the pin of the bo itself.
+ * Touches are served while something larger goes on: prefetches, the prefetch or the pin of the bo itself, and
+ * waiting for room that the touch does not need.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -180,6 +181,31 @@ static void a_prefetch_may_be_asked_for_again(void **state)
 	bo_device_done(device);
 }
 
+/* The pool is said to be far over its limit, and nothing can be evicted. */
+static void only_touches_that_take_memory_wait_for_room(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 16 * ZCS_TEST_MIB, NULL);
+		struct zcs_bo *bo = inserted(device, BO_SIZE), *empty = bo_new(device, BO_SIZE);
+		uint64_t more = 32 * ZCS_TEST_MIB / ZCS_PAGE_SIZE;
+
+		atomic_fetch_add(&device->pool->resident, more);
+		zcs_assert_is(bo_read(bo, 0), 1);
+		zcs_assert_is(bo_read(bo, BO_SIZE - 1), 2);
+		bo_settle(device);
+		zcs_assert_is(bo_stats(bo).touch_waits, 0);
+		zcs_assert_is(bo_read(empty, 0), 0);
+		bo_settle(device);
+		assert_true(bo_stats(empty).touch_waits > 0);
+		atomic_fetch_sub(&device->pool->resident, more);
+		zcs_bo_put(bo);
+		zcs_bo_put(empty);
+		bo_device_done(device);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +213,7 @@ int main(void)
 		zcs_test(a_prefetch_lets_touches_of_its_bo_in),
 		zcs_test(a_pin_lets_touches_of_its_bo_in),
 		zcs_test(a_prefetch_may_be_asked_for_again),
+		zcs_test(only_touches_that_take_memory_wait_for_room),
 	};
 
 	if (!bo_has_userfaultfd())
