@@ -13,6 +13,7 @@
 #include "table.h"
 
 struct zcs_store;
+struct zcs_wb_wait;
 
 /* Vectors are passed on to the store in pieces of this many. */
 #define ZCS_VEC 64u
@@ -35,7 +36,7 @@ struct zcs_ctx;
  * @idle: signalled when a transfer of this backup ends
  * @queue_next, @queued, @queue_first, @queue_last: place in the writeback thread's queue, and what to look at
  * @pending: blocks that are to be written, or being written; @in_flight: transfers of the wb thread
- * @wb_err: why the last block was not written
+ * @waits: who waits for a range to be written
  * @complaints: messages about blocks that could not be read so far
  * @ahead: what was read ahead, to the pool
  * @ra_next: the index that would make the next take sequential; @ra_blocks: how far to read ahead
@@ -57,7 +58,7 @@ struct zcs_backup {
 	bool queued;
 	uint64_t queue_first, queue_last;
 	uint64_t pending, in_flight;
-	int wb_err;
+	struct zcs_wb_wait *waits;
 	unsigned complaints;
 	struct zcs_ahead ahead;
 	uint64_t ra_next;

@@ -510,7 +510,7 @@ int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle, b
 
 /* -- writeback on request */
 
-/* Pages of blocks wholly inside the range that are resident. */
+/* Pages of blocks wholly inside the range that are resident, marked already or not. */
 static uint64_t resident_in(const struct zcs_backup *b, uint64_t first, uint64_t last)
 {
 	uint64_t pages = 0;
@@ -527,17 +527,12 @@ static uint64_t resident_in(const struct zcs_backup *b, uint64_t first, uint64_t
 
 static int64_t write_marked(struct zcs_backup *b, uint64_t first, uint64_t last, uint32_t flags)
 {
-	uint64_t marked = resident_in(b, first, last), left;
+	uint64_t marked = resident_in(b, first, last);
 
 	zcs_wb_mark(b, first, last);
 	if (!(flags & ZCS_WB_WAIT) || !marked)
 		return (int64_t)marked;
-	b->wb_err = 0;
-	zcs_wb_wait(b);
-	left = resident_in(b, first, last);
-	if (left < marked)
-		return (int64_t)(marked - left);
-	return b->wb_err;
+	return zcs_wb_wait_range(b, first, last);
 }
 
 int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t last,

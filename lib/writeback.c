@@ -182,6 +182,24 @@ void zcs_wb_unmark(struct zcs_backup *backup, struct zcs_folio *folio)
 		no_longer_pending(backup, folio);
 }
 
+static bool lies_in(const struct zcs_block *blk, uint64_t first, uint64_t last)
+{
+	return blk->index >= first && zcs_block_end(blk) - 1 <= last;
+}
+
+/* Tells who waits for the block what became of it: written and freed, or why not. */
+static void tell(struct zcs_backup *b, const struct zcs_block *blk, int err)
+{
+	for (struct zcs_wb_wait *w = b->waits; w; w = w->next) {
+		if (!lies_in(blk, w->first, w->last))
+			continue;
+		if (err)
+			w->err = err;
+		else
+			w->written += zcs_block_pages(blk);
+	}
+}
+
 /* Pages leave memory. They count as pending until they are free: who waits for room must see one or the other. */
 static void release(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
 		    uint32_t entry)
@@ -190,6 +208,7 @@ static void release(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_bl
 
 	atomic_fetch_add(&wb->pending, nr);
 	zcs_backup_detach(b, blk, entry);
+	tell(b, blk, 0);
 	atomic_fetch_add(&wb->freed, nr);
 	atomic_fetch_sub(&wb->pending, nr);
 }
@@ -233,7 +252,7 @@ static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zc
 	}
 	err = zcs_swap_alloc(wb->swap, blk->order, &slot);
 	if (err) {
-		b->wb_err = err;
+		tell(b, blk, err);
 		bump(wb, &wb->stats.refused_no_space);
 		no_longer_pending(b, folio);
 		put_req(r);
@@ -354,7 +373,7 @@ static void write_ended(struct zcs_wb *wb, struct wb_req *r)
 		ZCS_PROBE3(writeback, b, blk.index, blk.order);
 		return;
 	}
-	b->wb_err = r->io.err;
+	tell(b, &blk, r->io.err);
 	bump(wb, no_room(r->io.err) ? &wb->stats.refused_no_space : &wb->stats.failed_writes);
 	give_slots_up(wb, r);
 	zcs_folio_set_state(r->folio, ZCS_FS_INSERTED);
@@ -466,7 +485,7 @@ uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last)
 		struct zcs_block blk = zcs_table_get(&backup->table, i);
 
 		i = zcs_block_end(&blk);
-		if (zcs_e_is_page(blk.entry) && blk.index >= first && i - 1 <= last)
+		if (zcs_e_is_page(blk.entry) && lies_in(&blk, first, last))
 			pages += mark_block(backup, &blk);
 	}
 	if (pages)
@@ -496,6 +515,7 @@ static uint64_t free_flagged(struct zcs_backup *b, const struct zcs_block *blk, 
 	if (!zcs_folio_flag(folio, flag) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
 		return 0;
 	zcs_backup_detach(b, blk, ZCS_E_SLOT_BASE + folio->aux);
+	tell(b, blk, 0);
 	bump(wb, &wb->stats.clean_blocks);
 	return zcs_block_pages(blk);
 }
@@ -519,6 +539,37 @@ static uint64_t free_some(struct zcs_backup *b, unsigned flag, uint64_t *at)
 uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at)
 {
 	return free_some(backup, ZCS_FF_SLOT, at);
+}
+
+static bool is_pending(const struct zcs_backup *b, const struct zcs_block *blk)
+{
+	return zcs_e_is_page(blk->entry) &&
+	       zcs_folio_flag(zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry)), ZCS_FF_WB);
+}
+
+/* Once along the range: what becomes pending again behind @i is not waited for a second time. */
+static void wait_along(struct zcs_backup *b, uint64_t first, uint64_t last)
+{
+	for (uint64_t i = first; i <= last && b->pending;) {
+		struct zcs_block blk = zcs_table_get(&b->table, i);
+
+		if (lies_in(&blk, first, last) && is_pending(b, &blk))
+			pthread_cond_wait(&b->idle, &b->lock);
+		else
+			i = zcs_block_end(&blk);
+	}
+}
+
+int64_t zcs_wb_wait_range(struct zcs_backup *backup, uint64_t first, uint64_t last)
+{
+	struct zcs_wb_wait w = { .first = first, .last = last, .next = backup->waits }, **at;
+
+	backup->waits = &w;
+	wait_along(backup, first, last);
+	for (at = &backup->waits; *at != &w;)
+		at = &(*at)->next;
+	*at = w.next;
+	return w.written ? (int64_t)w.written : w.err;
 }
 
 void zcs_wb_wait(struct zcs_backup *backup)

@@ -40,7 +40,23 @@ uint64_t zcs_wb_freed(struct zcs_wb *wb);
 uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at);
 /* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages newly marked. */
 uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last);
-/* Waits until nothing is marked or being written; the lock is given up meanwhile. */
+/*
+ * struct zcs_wb_wait - somebody who waits, on his stack and in his backup's list, under its lock
+ * @first, @last: the blocks that lie in there are his
+ * @written: pages of them that were written and freed since he came; @err: why the last one was not
+ */
+struct zcs_wb_wait {
+	uint64_t first, last, written;
+	int err;
+	struct zcs_wb_wait *next;
+};
+
+/*
+ * Waits until each block in [first, last] was seen neither marked nor being written; the lock is given up meanwhile.
+ * Returns the pages that were written and freed in that time; if none, why one was not, or 0.
+ */
+int64_t zcs_wb_wait_range(struct zcs_backup *backup, uint64_t first, uint64_t last);
+/* Waits until the backup has nothing under way, read-ahead included; the lock is given up meanwhile. */
 void zcs_wb_wait(struct zcs_backup *backup);
 /* A block that is being written is wanted back, or dropped: it is INSERTED again, at once. */
 void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio);

@@ -205,11 +205,12 @@ ZCS_API int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t h
  * @last: last page index, inclusive; it is clamped to the backup's size
  * @flags: ZCS_WB_WAIT or 0
  *
- * Only whole blocks inside the range are written.
+ * Only whole blocks inside the range are written. ZCS_WB_WAIT waits for these alone, each until it was seen with
+ * no write pending, and counts what was written of the range meanwhile, whoever asked for it.
  *
- * Return: pages written, 0 if there was nothing to write or the store never writes ("mem:"); -EINVAL:
- * NULL, @first outside the backup or over @last, an unknown flag; -errno if none could be written.
- * Thread-safe.
+ * Return: pages written, 0 if there was nothing to write, others took it meanwhile, or the store never writes
+ * ("mem:"); -EINVAL: NULL, @first outside the backup or over @last, an unknown flag; -errno if none could be
+ * written: the range's last failure. Thread-safe.
  */
 ZCS_API int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t last,
 				     uint32_t flags);
