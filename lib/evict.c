@@ -78,7 +78,7 @@ static int64_t back_up(struct zcs_tt *tt, uint32_t flags)
 	int64_t n, older = 0;
 
 	/* first: a page whose write fails at once would be counted twice */
-	if (flags & ZCS_BACKUP_WRITEBACK)
+	if ((flags & ZCS_BACKUP_WRITEBACK) && !(flags & ZCS_BACKUP_PURGE))
 		older = zcs_tt_writeback_locked(tt);
 	n = zcs_tt_backup_locked(tt, 0, tt->nr, flags);
 	return older && n < 0 ? older : older + n;

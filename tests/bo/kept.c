@@ -5,7 +5,7 @@
  */
 #include "bo_inside.h"
 
-#define LIMIT (16 * ZCS_TEST_MIB)
+#define LIMIT (8 * ZCS_TEST_MIB)
 #define HALF  (LIMIT / 2)
 
 static struct zcs_device *device;
