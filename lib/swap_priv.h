@@ -3,6 +3,7 @@
 #define ZCS_LIB_SWAP_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "swap.h"
 #include "swap_map.h"
@@ -66,6 +67,7 @@ struct zcs_swap_spec {
  * @sector: a transfer is continued at a multiple of this
  * @direct: O_DIRECT is on
  * @sparse: the file system could not preallocate
+ * @refusing: its file system had no room for the last write
  * @writing: a buffered write is under way, from its transfer to the end of its sync; under the swap's lock
  * @slots: see there
  * @turn, @turn_left: in the first device of its priority: the device to allocate from, and how many
@@ -78,6 +80,7 @@ struct zcs_swap_dev {
 	int prio;
 	uint64_t bytes;
 	uint32_t sector, first;
+	atomic_bool refusing;
 	struct zcs_slots slots;
 	unsigned turn;
 	uint32_t turn_left;

@@ -236,11 +236,22 @@ void zcs_swap_hurry(struct zcs_swap *s, struct zcs_swap_req *req)
 		engine->wake(s);
 }
 
+/* Whether the last write that says something about it found no room in the device's file system. */
+static void note_room(const struct zcs_swap_req *req)
+{
+	if (!req->err)
+		atomic_store(&req->dev->refusing, false);
+	else if (req->err == -ENOSPC || req->err == -EDQUOT)
+		atomic_store(&req->dev->refusing, true);
+}
+
 static void account(struct zcs_swap *s, const struct zcs_swap_req *req)
 {
 	struct zcs_swap_stats *st = &s->stats;
 	bool write = req->op == ZCS_SWAP_WRITE;
 
+	if (write)
+		note_room(req);
 	if (req->err) {
 		st->write_errors += write;
 		st->read_errors += !write;

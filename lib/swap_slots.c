@@ -258,9 +258,9 @@ const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot)
 	return zcs_swap_dev_of(swap, slot, 0)->name;
 }
 
-/* From the devices [@first, @first + @nr), which have one priority: 2 MiB from each in turn. */
+/* From the devices [@first, @first + @nr), which have one priority: 2 MiB from each in turn; those @refusing or not. */
 static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsigned order,
-			 uint32_t *slot)
+			 bool refusing, uint32_t *slot)
 {
 	struct zcs_swap_dev *head = &s->dev[first];
 
@@ -268,7 +268,8 @@ static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsign
 		unsigned turn = (head->turn + i) % nr;
 		struct zcs_swap_dev *d = &s->dev[first + turn];
 
-		if (zcs_slots_alloc(&d->slots, order, slot))
+		if (atomic_load(&d->refusing) != refusing ||
+		    zcs_slots_alloc(&d->slots, order, slot))
 			continue;
 		*slot += d->first;
 		if (i)
@@ -285,7 +286,7 @@ static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsign
 	return -ENOSPC;
 }
 
-static int alloc_by_priority(struct zcs_swap *s, unsigned order, uint32_t *slot)
+static int alloc_by_priority(struct zcs_swap *s, unsigned order, bool refusing, uint32_t *slot)
 {
 	unsigned nr;
 
@@ -293,10 +294,18 @@ static int alloc_by_priority(struct zcs_swap *s, unsigned order, uint32_t *slot)
 		for (nr = 1; first + nr < s->nr_devs; nr++)
 			if (s->dev[first + nr].prio != s->dev[first].prio)
 				break;
-		if (!alloc_striped(s, first, nr, order, slot))
+		if (!alloc_striped(s, first, nr, order, refusing, slot))
 			return 0;
 	}
 	return -ENOSPC;
+}
+
+/* A device that had no room for what its slots were to hold would be the first choice for ever: it is the last. */
+static int alloc_anywhere(struct zcs_swap *s, unsigned order, uint32_t *slot)
+{
+	int err = alloc_by_priority(s, order, false, slot);
+
+	return err ? alloc_by_priority(s, order, true, slot) : 0;
 }
 
 static bool discarding(const struct zcs_swap *s)
@@ -317,7 +326,7 @@ int zcs_swap_alloc(struct zcs_swap *s, unsigned order, uint32_t *slot)
 	if (err)
 		return err;
 	pthread_mutex_lock(&s->slots_lock);
-	while ((err = alloc_by_priority(s, order, slot)) && discarding(s))
+	while ((err = alloc_anywhere(s, order, slot)) && discarding(s))
 		pthread_cond_wait(&s->slots_cond, &s->slots_lock);
 	pthread_mutex_unlock(&s->slots_lock);
 	return err;

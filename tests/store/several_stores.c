@@ -88,6 +88,32 @@ static void the_higher_priority_first(void **state)
 	}
 }
 
+/* Its slots are as free as before, and would be the first choice for ever; the other device has room. */
+static void one_whose_file_system_is_full(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	start(&s, 5, 4);
+	store_test_insert(s.backup, s.pool, 1, 0, 9, 0);
+	zcs_test_fault("write", 0, 1, ENOSPC);
+	store_test_log_start();
+	zcs_assert_is(zcs_backup_writeback(s.backup, 0, 511, ZCS_WB_WAIT), -ENOSPC);
+	store_test_log_end();
+	insert(&s, 1, 4);
+	for (uint64_t b = 1; b < 5; b++)
+		zcs_assert_is(pages_of(&s, 1, b), 512);
+	/* the last choice, though, and the first again when it took something */
+	insert(&s, 5, 1);
+	zcs_assert_is(pages_of(&s, 0, 5), 512);
+	store_test_take(s.backup, s.pool, 1, 4 * 512, 9);
+	store_test_insert(s.backup, s.pool, 1, 4 * 512, 9, 0);
+	store_test_writeback(s.backup, 4 * 512, 5 * 512 - 1);
+	zcs_assert_is(pages_of(&s, 0, 4), 512);
+	insert(&s, 6, 2);
+	finish(&s);
+}
+
 static void equal_ones_by_turns(void **state)
 {
 	unsigned on[2] = { 0, 0 };
@@ -158,9 +184,8 @@ static void counted_as_one_store(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		store_test(the_higher_priority_first),
-		store_test(equal_ones_by_turns),
-		store_test(one_that_is_gone),
+		store_test(the_higher_priority_first), store_test(one_whose_file_system_is_full),
+		store_test(equal_ones_by_turns),       store_test(one_that_is_gone),
 		store_test(counted_as_one_store),
 	};
 
