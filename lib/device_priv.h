@@ -108,6 +108,7 @@ struct zcs_bulk {
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
  * @event: wakes the background thread; @awake: it is set
  * @room: signalled, under @room_lock, when the background thread has freed something
+ * @refused: the store's refusals for want of a run of slots when it was last looked at
  * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its bo placed
  */
 struct zcs_device {
@@ -140,7 +141,7 @@ struct zcs_device {
 	unsigned nr_touchers;
 	_Atomic unsigned serving;
 	bool has_background;
-	_Atomic uint64_t random;
+	_Atomic uint64_t random, refused;
 	_Atomic uint64_t bos, bytes, pinned, purgeables;
 	struct zcs_touch_stats stats;
 	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, contended;

@@ -21,11 +21,13 @@
  * here once more with nothing locked.
  */
 #include <errno.h>
+#include <search.h>
 #include <string.h>
 
 #include "device_priv.h"
 #include "log.h"
 #include "store_priv.h"
+#include "swap.h"
 #include "sys.h"
 #include "sys_dev.h"
 #include "sys_io.h"
@@ -310,10 +312,54 @@ static uint64_t write_silent(struct zcs_device *dev, uint64_t pages, bool stuck)
 	return n;
 }
 
+static uint64_t free_slots(struct zcs_device *dev)
+{
+	return (uint64_t)zcs_swap_avail(dev->store->swap) / ZCS_SLOT_BYTES;
+}
+
+struct slots_wanted {
+	struct zcs_device *dev;
+	uint64_t pages;
+};
+
+static void free_kept_slots(const void *node, VISIT visit, void *arg)
+{
+	struct zcs_bo *bo = *(struct zcs_bo *const *)node;
+	struct slots_wanted *want = arg;
+
+	if ((visit != postorder && visit != leaf) || !zcs_lru_pins(bo) ||
+	    free_slots(want->dev) >= want->pages || try_lock(bo))
+		return;
+	zcs_tt_forget_slots(bo->tt, 0, bo->tt->nr);
+	zcs_tt_unlock(bo->tt);
+}
+
+/*
+ * A clean page keeps its slot so that it can go again without I/O; of a pinned bo it cannot go, and where slots
+ * are short others need them more. Bos that are not pinned are left alone: what is clean of them goes for nothing.
+ * Slots count, and not the runs that they make: what is refused for want of a run asks for as many again.
+ */
+static void make_room_in_store(struct zcs_device *dev, uint64_t pages)
+{
+	struct slots_wanted want = { .dev = dev, .pages = pages };
+	struct zcs_wb_stats st;
+
+	zcs_wb_stats(dev->store->wb, &st);
+	if (atomic_exchange(&dev->refused, st.refused_no_space) != st.refused_no_space)
+		want.pages += free_slots(dev);
+	if (free_slots(dev) >= want.pages || !atomic_load(&dev->pinned))
+		return;
+	pthread_rwlock_rdlock(&dev->tree_lock);
+	twalk_r(dev->tree, free_kept_slots, &want);
+	pthread_rwlock_unlock(&dev->tree_lock);
+}
+
 static uint64_t pass_write(struct zcs_device *dev, uint64_t pages)
 {
-	uint64_t n = write_now(dev, pages);
+	uint64_t n;
 
+	make_room_in_store(dev, pages);
+	n = write_now(dev, pages);
 	if (n >= pages || !zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL))
 		return n;
 	return n + write_now(dev, pages - n);
@@ -430,8 +476,10 @@ static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 		return false;
 	zcs_count(dev->rounds);
 	n = without_io(dev, excess, true);
-	if (wb && n + pending < excess)
+	if (wb && n + pending < excess) {
+		make_room_in_store(dev, excess - n - pending);
 		n += write_silent(dev, excess - n - pending, stuck);
+	}
 	return n || pending || (wb && zcs_lru_count(&dev->lru));
 }
 

@@ -57,7 +57,10 @@ ZCS_API int zcs_store_open(const char *spec, struct zcs_store **store);
  * zcs_store_bytes_avail - room left
  * @store: which
  *
- * Return: bytes that can still be written back; INT64_MAX for "mem:", which cannot be full (what is
+ * Not all of it is of use to every folio: one of 2^order pages needs that many slots in a row, aligned to their
+ * number. Slots that clean folios in memory keep are not counted.
+ *
+ * Return: bytes of free slots; INT64_MAX for "mem:", which cannot be full (what is
  * inserted there goes on counting against its pool); -EINVAL for NULL. Thread-safe. Kernel counterpart:
  * ttm_backup_bytes_avail().
  */

@@ -50,6 +50,36 @@ static void case_119_a_small_store_caps_it(void **state)
 	}
 }
 
+/* A pinned bo that is clean keeps slots that it has no use for as long as it is pinned. */
+static void a_full_store_takes_back_what_pinned_bos_keep(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, "file:?size=4M");
+		struct zcs_bo *kept = bo_new(device, BO_SIZE),
+			      *cold = bo_new(device, ZCS_TEST_HUGE_BYTES);
+
+		bo_fill(kept, 1);
+		bo_write_out(kept);
+		zcs_assert_ok(zcs_bo_pin(kept, NULL));
+		zcs_assert_is(zcs_store_bytes_avail(device->store),
+			      kept->tt->backup->tracked ? 0 : BO_SIZE);
+		bo_fill(cold, 2);
+		bo_settle(device);
+		zcs_assert_is(zcs_device_shrink(device, ZCS_TEST_HUGE_BYTES, 0),
+			      ZCS_TEST_HUGE_BYTES);
+		zcs_assert_is(bo_stats(cold).resident_bytes, 0);
+		zcs_assert_is(bo_stats(kept).resident_bytes, BO_SIZE);
+		assert_true(bo_is(kept, 1));
+		assert_true(bo_is(cold, 2));
+		zcs_bo_unpin(kept);
+		zcs_bo_put(kept);
+		zcs_bo_put(cold);
+		bo_device_done(device);
+	}
+}
+
 static void case_120_the_first_pass_may_be_enough(void **state)
 {
 	(void)state;
@@ -340,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		zcs_test(case_107_what_is_large_makes_the_small_leave),
 		zcs_test(case_119_a_small_store_caps_it),
+		zcs_test(a_full_store_takes_back_what_pinned_bos_keep),
 		zcs_test(case_120_the_first_pass_may_be_enough),
 		zcs_test(case_120_the_second_pass_frees_what_is_clean),
 		zcs_test(case_120_only_the_third_pass_writes),
