@@ -473,7 +473,8 @@ static int map_each(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 
 /*
  * Shmem whose registration cannot be taken back, for that would split its mapping. It may have been taken back of a
- * part: nobody else wakes those who wait there.
+ * part: nobody else wakes those who wait there. What is mapped and registered traps again when the kernel unmaps it,
+ * to collapse it for instance: only where somebody answers may it be left so.
  */
 static int map_unsplit(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
@@ -501,7 +502,7 @@ static int map_range(struct zcs_arena *arena, uint64_t pfn, uint64_t nr, bool ar
 		return zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn),
 					     nr * ZCS_PAGE_SIZE, UNIT_BYTES, armed);
 	err = zcs_arena_untrap(arena, pfn, nr);
-	return err == -ENOMEM ? map_unsplit(arena, pfn, nr) : err;
+	return err == -ENOMEM && arena->served ? map_unsplit(arena, pfn, nr) : err;
 }
 
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)

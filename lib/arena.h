@@ -24,6 +24,7 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @fd: the file; @offset: where the arena starts in it; @bytes: its address space
  * @linear: the linear map: I/O, zeroing, refilling; @user: the user map: addresses of homes
  * @uffd: -1 if userfaultfd is not to be had; @uffd_kernel: kernel accesses are resolved as well
+ * @served: threads of a device answer what traps, at any time
  * @tracks, @pagemap: whether it can be told if a mapped page was written to, and the page map that tells
  * @units, @pages: descriptors (memmap.h); pages is NULL for hugetlb
  * @lock: protects @runs
@@ -52,6 +53,7 @@ struct zcs_arena {
 	char *linear, *user;
 	int uffd;
 	bool uffd_kernel;
+	atomic_bool served;
 	bool tracks;
 	int pagemap;
 	struct zcs_folio *units, *pages;

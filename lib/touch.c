@@ -370,6 +370,7 @@ int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena)
 	} else if (!dev->armed[arena->slot]) {
 		err = zcs_sys_epoll_add(dev->epfd, arena->uffd, arena, true);
 		dev->armed[arena->slot] = !err;
+		arena->served = !err;
 		dev->kernel_touch = arena->uffd_kernel;
 	}
 	pthread_mutex_unlock(&dev->arm_lock);

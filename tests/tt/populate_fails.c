@@ -106,6 +106,22 @@ static void case_23_the_user_map_cannot_be_resolved(void **state)
 	map_refused(ZCS_BACKING_SMALL, "uffdio_unregister");
 }
 
+/* Pages that stay registered trap again whenever the kernel unmaps them, and a tt has nobody who answers. */
+static void a_mapping_that_cannot_be_split_is_an_error(void **state)
+{
+	struct tt_case c;
+
+	(void)state;
+	if (!tt_has_userfaultfd())
+		zcs_test_skip_case("no userfaultfd here: there is nothing to resolve");
+	tt_case_bare(&c, ZCS_BACKING_THP, 1024, ZCS_TT_CONTIGUOUS);
+	zcs_test_fault("uffdio_unregister", 0, 0, ENOMEM);
+	zcs_assert_is(zcs_tt_populate(c.tt, NULL), -ENOMEM);
+	zcs_test_faults_off();
+	zcs_assert_ok(zcs_tt_populate(c.tt, NULL));
+	tt_case_fini(&c);
+}
+
 static void a_collapse_that_fails_costs_only_the_huge_page(void **state)
 {
 	struct tt_case c;
@@ -130,6 +146,7 @@ int main(void)
 		zcs_test(case_19_huge_shmem_refused_midway),
 		zcs_test(index_nodes_are_refused),
 		zcs_test(case_23_the_user_map_cannot_be_resolved),
+		zcs_test(a_mapping_that_cannot_be_split_is_an_error),
 		zcs_test(a_collapse_that_fails_costs_only_the_huge_page),
 	};
 
