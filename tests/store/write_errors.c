@@ -213,13 +213,13 @@ static void of_an_abandoned_write(void **state)
  * Half of a write is done, nobody wants it any more, and the other half fails: what the device did to the slots is
  * not known, so they are not for the next one.
  */
-static void of_the_rest_of_an_abandoned_write(void **state)
+static bool rest_of_an_abandoned_write(void)
 {
 	struct store_test_hold hold;
 	struct zcs_folio *folio;
 	struct setting s;
+	uint64_t failed;
 
-	(void)state;
 	start(&s, "");
 	store_test_hold(s.store, &hold);
 	zcs_assert_is(zcs_backup_writeback(s.backup, 0, (1 << ORDER) - 1, 0), 1 << ORDER);
@@ -236,10 +236,25 @@ static void of_the_rest_of_an_abandoned_write(void **state)
 	zcs_assert_ok(zcs_store_check(s.store));
 	zcs_assert_is(store_test_stats(s.store).abandoned, 1);
 	zcs_assert_is(store_test_stats(s.store).used_slots, 0);
-	zcs_assert_is(store_test_stats(s.store).retired_slots, 1 << ORDER);
+	/* one error is of the request that held the thread */
+	failed = store_test_stats(s.store).write_errors;
+	failed -= failed > 0;
+	zcs_assert_is(store_test_stats(s.store).retired_slots, (int64_t)(failed << ORDER));
 	zcs_assert_is(zcs_backup_insert_folio(s.backup, folio, ORDER, 0, 0), 1);
 	zcs_assert_is(writeback(&s), PAGES);
 	finish(&s);
+	return failed;
+}
+
+/* The rest may have been done before it was to fail: then once more. */
+static void of_the_rest_of_an_abandoned_write(void **state)
+{
+	unsigned left = 100;
+
+	(void)state;
+	while (!rest_of_an_abandoned_write() && --left)
+		;
+	assert_true(left);
 }
 
 int main(void)
