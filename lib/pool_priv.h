@@ -169,8 +169,8 @@ static inline size_t zcs_type(int node, unsigned order)
 /* The context of a touch: it is not refused on the pool's limit, which it may pass. */
 extern const struct zcs_ctx zcs_ctx_touch;
 /*
- * That of read-ahead: memory that is free and within the limit, and no other. No list is shrunk for it, nobody
- * is woken, no page that was put by is used, and being refused is not counted.
+ * That of read-ahead: memory that is free and within the limit, and no other. No list is shrunk for it, no page
+ * that was put by is used, and being refused is not counted.
  */
 extern const struct zcs_ctx zcs_ctx_ahead;
 

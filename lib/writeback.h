@@ -63,7 +63,7 @@ void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio);
 /* The mark of a block that goes away. */
 void zcs_wb_unmark(struct zcs_backup *backup, struct zcs_folio *folio);
 
-/* Starts to read the block at @index into memory, if there is room without asking anybody to leave. */
+/* Starts to read the block at @index into memory that is free and within the limit, if there is any. */
 bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index);
 /* For the backup's struct zcs_ahead. */
 uint64_t zcs_wb_give_up(struct zcs_ahead *ahead);
