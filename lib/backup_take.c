@@ -391,7 +391,7 @@ static bool make_room(struct batch *batch, uint64_t seen)
 
 	pthread_mutex_unlock(&b->lock);
 	room = zcs_ahead_forgo(batch->pool, seen, batch->ctx);
-	pthread_mutex_lock(&b->lock);
+	zcs_backup_lock(b);
 	return room || free_clean(b);
 }
 

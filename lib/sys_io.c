@@ -226,6 +226,12 @@ int zcs_sys_sleep_us(unsigned us)
 	return usleep(us) ? -errno : 0;
 }
 
+void zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned most)
+{
+	for (unsigned i = 0; i < most && atomic_load(waiting); i++)
+		zcs_sys_sleep_us(us);
+}
+
 struct timespec zcs_sys_deadline(uint64_t ns)
 {
 	struct timespec t;

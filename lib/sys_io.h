@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,6 +70,8 @@ struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring);
 int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
 /* -EINTR: a signal handler ran meanwhile. */
 int zcs_sys_sleep_us(unsigned us);
+/* Sleeps @us at a time while anybody is counted in @waiting, @most times: to let them have a lock just given up. */
+void zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned most);
 /* For a condition variable of CLOCK_MONOTONIC: the time in @ns from now. */
 struct timespec zcs_sys_deadline(uint64_t ns);
 

@@ -207,13 +207,6 @@ int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
 	return restore_range(tt, first, count, ctx);
 }
 
-/* A lock that is taken again at once would be ours each time: who waits for it has to wake up first. */
-static void let_touches_in(struct zcs_tt *tt)
-{
-	for (unsigned i = 0; i < TURNS_MAX && atomic_load(&tt->waiting); i++)
-		zcs_sys_sleep_us(TURN_US);
-}
-
 int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const struct zcs_ctx *ctx)
 {
 	uint64_t left = tt->nr - *at, count = left < most ? left : most;
@@ -221,6 +214,7 @@ int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const st
 
 	if (!err)
 		*at += count;
-	let_touches_in(tt);
+	/* a lock that is taken again at once would be ours each time: who waits for it has to wake up first */
+	zcs_sys_stand_back(&tt->waiting, TURN_US, TURNS_MAX);
 	return err;
 }

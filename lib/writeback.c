@@ -308,16 +308,6 @@ static void enqueue(struct zcs_wb *wb, struct zcs_backup *b)
 	pthread_mutex_unlock(&wb->lock);
 }
 
-/*
- * A lock that is free goes to whoever asks next, which is this thread, long before one that slept is awake. Only
- * for a backup that is in the queue: it cannot go away.
- */
-static void let_others_in(struct zcs_backup *b)
-{
-	for (unsigned i = 0; i < PATIENCE && atomic_load(&b->waiting); i++)
-		zcs_sys_sleep_us(COURTESY_US);
-}
-
 static void serve(struct zcs_wb *wb, struct zcs_backup *b)
 {
 	bool more;
@@ -331,8 +321,12 @@ static void serve(struct zcs_wb *wb, struct zcs_backup *b)
 		b->queued = false;
 	pthread_cond_broadcast(&b->idle);
 	pthread_mutex_unlock(&b->lock);
+	/*
+	 * A lock that is free goes to whoever asks next, which is this thread, long before one that slept is
+	 * awake. Only for a backup that is in the queue: it cannot go away.
+	 */
 	if (more)
-		let_others_in(b);
+		zcs_sys_stand_back(&b->waiting, COURTESY_US, PATIENCE);
 }
 
 static struct zcs_block block_of(const struct wb_req *r)
