@@ -82,8 +82,14 @@ void bo_device_write_out(struct bo_device *d, uint32_t i)
 		bench_must(d->b, "zcs_bo_stats", zcs_bo_stats(d->bo[i], &stats));
 		if (!stats.resident_bytes)
 			return;
-		if (naps > 10000000 / NAP_US)
+		if (naps > 10000000 / NAP_US) {
+			bench_say(d->b,
+				  "bo %" PRIu32 ": %" PRIu64 " bytes mapped, %" PRIu64
+				  " inserted, %" PRIu64 " touches, %" PRIu64 " of them late",
+				  i, stats.mapped_bytes, stats.inserted_bytes, stats.touches,
+				  stats.touch_late);
 			bench_die(d->b, "writeback", -ETIME);
+		}
 		usleep(NAP_US);
 	}
 }

@@ -96,22 +96,22 @@ static void throttle(struct turn *t, struct zcs_bo *bo, uint64_t index)
  * Restores, however long it takes to find a page; other errors are returned. *what is what the first try met: a
  * later one may find the block restored and only not resolved.
  */
-static int restore(struct turn *t, struct zcs_bo *bo, uint64_t index, bool write,
+static int restore(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
 		   enum zcs_touch *what)
 {
 	struct zcs_device *dev = t->dev;
 	enum zcs_touch again;
 	int err;
 
-	throttle(t, bo, index);
-	err = zcs_tt_touch(bo->tt, index, write, what, share, t);
+	throttle(t, bo, event->index);
+	err = zcs_tt_touch(bo->tt, event, what, share, t);
 	while (err == -ENOMEM && !dev->stop) {
 		share(t);
 		zcs_count(dev->stats.waits);
 		zcs_count(bo->stats.waits);
 		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, NULL))
 			zcs_sys_sleep_us(1000);
-		err = zcs_tt_touch(bo->tt, index, write, &again, share, t);
+		err = zcs_tt_touch(bo->tt, event, &again, share, t);
 	}
 	return err;
 }
@@ -183,22 +183,23 @@ static void failed(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
 	zcs_count(bo->stats.errors);
 }
 
-static void handle(struct turn *t, const struct zcs_sys_touch *touch)
+static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t asked_ns)
 {
 	struct zcs_device *dev = t->dev;
-	uint64_t begin = zcs_sys_now_ns(), ns, index;
+	struct zcs_tt_event event = { .asked_ns = asked_ns, .write = touch->write };
 	struct zcs_bo *bo = zcs_bo_find(dev, touch->addr);
 	enum zcs_touch what = ZCS_TOUCH_LATE;
+	uint64_t ns;
 	int err;
 
 	/* between the last reference and the unmapping of its home: nobody may touch it any more */
 	if (!bo)
 		return;
-	index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
-	err = restore(t, bo, index, touch->write, &what);
+	event.index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
+	err = restore(t, bo, &event, &what);
 	if (err)
-		failed(t, bo, index, err);
-	ns = zcs_sys_now_ns() - begin;
+		failed(t, bo, event.index, err);
+	ns = zcs_sys_now_ns() - asked_ns;
 	count_touch(&dev->stats, what, ns);
 	count_touch(&bo->stats, what, ns);
 	ZCS_PROBE3(fault, touch->addr, what, ns);
@@ -217,18 +218,19 @@ static void serve(struct zcs_device *dev, struct zcs_arena *arena)
 {
 	struct turn turn = { .dev = dev, .arena = arena };
 	struct zcs_sys_touch touch;
-	uint64_t last = 0;
+	uint64_t now = zcs_sys_now_ns(), last = 0;
 
 	do {
 		while (!turn.shared && !zcs_sys_uffd_read(arena->uffd, &touch)) {
-			handle(&turn, &touch);
-			last = zcs_sys_now_ns();
+			handle(&turn, &touch, now);
+			last = now = zcs_sys_now_ns();
 		}
 		if (turn.shared)
 			return;
 		if (last)
 			sched_yield();
-	} while (last && zcs_sys_now_ns() - last < SPIN_NS && !dev->stop);
+		now = zcs_sys_now_ns();
+	} while (last && now - last < SPIN_NS && !dev->stop);
 	share(&turn);
 }
 

@@ -17,6 +17,7 @@
 
 #include "log.h"
 #include "sys.h"
+#include "sys_dev.h"
 #include "tt_priv.h"
 
 #define MAX_PAGES    ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
@@ -178,6 +179,7 @@ int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	if (!zcs_tt_contiguous(tt) || first >= end)
 		return 0;
 	err = zcs_arena_zap(tt->home.arena, tt->home.pfn + first, end - first);
+	tt->zapped_ns = zcs_sys_now_ns();
 	if (err) {
 		zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
 		tt->home.untrapped = true;

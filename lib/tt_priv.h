@@ -37,6 +37,7 @@ struct zcs_tt {
 	struct zcs_backup *backup;
 	uint64_t pages, handles;
 	bool backed_up, unmapped, poisoned;
+	uint64_t zapped_ns;
 };
 
 static inline bool zcs_tt_contiguous(const struct zcs_tt *tt)
@@ -59,10 +60,22 @@ enum zcs_touch { ZCS_TOUCH_LATE, ZCS_TOUCH_EMPTY, ZCS_TOUCH_RESIDENT, ZCS_TOUCH_
 /* Empty slots are from now on filled by touches and restores, as after a purge. */
 void zcs_tt_commit_on_touch(struct zcs_tt *tt);
 /*
- * Restores the block of slot @index and resolves it; *what tells from where. @slow is called, perhaps with the lock
- * held, if it is going to wait, read or populate.
+ * struct zcs_tt_event - what a toucher reported
+ * @asked_ns: zcs_sys_now_ns() before the report was read
+ * @index, @write: the slot, and whether it is written to
  */
-int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
+struct zcs_tt_event {
+	uint64_t asked_ns;
+	uint64_t index;
+	bool write;
+};
+
+/*
+ * Restores the block of the event's slot and resolves it; *what tells from where. @slow is called, perhaps with
+ * the lock held, if it is going to wait, read or populate. An event from before the last zap restores nothing:
+ * whoever still waits is woken, and reports again.
+ */
+int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
 		 void (*slow)(void *arg), void *arg);
 /* Whether a touch of slot @index would take memory that the tt and its backup do not hold. */
 bool zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index);

@@ -5,7 +5,9 @@
  * therefore only ever tries.
  *
  * Of several touchers of a block the first restores it. The others find a page (ZCS_TOUCH_LATE); resolving
- * it once more wakes them if they began to wait in between.
+ * it once more wakes them if they began to wait in between. Or they find that it was evicted again while their
+ * report was in a fault thread's hands: the first restore woke them, so most have what they wanted, and to
+ * restore it for nobody would undo an eviction.
  */
 #include <errno.h>
 
@@ -61,10 +63,31 @@ bool zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index)
 	return needs;
 }
 
-int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *what,
+static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
+			 void (*slow)(void *arg), void *arg)
+{
+	struct zcs_block blk = zcs_tt_block(tt, event->index);
+
+	*what = source(tt, &blk);
+	if (*what == ZCS_TOUCH_LATE) {
+		if (event->write)
+			zcs_tt_forget_slots(tt, blk.index, zcs_block_end(&blk));
+		return zcs_tt_map(tt, blk.index, zcs_block_end(&blk));
+	}
+	if (tt->zapped_ns > event->asked_ns) {
+		*what = ZCS_TOUCH_LATE;
+		zcs_tt_wake(tt, event->index);
+		return 0;
+	}
+	if (*what != ZCS_TOUCH_RESIDENT)
+		slow(arg);
+	return zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch,
+				     event->write);
+}
+
+int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
 		 void (*slow)(void *arg), void *arg)
 {
-	struct zcs_block blk;
 	bool unmapped;
 	int err;
 
@@ -75,18 +98,7 @@ int zcs_tt_touch(struct zcs_tt *tt, uint64_t index, bool write, enum zcs_touch *
 	/* other pages that could not be resolved are none of this touch's business, and must not make it fail */
 	unmapped = tt->unmapped;
 	tt->unmapped = false;
-	blk = zcs_tt_block(tt, index);
-	*what = source(tt, &blk);
-	if (*what == ZCS_TOUCH_EMPTY || *what == ZCS_TOUCH_READ)
-		slow(arg);
-	if (*what == ZCS_TOUCH_LATE) {
-		if (write)
-			zcs_tt_forget_slots(tt, blk.index, zcs_block_end(&blk));
-		err = zcs_tt_map(tt, blk.index, zcs_block_end(&blk));
-	} else {
-		err = zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch,
-					    write);
-	}
+	err = resolve_touch(tt, event, what, slow, arg);
 	tt->unmapped |= unmapped;
 	zcs_tt_unlock(tt);
 	return err;

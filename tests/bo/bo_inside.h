@@ -19,9 +19,7 @@ static inline enum zcs_lru_list bo_place(struct zcs_bo *bo)
 
 /*
  * Waits until the fault threads have nothing in hand. Who touched goes on before its touch is counted and the bo
- * has its place in the LRU; a hole of THP is even resolved before it is populated and charged. The kernel may
- * report one fault twice, and the second report, if it is served after an eviction, brings the folio back: what
- * must stay out is evicted after this.
+ * has its place in the LRU; a hole of THP is even resolved before it is populated and charged.
  */
 static inline void bo_settle(struct zcs_device *device)
 {

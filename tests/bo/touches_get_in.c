@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Touches are served while something larger goes on: prefetches, the prefetch or the pin of the bo itself, and
- * waiting for room that the touch does not need.
+ * waiting for room that the touch does not need; and a touch that has what it wanted undoes no later eviction.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -206,6 +206,72 @@ static void only_touches_that_take_memory_wait_for_room(void **state)
 	}
 }
 
+/* The bo is held, and a fault thread has the report of a toucher in its hands. */
+static void start_reported(struct worker *w, struct zcs_bo *bo, uint64_t offset)
+{
+	bo_hold(bo);
+	start(w, touch, bo, offset);
+	bo_wait_for(bo->tt->waiting == 1);
+}
+
+/* Both at once, so that the fault thread does not come in between. */
+static void evict_held(struct zcs_bo *bo, uint64_t pages)
+{
+	zcs_assert_is(zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, 0), (int64_t)pages);
+	bo_let_go(bo);
+}
+
+/* Somebody else restored what was touched, and it was evicted again, before the fault thread got the lock. */
+static void a_report_from_before_an_eviction_restores_nothing(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo = inserted(device, BO_SIZE);
+		struct zcs_stats before = bo_stats(bo), after;
+		struct worker w;
+
+		start_reported(&w, bo, 0);
+		zcs_assert_ok(zcs_tt_restore_locked(bo->tt, 0, bo->tt->nr, NULL, true));
+		end(&w, 1);
+		evict_held(bo, bo->tt->nr);
+		bo_settle(device);
+		after = bo_stats(bo);
+		zcs_assert_is(after.mapped_bytes, 0);
+		zcs_assert_is(after.touch_late, (int64_t)before.touch_late + 1);
+		zcs_assert_is(bo_read(bo, BO_SIZE - 1), 2);
+		bo_settle(device);
+		zcs_bo_put(bo);
+		bo_device_done(device);
+	}
+}
+
+/* The eviction was of something else: who waits must not wait for ever. */
+static void a_report_from_before_an_eviction_is_made_again(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo = inserted(device, BO_SIZE);
+		uint64_t half = BO_SIZE / 2 / ZCS_PAGE_SIZE;
+		struct worker w;
+
+		start_reported(&w, bo, 0);
+		zcs_assert_ok(zcs_tt_restore_locked(bo->tt, half, half, NULL, true));
+		assert_false(w.over);
+		evict_held(bo, half);
+		end(&w, 1);
+		bo_settle(device);
+		zcs_assert_is(bo_stats(bo).mapped_bytes, BO_SIZE / 2);
+		zcs_assert_is(bo_read(bo, BO_SIZE - 1), 2);
+		bo_settle(device);
+		zcs_bo_put(bo);
+		bo_device_done(device);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +280,8 @@ int main(void)
 		zcs_test(a_pin_lets_touches_of_its_bo_in),
 		zcs_test(a_prefetch_may_be_asked_for_again),
 		zcs_test(only_touches_that_take_memory_wait_for_room),
+		zcs_test(a_report_from_before_an_eviction_restores_nothing),
+		zcs_test(a_report_from_before_an_eviction_is_made_again),
 	};
 
 	if (!bo_has_userfaultfd())
