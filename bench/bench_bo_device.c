@@ -11,6 +11,7 @@
 #include "bench_bo.h"
 
 #define NAP_US	    200
+#define PATIENCE_US 60000000
 #define SPARE_BYTES (UINT64_C(64) << 20)
 
 static const enum zcs_backing backing_of[BENCH_KINDS] = {
@@ -82,7 +83,7 @@ void bo_device_write_out(struct bo_device *d, uint32_t i)
 		bench_must(d->b, "zcs_bo_stats", zcs_bo_stats(d->bo[i], &stats));
 		if (!stats.resident_bytes)
 			return;
-		if (naps > 10000000 / NAP_US) {
+		if (naps > PATIENCE_US / NAP_US) {
 			bench_say(d->b,
 				  "bo %" PRIu32 ": %" PRIu64 " bytes mapped, %" PRIu64
 				  " inserted, %" PRIu64 " touches, %" PRIu64 " of them late",

@@ -144,12 +144,16 @@ static int child(void *arg)
 	_exit(0);
 }
 
-/* ThreadSanitizer takes every clone() for a fork, and would begin anew in memory that is still its own. */
+/*
+ * ThreadSanitizer takes every clone() for a fork, and would begin anew in memory that is still its own. AddressSanitizer
+ * marks what may not be used of a stack, and a child that never returns leaves its marks to whoever gets that memory.
+ */
 extern void __tsan_init(void) __attribute__((weak));
+extern void __asan_init(void) __attribute__((weak));
 
 static int sharing(void)
 {
-	return __tsan_init ? 0 : CLONE_VM;
+	return __tsan_init || __asan_init ? 0 : CLONE_VM;
 }
 
 /* Runs the child to its end; nothing is told but by the socket. */
