@@ -126,6 +126,8 @@ bool bench_round(struct bench *b);
 void bench_say(struct bench *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void bench_left_out(struct bench *b, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Of any numbers, at least one, which it sorts. */
+double bench_median(double *v, unsigned nr);
 /* Works out medians and ratios. */
 void bench_finish(struct bench *b);
 void bench_free(struct bench *b);
@@ -201,6 +203,8 @@ void bench_bare_close(struct bench_bare *bare);
 int bench_fallocate(int fd, int mode, uint64_t offset, uint64_t bytes);
 /* A fresh shmem file of no size; and pwrite or pread of @bytes in pieces of at most 2 MiB. */
 int bench_fresh_file(struct bench *b);
+/* An unnamed file of @bytes in b->dir that has its blocks, past the page cache where that is to be had. */
+int bench_direct_file(struct bench *b, uint64_t bytes);
 void bench_copy_out(struct bench *b, int fd, const void *from, size_t bytes, uint64_t offset);
 void bench_copy_back(struct bench *b, int fd, void *to, size_t bytes, uint64_t offset);
 /* Writes one byte every @step bytes. */

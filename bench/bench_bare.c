@@ -119,6 +119,17 @@ int bench_fresh_file(struct bench *b)
 	return fd;
 }
 
+int bench_direct_file(struct bench *b, uint64_t bytes)
+{
+	int fd = open(b->dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_DIRECT, 0600);
+
+	if (fd < 0)
+		fd = open(b->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	must(b, b->dir, fd);
+	must(b, "fallocate", bench_fallocate(fd, 0, 0, bytes));
+	return fd;
+}
+
 void bench_copy_out(struct bench *b, int fd, const void *from, size_t bytes, uint64_t offset)
 {
 	const char *at = from;

@@ -35,6 +35,8 @@ static const struct bench_case cases[] = {
 	{ "touch", "evict and touch of 2 MiB in memory, against the bare calls", bo_touch,
 	  BENCH_ANY, { 16, 16 }, { 6, 6 }, { 32, 32 },
 	  "waking a thread varies more than what is done around it; on shmem a second call wakes who came late" },
+	{ "clean", "shmem that is only read: evicted again, and what that costs", bo_clean,
+	  1u << BENCH_THP | 1u << BENCH_SMALL, { 16, 16 }, { 0, 0 }, { 8, 8 }, NULL },
 	{ "written", "touch of 2 MiB written back, against pread", bo_read,
 	  BENCH_ALL, { 1100, 100 }, { 520, 40 }, { 1060, 100 },
 	  "fresh memory, which has a row: the kernel clears 2 MiB before they can be read into, and for "

@@ -2,6 +2,7 @@
 #ifndef ZCS_BENCH_BO_H
 #define ZCS_BENCH_BO_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "bench_store.h"
@@ -92,6 +93,24 @@ bool bo_kernel_open(struct bench *b, struct bo_kernel *k, const struct bo_work *
 struct store_span bo_kernel_walk(struct bo_kernel *k, unsigned pass);
 void bo_kernel_close(struct bo_kernel *k);
 
+/* -- bench_bo_bare.c: a unit that a userfaultfd watches */
+/*
+ * struct bo_bare - what is evicted and touched without the library
+ * @for_life: watched all the time, CONTINUE resolves; otherwise from the eviction to UNREGISTER
+ * @armed: CONTINUE maps for reading, by MODE_WP
+ */
+struct bo_bare {
+	struct bench_bare mem;
+	bool for_life, armed;
+	int uffd;
+	pthread_t handler;
+};
+
+/* False, with the reason said, if there is no such userfaultfd. */
+bool bo_bare_open(struct bench *b, struct bo_bare *bare, enum bench_kind kind, bool armed);
+void bo_bare_evict(struct bench *b, struct bo_bare *bare);
+void bo_bare_close(struct bo_bare *bare);
+
 /* -- bench_bo_policy.c: FIFO and LRU on the same trace */
 /*
  * struct bo_policy - folios of a set and which of them a policy would hold
@@ -118,6 +137,7 @@ void bo_walk_counting(struct bench *b, enum bench_kind kind);
 void bo_walk_word(struct bench *b, enum bench_kind kind);
 void bo_loop(struct bench *b, enum bench_kind kind);
 void bo_touch(struct bench *b, enum bench_kind kind);
+void bo_clean(struct bench *b, enum bench_kind kind);
 void bo_read(struct bench *b, enum bench_kind kind);
 
 #endif

@@ -74,13 +74,7 @@ void bo_limit_open(struct bench *b, struct bo_limit *limit, enum bench_kind kind
 	const size_t buffers = 2 * STREAMS * BENCH_UNIT;
 
 	limit->bytes = bytes;
-	limit->fd = open(b->dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_DIRECT, 0600);
-	if (limit->fd < 0)
-		limit->fd = open(b->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (limit->fd < 0)
-		bench_die(b, "open", -errno);
-	if (bench_fallocate(limit->fd, 0, 0, bytes))
-		bench_die(b, "fallocate", -errno);
+	limit->fd = bench_direct_file(b, bytes);
 	bench_bare_open(b, &limit->memory, kind, buffers);
 	bench_bare_populate(b, &limit->memory, 0, buffers);
 	memset(limit->memory.addr, 1, buffers);

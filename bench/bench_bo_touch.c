@@ -11,14 +11,7 @@
  * MODE_WP it is known afterwards whether it was written to, so that evicting it again may need no write. What
  * that costs is the time of the touch, and of every use of memory that is no longer mapped huge.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bench_bo.h"
@@ -26,95 +19,6 @@
 #define TIMES	  200u
 #define TIMES_MIN 50u
 #define PAUSE_US  100
-
-/* Debian 12's headers are those of 6.1. */
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
-#ifndef UFFD_FEATURE_WP_ASYNC
-#define UFFD_FEATURE_WP_ASYNC (1 << 15)
-#endif
-#ifndef UFFDIO_CONTINUE_MODE_WP
-#define UFFDIO_CONTINUE_MODE_WP ((__u64)1 << 1)
-#endif
-
-struct bare {
-	struct bench_bare mem;
-	bool for_life, armed;
-	int uffd;
-	pthread_t handler;
-};
-
-static void restore(struct bare *bare)
-{
-	struct uffdio_range range = { (uintptr_t)bare->mem.addr, bare->mem.bytes };
-	struct uffdio_continue c = { .range = range,
-				     .mode = bare->armed ? UFFDIO_CONTINUE_MODE_WP : 0 };
-
-	if (bare->for_life)
-		ioctl(bare->uffd, UFFDIO_CONTINUE, &c);
-	else
-		ioctl(bare->uffd, UFFDIO_UNREGISTER, &range);
-}
-
-/* Ended by pthread_cancel() in read(). */
-static void *handler(void *arg)
-{
-	struct bare *bare = arg;
-	struct uffd_msg msg;
-
-	while (read(bare->uffd, &msg, sizeof(msg)) == sizeof(msg))
-		if (msg.event == UFFD_EVENT_PAGEFAULT)
-			restore(bare);
-	return NULL;
-}
-
-static void watch(struct bench *b, struct bare *bare)
-{
-	struct uffdio_register r = {
-		.range = { (uintptr_t)bare->mem.addr, bare->mem.bytes },
-		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR |
-			(bare->armed ? UFFDIO_REGISTER_MODE_WP : 0),
-	};
-
-	if (ioctl(bare->uffd, UFFDIO_REGISTER, &r))
-		bench_die(b, "UFFDIO_REGISTER", -errno);
-}
-
-/* False, with the reason said, if there is no such userfaultfd. */
-static bool open_bare(struct bench *b, struct bare *bare, enum bench_kind kind, bool other)
-{
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = UFFD_FEATURE_MINOR_HUGETLBFS | UFFD_FEATURE_MINOR_SHMEM |
-			    (other ? UFFD_FEATURE_WP_HUGETLBFS_SHMEM | UFFD_FEATURE_WP_ASYNC : 0),
-	};
-
-	bare->for_life = other || kind == BENCH_HUGETLB;
-	bare->armed = other;
-
-	bare->uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-	if (bare->uffd < 0 || ioctl(bare->uffd, UFFDIO_API, &api)) {
-		bench_left_out(b, b->what, "no userfaultfd: errno %d", errno);
-		close(bare->uffd);
-		return false;
-	}
-	bench_bare_open(b, &bare->mem, kind, BENCH_UNIT);
-	bench_bare_populate(b, &bare->mem, 0, BENCH_UNIT);
-	if (bare->for_life)
-		watch(b, bare);
-	if (pthread_create(&bare->handler, NULL, handler, bare))
-		bench_die(b, "pthread_create", -EAGAIN);
-	return true;
-}
-
-static void close_bare(struct bare *bare)
-{
-	pthread_cancel(bare->handler);
-	pthread_join(bare->handler, NULL);
-	close(bare->uffd);
-	bench_bare_close(&bare->mem);
-}
 
 /* One way's rows. */
 struct rows {
@@ -125,7 +29,7 @@ struct rows {
 struct touch_case {
 	struct bench *b;
 	struct bo_device device;
-	struct bare bare, other;
+	struct bo_bare bare, other;
 	bool has_other;
 	unsigned times;
 	struct rows ours, theirs, others;
@@ -153,29 +57,14 @@ static void free_rows(struct rows *r)
 	free(r->both_ns);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void sample_median(struct bench *b, struct bench_row *row, double *ns, unsigned n)
-{
-	qsort(ns, n, sizeof(*ns), by_value);
-	bench_value(b, row, ns[n / 2]);
-}
-
 static void bare_evict(struct touch_case *c)
 {
-	if (!c->bare.for_life)
-		watch(c->b, &c->bare);
-	bench_bare_zap(c->b, &c->bare.mem);
+	bo_bare_evict(c->b, &c->bare);
 }
 
 static void other_evict(struct touch_case *c)
 {
-	bench_bare_zap(c->b, &c->other.mem);
+	bo_bare_evict(c->b, &c->other);
 }
 
 static void our_evict(struct touch_case *c)
@@ -199,9 +88,9 @@ static void measure(struct touch_case *c, struct rows *r, char *addr,
 		/* so that the handler sleeps again */
 		usleep(PAUSE_US);
 	}
-	sample_median(c->b, r->out, r->out_ns, c->times);
-	sample_median(c->b, r->in, r->in_ns, c->times);
-	sample_median(c->b, r->both, r->both_ns, c->times);
+	bench_value(c->b, r->out, bench_median(r->out_ns, c->times));
+	bench_value(c->b, r->in, bench_median(r->in_ns, c->times));
+	bench_value(c->b, r->both, bench_median(r->both_ns, c->times));
 }
 
 void bo_touch(struct bench *b, enum bench_kind kind)
@@ -209,9 +98,9 @@ void bo_touch(struct bench *b, enum bench_kind kind)
 	struct touch_case c = { .b = b, .times = b->quick ? TIMES_MIN : TIMES };
 	char *addr;
 
-	if (!open_bare(b, &c.bare, kind, false))
+	if (!bo_bare_open(b, &c.bare, kind, false))
 		return;
-	c.has_other = kind != BENCH_HUGETLB && open_bare(b, &c.other, kind, true);
+	c.has_other = kind != BENCH_HUGETLB && bo_bare_open(b, &c.other, kind, true);
 	bo_device_open(b, &c.device, kind, 0, 1, BENCH_UNIT);
 	addr = zcs_bo_address(c.device.bo[0]);
 	c.ours = make_rows(&c, "");
@@ -232,10 +121,10 @@ void bo_touch(struct bench *b, enum bench_kind kind)
 	}
 	if (c.has_other) {
 		free_rows(&c.others);
-		close_bare(&c.other);
+		bo_bare_close(&c.other);
 	}
 	free_rows(&c.ours);
 	free_rows(&c.theirs);
 	bo_device_close(&c.device);
-	close_bare(&c.bare);
+	bo_bare_close(&c.bare);
 }

@@ -130,6 +130,12 @@ static double quantile(const double *v, unsigned nr, double part)
 	return v[i] + (at - i) * (v[i + 1] - v[i]);
 }
 
+double bench_median(double *v, unsigned nr)
+{
+	qsort(v, nr, sizeof(*v), by_value);
+	return quantile(v, nr, 0.5);
+}
+
 static double median_ratio(const struct bench_row *row, const struct bench_row *baseline,
 			   double *tmp)
 {
@@ -140,8 +146,7 @@ static double median_ratio(const struct bench_row *row, const struct bench_row *
 			tmp[used++] = row->value[i] / baseline->value[i];
 	if (!used)
 		return 0;
-	qsort(tmp, used, sizeof(*tmp), by_value);
-	return quantile(tmp, used, 0.5);
+	return bench_median(tmp, used);
 }
 
 static void finish_row(struct bench_row *row, double *tmp)
@@ -158,11 +163,10 @@ static void finish_row(struct bench_row *row, double *tmp)
 	if (!row->nr)
 		return;
 	memcpy(tmp, row->value, row->nr * sizeof(*tmp));
-	qsort(tmp, row->nr, sizeof(*tmp), by_value);
+	row->median = bench_median(tmp, row->nr);
 	row->min = tmp[0];
 	row->max = tmp[row->nr - 1];
 	row->low = quantile(tmp, row->nr, 0.25);
-	row->median = quantile(tmp, row->nr, 0.5);
 	row->high = quantile(tmp, row->nr, 0.75);
 }
 
