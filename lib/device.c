@@ -19,14 +19,17 @@
 #include "sys_dev.h"
 #include "sys_io.h"
 
-#define SMALL_UNITS 10u
+#define LOW_PERCENT  80u
+#define HIGH_PERCENT 90u
+#define SMALL_UNITS  10u
+#define HEADROOM     (UINT64_C(32) << 20 >> ZCS_PAGE_SHIFT)
 
 static const struct zcs_device_params default_params = { .struct_size = sizeof(default_params) };
 
 static bool params_ok(const struct zcs_device_params *p)
 {
-	unsigned low = p->low_percent ? p->low_percent : 80,
-		 high = p->high_percent ? p->high_percent : 90;
+	unsigned low = p->low_percent ? p->low_percent : LOW_PERCENT,
+		 high = p->high_percent ? p->high_percent : HIGH_PERCENT;
 
 	return p->struct_size == sizeof(*p) && !(p->flags & ~ZCS_DEVICE_NO_PSI) && low < high &&
 	       high <= 100;
@@ -82,16 +85,31 @@ static void wake(void *arg)
 	zcs_evict_wake(arg);
 }
 
+/*
+ * The room above the high mark is for what touches take while the background thread wakes up, watches and writes:
+ * 10 ms at 3 GiB/s. More of a large pool would only be memory that is never used. A pool of a few huge folios
+ * would lose whole ones.
+ */
+static void set_marks(struct zcs_device *d, const struct zcs_device_params *p, uint64_t max)
+{
+	d->low = max * (p->low_percent ? p->low_percent : LOW_PERCENT) / 100;
+	d->high = max * (p->high_percent ? p->high_percent : HIGH_PERCENT) / 100;
+	if (p->low_percent || p->high_percent)
+		return;
+	if (max < SMALL_UNITS * ZCS_UNIT_PAGES)
+		d->low = d->high = max;
+	if (d->low + 2 * HEADROOM < max)
+		d->low = max - 2 * HEADROOM;
+	if (d->high + HEADROOM < max)
+		d->high = max - HEADROOM;
+}
+
 /* The pool's limit and water marks; the hooks. */
 static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p)
 {
 	uint64_t max = d->pool->max_pages;
 
-	d->low = max * (p->low_percent ? p->low_percent : 80) / 100;
-	d->high = max * (p->high_percent ? p->high_percent : 90) / 100;
-	/* a pool of a few huge folios would lose whole ones to the default water marks */
-	if (!p->low_percent && !p->high_percent && max < SMALL_UNITS * ZCS_UNIT_PAGES)
-		d->low = d->high = max;
+	set_marks(d, p, max);
 	d->pool->reclaim_arg = d;
 	d->pool->reclaim = zcs_evict_hook;
 	if (!max)

@@ -40,8 +40,9 @@ struct zcs_bo;
  * @pool: its pool; struct_size 0: the defaults
  * @store: spec (zcs_store_open()); NULL: "mem:", which frees nothing but what is purged
  * @low_percent, @high_percent: of the pool's max_bytes: eviction in the background begins above high and
- *	ends below low; 0: 80 and 90, or if both are 0 and max_bytes is under 20 MiB, 100 and 100, for there
- *	a tenth would be less than a folio. Without max_bytes only memory pressure starts it
+ *	ends below low; 0: 80 and 90. If both are 0 they are never more than 64 and 32 MiB under max_bytes, and
+ *	with less than 20 MiB, where a tenth would be less than a folio, both are max_bytes. Without max_bytes
+ *	only memory pressure starts it
  * @flags: ZCS_DEVICE_*
  */
 struct zcs_device_params {

@@ -210,6 +210,33 @@ static void a_pressure_event_evicts_a_part(void **state)
 	}
 }
 
+static void assert_marks(uint64_t limit, unsigned low_percent, unsigned high_percent, uint64_t low,
+			 uint64_t high)
+{
+	struct zcs_device_params p = bo_device_params(ZCS_BACKING_SMALL, limit, NULL);
+	struct zcs_device *device;
+
+	p.low_percent = low_percent;
+	p.high_percent = high_percent;
+	device = bo_device_with(&p);
+	zcs_assert_is(device->low * ZCS_PAGE_SIZE, low);
+	zcs_assert_is(device->high * ZCS_PAGE_SIZE, high);
+	bo_device_done(device);
+}
+
+static void marks_are_parts_of_the_limit_and_near_a_large_one(void **state)
+{
+	const uint64_t gib = 1024 * ZCS_TEST_MIB;
+
+	(void)state;
+	assert_marks(18 * ZCS_TEST_MIB, 0, 0, 18 * ZCS_TEST_MIB, 18 * ZCS_TEST_MIB);
+	assert_marks(100 * ZCS_TEST_MIB, 0, 0, 80 * ZCS_TEST_MIB, 90 * ZCS_TEST_MIB);
+	assert_marks(8 * gib, 0, 0, 8 * gib - 64 * ZCS_TEST_MIB, 8 * gib - 32 * ZCS_TEST_MIB);
+	assert_marks(gib, 50, 0, gib / 2, gib / 10 * 9 / ZCS_PAGE_SIZE * ZCS_PAGE_SIZE);
+	assert_marks(gib, 0, 100, gib / 5 * 4 / ZCS_PAGE_SIZE * ZCS_PAGE_SIZE, gib);
+	assert_marks(10 * ZCS_TEST_MIB, 50, 100, 5 * ZCS_TEST_MIB, 10 * ZCS_TEST_MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +248,7 @@ int main(void)
 		zcs_test(not_asked_for_it_is_not_watched),
 		zcs_test(watched_pressure_is_reported),
 		zcs_test(a_pressure_event_evicts_a_part),
+		zcs_test(marks_are_parts_of_the_limit_and_near_a_large_one),
 	};
 
 	if (!bo_has_userfaultfd())
