@@ -4,7 +4,8 @@
  *
  *	resident, WRITING    the same folio; the write is cancelled or abandoned, not waited for
  *	read ahead           waited for, then resident
- *	slot                 a fresh folio (its home, in a contiguous tt's backup), read in the order written
+ *	slot                 a fresh folio (its home, in a contiguous tt's backup), read in the order written; of the
+ *	                     caller's pool, which may be another one
  *	same-filled          a fresh folio, filled
  *
  * A vector's blocks are claimed first, all reads submitted, then waited for together, so that a restore runs
@@ -188,6 +189,20 @@ static int find_block(struct zcs_backup *b, int64_t handle, struct zcs_block *bl
 	return blk->index == index ? 0 : -EINVAL;
 }
 
+/*
+ * Another pool gets a copy from the device, also of what is here only because it was read ahead, or read for a vector
+ * that failed: that lies in its slot all the while. -EXDEV: of nothing else, and not of what has a home.
+ */
+static int claim_foreign(struct batch *batch, struct claim *c)
+{
+	struct zcs_backup *b = batch->b;
+
+	if (b->home || (zcs_e_is_page(c->blk.entry) && !zcs_wb_free_block(b, &c->blk)))
+		return -EXDEV;
+	c->blk = zcs_table_get(&b->table, c->blk.index);
+	return claim_absent(batch, c);
+}
+
 static int claim_one(struct batch *batch, struct claim *c, int64_t handle)
 {
 	int err = find_block(batch->b, handle, &c->blk);
@@ -196,11 +211,11 @@ static int claim_one(struct batch *batch, struct claim *c, int64_t handle)
 	c->err = 0;
 	if (err)
 		return err;
-	if (batch->pool != batch->b->pool)
-		return -EXDEV;
 	err = zcs_fault(ZCS_FAULT_TAKE);
 	if (err)
 		return -err;
+	if (batch->pool != batch->b->pool)
+		return claim_foreign(batch, c);
 	return zcs_e_is_page(c->blk.entry) ? claim_resident(batch, c) : claim_absent(batch, c);
 }
 
@@ -291,12 +306,12 @@ static void hand_out(struct batch *batch, struct claim *c)
 	ZCS_PROBE3(take, b, c->blk.index, c->blk.order);
 }
 
-/* An element that is not handed out: as it was, or resident with its slot if it was read all the same. */
+/* An element that is not handed out: as it was, or resident with its slot if it was read into our pool. */
 static void put_back(struct batch *batch, struct claim *c)
 {
 	if (zcs_e_is_page(c->blk.entry))
 		zcs_folio_set_state(c->folio, ZCS_FS_INSERTED);
-	else if (zcs_e_is_slot(c->blk.entry) && !c->err)
+	else if (zcs_e_is_slot(c->blk.entry) && !c->err && batch->pool == batch->b->pool)
 		zcs_backup_attach(batch->b, &c->blk, c->folio);
 	else
 		zcs_backup_free_folio(batch->b, c->folio);
@@ -344,10 +359,11 @@ static void read_ahead(struct zcs_backup *b, const struct zcs_block *blk)
 /* Up to ZCS_VEC elements; how many were handed out. */
 static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
 {
+	bool foreign = batch->pool != batch->b->pool;
 	size_t good;
 
 	settle(batch->b, vec, nr);
-	batch->alone = nr == 1 && !leads_on(batch->b, vec[0].handle);
+	batch->alone = nr == 1 && (foreign || !leads_on(batch->b, vec[0].handle));
 	for (batch->nr = 0; batch->nr < nr; batch->nr++) {
 		*err = claim_one(batch, &batch->claim[batch->nr], vec[batch->nr].handle);
 		if (*err)
@@ -355,7 +371,7 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	}
 	if (*err == -EINVAL || *err == -ENOENT || *err == -EXDEV)
 		zcs_pool_count_event(batch->pool, ZCS_COUNT_BAD_TAKE, 1);
-	if (nr == 1 && batch->nr == 1 && batch->b->store->wb)
+	if (nr == 1 && batch->nr == 1 && batch->b->store->wb && !foreign)
 		read_ahead(batch->b, &batch->claim[0].blk);
 	wait_for_reads(batch);
 	good = batch->b->store->ops->take ? ask_store(batch, err) : count_good(batch, err);

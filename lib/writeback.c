@@ -514,6 +514,11 @@ static uint64_t free_flagged(struct zcs_backup *b, const struct zcs_block *blk, 
 	return zcs_block_pages(blk);
 }
 
+uint64_t zcs_wb_free_block(struct zcs_backup *backup, const struct zcs_block *blk)
+{
+	return free_flagged(backup, blk, ZCS_FF_SLOT);
+}
+
 static uint64_t free_some(struct zcs_backup *b, unsigned flag, uint64_t *at)
 {
 	unsigned looks = 0, done = 0;

@@ -38,6 +38,8 @@ uint64_t zcs_wb_freed(struct zcs_wb *wb);
  * to where it ended, the size of the backup at last. Returns pages.
  */
 uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at);
+/* The same with one block; 0: it is in use, or its content is nowhere else. */
+uint64_t zcs_wb_free_block(struct zcs_backup *backup, const struct zcs_block *blk);
 /* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages newly marked. */
 uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last);
 /*

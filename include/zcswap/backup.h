@@ -139,16 +139,15 @@ ZCS_API int64_t zcs_backup_insert_folios(struct zcs_backup *backup, struct zcs_i
  * zcs_backup_take_folio - take a folio back
  * @backup: present owner
  * @handle: the first handle of a block
- * @pool: the pool of the folios in the backup
+ * @pool: the pool of the folios in the backup; of a block that was written back, any
  * @folio: where the folio is put; owned by the caller
  *
  * A resident block is the very folio that was inserted: nothing is allocated or copied. One that was written
  * back is read into a folio of @pool.
  *
  * Return: 0; -EINVAL: NULL, a handle that is forged, or not the first of its block; -ENOENT: nothing is
- * there (taken or dropped before, or never inserted); -EXDEV: the backup's folios are of another pool, also if
- * they were written back (whether a block is resident is not the caller's to know: it may have been read
- * ahead); -ENOMEM: no memory to read into; -EIO, or what else the device says: it cannot be read, or its
+ * there (taken or dropped before, or never inserted); -EXDEV: the block is a folio of another pool, and not
+ * written back; -ENOMEM: no memory to read into; -EIO, or what else the device says: it cannot be read, or its
  * checksum does not match. After an error the block is the backup's as before. Thread-safe.
  */
 ZCS_API int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_pool *pool,

@@ -172,22 +172,6 @@ static void what_a_vector_read_in_vain_gives_way(void **state)
 	finish(&s);
 }
 
-/* Which pool is right does not depend on where a block's content is. */
-static void into_another_pool(void **state)
-{
-	struct zcs_pool *other;
-	struct setting s;
-
-	(void)state;
-	start(&s);
-	other = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
-	zcs_assert_is(store_test_take_fails(s.backup, other, 5 << ORDER), -EXDEV);
-	zcs_assert_is(store_test_backup_stats(s.backup).slot_pages, PAGES);
-	store_test_take(s.backup, s.pool, 1, 5 << ORDER, ORDER);
-	finish(&s);
-	zcs_test_pool_done(other);
-}
-
 static void of_a_whole_vector(void **state)
 {
 	struct zcs_take vec[NR];
@@ -272,7 +256,6 @@ int main(void)
 		store_test_both(of_a_page),
 		store_test_both(in_the_middle_of_a_vector),
 		store_test(what_a_vector_read_in_vain_gives_way),
-		store_test(into_another_pool),
 		store_test_both(of_a_whole_vector),
 		store_test(of_a_vector_that_names_a_block_twice),
 		store_test_both(of_a_tt),
