@@ -373,11 +373,12 @@ static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 {
 	uint64_t offset = a->offset + pfn * ZCS_PAGE_SIZE, unit = pfn / ZCS_UNIT_PAGES;
 	bool trapped = is_trapped(a, unit) || is_trapped(a, unit + 1);
-	char *at = zcs_arena_linear(a, pfn);
+	char *at = zcs_arena_linear(a, pfn), *last = at + UNIT_BYTES - ZCS_PAGE_SIZE;
+	bool hole = !zcs_sys_resident(last);
 	int err = zcs_sys_populate(at, ZCS_PAGE_SIZE);
 
-	/* all of a hole at once */
-	if (!err && zcs_sys_resident(at + UNIT_BYTES - ZCS_PAGE_SIZE))
+	/* all of a hole at once; a page that was there before tells nothing */
+	if (!err && hole && zcs_sys_resident(last))
 		return true;
 	if (!err && !trapped)
 		err = zcs_sys_collapse(at, UNIT_BYTES);
