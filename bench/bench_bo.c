@@ -22,8 +22,8 @@
 /* clang-format off */
 static const struct bench_case cases[] = {
 	{ "walk", "16 MiB bos, twice as much as memory, every word changed", bo_walk, BENCH_ALL, WALK_NEEDS,
-	  "the device, whose row is above. CPU: half is the kernel clearing pages that are then read into, a fifth "
-	  "checksums; thp-collapse also copies small pages into huge ones" },
+	  "the device, whose row is above. CPU: more than a quarter is the kernel clearing pages that are then read "
+	  "into, a quarter the walk itself, a sixth checksums; thp-collapse also copies small pages into huge ones" },
 	{ "random", "the same, a new order in each pass", bo_walk_random, BENCH_ANY, WALK_NEEDS, NULL },
 	{ "hot", "the same, nine visits in ten to a hot quarter", bo_walk_hot, BENCH_ANY, WALK_NEEDS, NULL },
 	{ "threads", "the same, by two threads", bo_walk_threads, BENCH_ANY, WALK_NEEDS, NULL },

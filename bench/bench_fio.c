@@ -2,6 +2,10 @@
 /*
  * fio as the measure of a device: what its io_uring engine gets out of it, a program in C that does nothing
  * but transfers can get. It runs as a child and its own clock is read, so that starting it costs nothing.
+ *
+ * Its buffers are huge pages where the store's memory is: of small ones a request has 512 pieces, which halves the
+ * rate. They are those of glibc's malloc(), which need neither a reserve nor privileges; where the system has
+ * transparent huge pages switched off they are small all the same.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -26,8 +30,24 @@ static double number(const char *json, const char *section, const char *key)
 	return at ? strtod(at + strlen(key), NULL) : 0;
 }
 
+/* Our environment with @first before it; to be freed. */
+static char **environ_with(char *first)
+{
+	size_t nr = 0;
+	char **env;
+
+	while (environ[nr])
+		nr++;
+	env = malloc((nr + 2) * sizeof(*env));
+	if (!env)
+		return NULL;
+	env[0] = first;
+	memcpy(env + 1, environ, (nr + 1) * sizeof(*env));
+	return env;
+}
+
 /* Starts fio with its standard output, and nothing on the other two, where @fd is read. */
-static pid_t start(char **argv, int *fd)
+static pid_t start(char **argv, char **env, int *fd)
 {
 	posix_spawn_file_actions_t files;
 	int ends[2], err;
@@ -39,7 +59,7 @@ static pid_t start(char **argv, int *fd)
 	posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	err = posix_spawnp(&pid, argv[0], &files, NULL, argv, environ);
+	err = posix_spawnp(&pid, argv[0], &files, NULL, argv, env);
 	posix_spawn_file_actions_destroy(&files);
 	close(ends[1]);
 	*fd = ends[0];
@@ -50,13 +70,17 @@ static pid_t start(char **argv, int *fd)
 }
 
 /* What fio printed; NULL: it could not be run, or failed. To be freed. */
-static char *output(char **argv)
+static char *output(char **argv, bool huge)
 {
-	char *text = malloc(OUTPUT_BYTES);
+	static char tunable[] = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
+	char *text = malloc(OUTPUT_BYTES), **env = huge ? environ_with(tunable) : environ;
 	size_t len = 0;
 	int fd, status;
 	ssize_t n;
-	pid_t pid = text ? start(argv, &fd) : -1;
+	pid_t pid = text && env ? start(argv, env, &fd) : -1;
+
+	if (huge)
+		free(env);
 
 	if (pid < 0) {
 		free(text);
@@ -72,7 +96,8 @@ static char *output(char **argv)
 	return NULL;
 }
 
-bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, struct bench_fio *fio)
+bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, bool huge,
+	       struct bench_fio *fio)
 {
 	char file[4200], size[64], rw[16], iodepth[32], *text;
 	char *argv[] = { "fio",
@@ -82,6 +107,8 @@ bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, str
 			 rw,
 			 iodepth,
 			 "--bs=2M",
+			 "--mem=malloc",
+			 "--iomem_align=2M",
 			 "--ioengine=io_uring",
 			 "--direct=1",
 			 "--fallocate=none",
@@ -95,7 +122,7 @@ bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, str
 	snprintf(size, sizeof(size), "--size=%llu", (unsigned long long)bytes);
 	snprintf(rw, sizeof(rw), "--rw=%s", write ? "write" : "read");
 	snprintf(iodepth, sizeof(iodepth), "--iodepth=%u", depth);
-	text = output(argv);
+	text = output(argv, huge);
 	if (!text)
 		return false;
 	fio->rate = number(text, section, "\"bw_bytes\" : ");

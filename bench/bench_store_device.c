@@ -46,7 +46,7 @@ static void fio_pass(struct device_case *c, const struct store_pair *pair, bool 
 
 	if (!c->has_fio || !t->b->round)
 		return;
-	if (!bench_fio(c->path, t->bytes, STORE_DEPTH, write, &fio)) {
+	if (!bench_fio(c->path, t->bytes, STORE_DEPTH, write, t->kind != BENCH_SMALL, &fio)) {
 		bench_say(t->b, "fio failed in round %u", t->b->round);
 		return;
 	}
@@ -96,7 +96,7 @@ void store_device(struct bench *b, enum bench_kind kind)
 
 	store_tt_open(b, &c.t, kind, bytes);
 	store_path(b, &c.t.file, c.path);
-	c.has_fio = bench_fio(c.path, BENCH_UNIT, 1, true, &probe);
+	c.has_fio = bench_fio(c.path, BENCH_UNIT, 1, true, false, &probe);
 	if (!c.has_fio)
 		bench_left_out(b, b->what, "fio: not installed, or without its io_uring engine");
 	make_rows(b, &c, kind, bytes);

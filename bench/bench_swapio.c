@@ -187,8 +187,9 @@ static double fio_pass(const struct bench *b, bool write)
 {
 	struct bench_fio fio;
 
-	return bench_fio(b->path, (uint64_t)b->nr * CLUSTER, DEPTH, write, &fio) ? fio.rate / MIB
-										 : 0;
+	if (!bench_fio(b->path, (uint64_t)b->nr * CLUSTER, DEPTH, write, true, &fio))
+		return 0;
+	return fio.rate / MIB;
 }
 
 static void bare_prepare(struct bench *b, enum zcs_swap_op op, unsigned i)
