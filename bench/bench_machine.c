@@ -133,6 +133,20 @@ static void thp_fact(struct bench *b, const char *key, const char *file)
 		bench_fact(b, key, "%s", text);
 }
 
+/* A guest whose free pages are given to the hypervisor faults there when they are used again; hugetlb's are kept. */
+static void reporting_fact(struct bench *b)
+{
+	char order[32];
+
+	if (line_of("/sys/module/page_reporting/parameters/page_reporting_order", "", order,
+		    sizeof(order)) &&
+	    strtol(order, NULL, 10) >= 0)
+		bench_fact(
+			b, "free pages",
+			"of order %s and more may go to the hypervisor: fresh shmem faults there",
+			order);
+}
+
 static void memory_facts(struct bench *b)
 {
 	bench_fact(b, "memory", "%" PRIu64 " MiB, %" PRIu64 " MiB available, swap %" PRIu64 " MiB",
@@ -146,6 +160,7 @@ static void memory_facts(struct bench *b)
 	thp_fact(b, "THP", "enabled");
 	thp_fact(b, "THP shmem", "shmem_enabled");
 	thp_fact(b, "THP defrag", "defrag");
+	reporting_fact(b);
 }
 
 static void cpu_facts(struct bench *b)

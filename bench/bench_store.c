@@ -18,8 +18,9 @@
 static const struct bench_case cases[] = {
 	{ "device", "a tt of 1 GiB written back and read back, against fio",
 	  store_device, BENCH_ALL, { 1100, 100 }, { 520, 20 }, { 1040, 50 },
-	  "fresh memory: for thp-collapse what is read back is made of small pages and copied into huge ones "
-	  "first; small pages are as many segments of a request" },
+	  "fresh memory, which the kernel clears and thp may first have to get back from a hypervisor; for "
+	  "thp-collapse it is made of small pages and copied into huge ones; small pages are as many segments of a "
+	  "request" },
 	{ "kernel", "the same against MADV_PAGEOUT and the kernel's swap-in (root)",
 	  store_kernel, BENCH_ALL, { 2200, 120 }, { 520, 20 }, { 2130, 150 },
 	  "the device: the kernel writes at more than half of what it can do. CPU: half are checksums, which the "

@@ -11,7 +11,8 @@
  * urgent read nobody is there to overtake them, and it is 32 MiB: that counts where the I/O thread has to
  * wait for a CPU (writes at 0.78 of the device's speed with 8 MiB, at all of it with 32). Bytes are bounded
  * and not requests, for small requests need more of them to keep a device busy. A quarter of the depth is
- * left to urgent reads. Of two classes that both wait the one with fewer requests under way is next, so
+ * left to urgent reads, and one request while there are none: with 12 of 16 a device wrote at 0.92 of what it
+ * does with all of them. Of two classes that both wait the one with fewer requests under way is next, so
  * neither starves the other. A transfer that has landed, and is only to be summed, no longer counts.
  *
  * Where O_DIRECT is refused, the writes of a device go one at a time, from the transfer to the end of its
@@ -66,13 +67,15 @@ static struct zcs_swap_req *may_start(const struct zcs_swap *s, enum zcs_swap_qu
 	struct zcs_swap_req *req = first_ready(s, q);
 	bool hurried = s->flying[ZCS_QUEUE_OWN] || s->flying[ZCS_QUEUE_URGENT] ||
 		       s->queue[ZCS_QUEUE_URGENT].head;
-	uint64_t limit = hurried ? BYTES_HURRIED : s->calm < CALM_AFTER ? BYTES : BYTES_CALM;
+	bool calm = !hurried && s->calm >= CALM_AFTER;
+	uint64_t limit = hurried ? BYTES_HURRIED : calm ? BYTES_CALM : BYTES;
+	uint32_t left = calm ? 1 : (s->depth + 3) / 4;
 
 	if (!req)
 		return NULL;
 	if (q == ZCS_QUEUE_URGENT)
 		return all_flying(s) < s->depth ? req : NULL;
-	if (all_flying(s) >= s->depth - (s->depth + 3) / 4)
+	if (all_flying(s) >= s->depth - left)
 		return NULL;
 	return !s->flying[q] || s->flying_bytes[q] + zcs_req_bytes(req) <= limit ? req : NULL;
 }
