@@ -109,6 +109,7 @@ struct zcs_bulk {
  * @event: wakes the background thread; @awake: it is set
  * @room: signalled, under @room_lock, when the background thread has freed something
  * @refused: the store's refusals for want of a run of slots when it was last looked at
+ * @silent: probes since the last touch of a bo that was probed and still in memory
  * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its bo placed
  */
 struct zcs_device {
@@ -141,7 +142,7 @@ struct zcs_device {
 	unsigned nr_touchers;
 	_Atomic unsigned serving;
 	bool has_background;
-	_Atomic uint64_t random, refused;
+	_Atomic uint64_t random, refused, silent;
 	_Atomic uint64_t bos, bytes, pinned, purgeables;
 	struct zcs_touch_stats stats;
 	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, contended;

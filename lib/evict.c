@@ -36,6 +36,8 @@
 #define PROBE_NS      2000000u
 #define QUIET_NS      8000000u
 #define PROBED_PART   16u /* of what may be resident is kept INACTIVE: one part in */
+#define IN_VAIN	      128u /* probes, and a part that is so much smaller is enough: */
+#define IN_VAIN_PART  4u
 #define AGE_ONE_IN    32u /* probings begin with an ACTIVE bo: as many as come there unprobed */
 #define STEP_US	      1000u
 #define SILENT_ROUNDS (PROBE_NS / 1000u / STEP_US)
@@ -182,8 +184,10 @@ static int64_t probe_one(struct zcs_bo *bo, void *arg)
 		place(bo, false);
 	}
 	zcs_tt_unlock(bo->tt);
-	if (n > 0)
+	if (n > 0) {
 		zcs_count(bo->device->probes);
+		zcs_count(bo->device->silent);
+	}
 	return n;
 }
 
@@ -288,14 +292,24 @@ static uint64_t write_now(struct zcs_device *dev, uint64_t pages)
 }
 
 /*
+ * What is to be watched. It costs the room of what would be hit: where nothing that was watched has been touched for
+ * many probes, as in a loop over more than memory, less will do, and tells as well if that changes.
+ */
+static uint64_t to_watch(struct zcs_device *dev)
+{
+	uint64_t pages = (dev->low ? dev->low : atomic_load(&dev->pool->resident)) / PROBED_PART;
+
+	return dev->silent < IN_VAIN ? pages : pages / IN_VAIN_PART;
+}
+
+/*
  * The same for who can wait until silence has lasted: it probes what can be written in a later round, and as
  * much again as should be watched. What a priority has INACTIVE leaves the higher ones alone, as far as it
  * will do; @stuck: for a while it did not, for it is in use.
  */
 static uint64_t write_silent(struct zcs_device *dev, uint64_t pages, bool stuck)
 {
-	uint64_t watch = (dev->low ? dev->low : atomic_load(&dev->pool->resident)) / PROBED_PART;
-	uint64_t n = 0, have = 0, want;
+	uint64_t watch = to_watch(dev), n = 0, have = 0, want;
 	bool patient = true;
 
 	for (unsigned p = 0; p < ZCS_PRIORITIES; p++) {

@@ -154,6 +154,8 @@ static void place(struct zcs_bo *bo, enum zcs_touch what)
 	if (what == ZCS_TOUCH_LATE)
 		return;
 	bo->touched_ns = zcs_sys_now_ns();
+	if (what == ZCS_TOUCH_RESIDENT && bo->device->silent)
+		bo->device->silent = 0;
 	if (what == ZCS_TOUCH_READ)
 		zcs_lru_read_again(bo, zcs_device_random(bo->device) % KEEP_ONE_IN == 0);
 	else

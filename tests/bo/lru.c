@@ -238,6 +238,36 @@ static void the_background_passes_over_what_is_in_use(void **state)
 	bo_device_done(device);
 }
 
+/* Probes count as in vain until one of the bos is touched while it is watched; what was read says nothing of that. */
+static void a_touch_of_what_is_watched_ends_the_silence(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo[3];
+
+		for (unsigned i = 0; i < 3; i++) {
+			bo[i] = bo_new(device, BO_SIZE);
+			fill_in_order(bo[i], i);
+		}
+		bo_settle(device);
+		zcs_assert_is(device->silent, 0);
+		zcs_assert_is(zcs_device_shrink(device, 2 * BO_SIZE, 0), 2 * BO_SIZE);
+		assert_true(device->silent >= 2);
+		bo_read(bo[0], 0);
+		bo_settle(device);
+		assert_true(device->silent >= 2);
+		zcs_assert_is(zcs_bo_evict(bo[2], 0) > 0, 1);
+		bo_read(bo[2], 0);
+		bo_settle(device);
+		zcs_assert_is(device->silent, 0);
+		for (unsigned i = 0; i < 3; i++)
+			zcs_bo_put(bo[i]);
+		bo_device_done(device);
+	}
+}
+
 static void a_walk_ends_at_its_target(void **state)
 {
 	struct zcs_bo *bo[NR];
@@ -409,6 +439,7 @@ int main(void)
 		zcs_test(a_low_priority_goes_before_an_inactive_high_one),
 		zcs_test(the_background_obeys_priorities_too),
 		zcs_test(the_background_passes_over_what_is_in_use),
+		zcs_test(a_touch_of_what_is_watched_ends_the_silence),
 		zcs_test(a_walk_ends_at_its_target),
 		zcs_test(bug_5_a_walk_ends_though_bos_go_to_the_tail),
 		zcs_test(case_110_a_failing_bo_stays_and_is_met_once),
