@@ -15,13 +15,17 @@
 
 #include "device_priv.h"
 #include "log.h"
+#include "store_priv.h"
 #include "sys.h"
 #include "sys_dev.h"
 #include "sys_io.h"
+#include "writeback.h"
 
 #define LOW_PERCENT  80u
 #define HIGH_PERCENT 90u
 #define SMALL_UNITS  10u
+#define SETTLE_US    500u
+#define SETTLE_TRIES 2000u
 #define HEADROOM     (UINT64_C(32) << 20 >> ZCS_PAGE_SHIFT)
 
 static const struct zcs_device_params default_params = { .struct_size = sizeof(default_params) };
@@ -45,6 +49,7 @@ static void init(struct zcs_device *d)
 	pthread_mutex_init(&d->arm_lock, NULL);
 	pthread_mutex_init(&d->fetch_lock, NULL);
 	pthread_mutex_init(&d->dead_lock, NULL);
+	pthread_mutex_init(&d->work_lock, NULL);
 	pthread_mutex_init(&d->room_lock, NULL);
 	zcs_sys_cond_init(&d->room);
 	d->epfd = d->fetch_event = d->event = d->stop_event = d->psi = -1;
@@ -63,6 +68,7 @@ static void free_device(struct zcs_device *d)
 	zcs_sys_close(d->psi);
 	pthread_cond_destroy(&d->room);
 	pthread_mutex_destroy(&d->room_lock);
+	pthread_mutex_destroy(&d->work_lock);
 	pthread_mutex_destroy(&d->dead_lock);
 	pthread_mutex_destroy(&d->fetch_lock);
 	pthread_mutex_destroy(&d->arm_lock);
@@ -343,6 +349,19 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 	return deliver(&st, stats);
 }
 
+/* What a quiescent device's own threads still have in hand: a touch whose toucher went on, writes, reads ahead. */
+static void settle_bo(const void *node, VISIT visit, void *device)
+{
+	struct zcs_backup *b = (*(struct zcs_bo *const *)node)->tt->backup;
+
+	(void)device;
+	if ((visit != postorder && visit != leaf) || !b->store->wb)
+		return;
+	pthread_mutex_lock(&b->lock);
+	zcs_wb_wait(b);
+	pthread_mutex_unlock(&b->lock);
+}
+
 static void check_bo(const void *node, VISIT visit, void *err)
 {
 	struct zcs_bo *const *bo = node;
@@ -357,10 +376,15 @@ int zcs_device_check(struct zcs_device *device)
 
 	if (!device)
 		return -EINVAL;
+	for (unsigned i = 0; device->serving && i < SETTLE_TRIES; i++)
+		zcs_sys_sleep_us(SETTLE_US);
+	pthread_mutex_lock(&device->work_lock);
 	pthread_rwlock_rdlock(&device->tree_lock);
+	twalk_r(device->tree, settle_bo, NULL);
 	twalk_r(device->tree, check_bo, &err);
 	pthread_rwlock_unlock(&device->tree_lock);
 	if (zcs_lru_check(device) || zcs_pool_check(device->pool) || zcs_store_check(device->store))
 		err = -EUCLEAN;
+	pthread_mutex_unlock(&device->work_lock);
 	return err;
 }

@@ -107,6 +107,7 @@ struct zcs_bulk {
  * @fetch_lock: protects @fetch, @fetchers (fault threads that restore for it) and @fetch_set (the event is set)
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
  * @event: wakes the background thread; @awake: it is set
+ * @work_lock: held by the background thread while it works
  * @room: signalled, under @room_lock, when the background thread has freed something
  * @refused: the store's refusals for want of a run of slots when it was last looked at
  * @silent: probes since the last touch of a bo that was probed and still in memory
@@ -135,6 +136,7 @@ struct zcs_device {
 	int event, stop_event;
 	atomic_bool awake, stop;
 	_Atomic int psi, psi_error;
+	pthread_mutex_t work_lock;
 	pthread_mutex_t room_lock;
 	pthread_cond_t room;
 	pthread_t background;

@@ -572,6 +572,7 @@ static void *run(void *arg)
 		bool woken, pressed;
 
 		wait_for_work(dev, &woken, &pressed);
+		pthread_mutex_lock(&dev->work_lock);
 		if (woken)
 			zcs_sys_event_clear(dev->event);
 		atomic_store(&dev->awake, false);
@@ -584,6 +585,7 @@ static void *run(void *arg)
 			balance(dev, dev->cap);
 		else
 			tell_waiters(dev);
+		pthread_mutex_unlock(&dev->work_lock);
 	}
 	return NULL;
 }
