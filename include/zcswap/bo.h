@@ -293,7 +293,7 @@ ZCS_API int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats);
 
 /**
  * zcs_device_check - verify every invariant of a device, its pool, its store and its bos
- * @device: quiescent
+ * @device: quiescent; what its own threads have in hand is waited for
  *
  * Return: 0; -EUCLEAN, logged; -EINVAL.
  */
