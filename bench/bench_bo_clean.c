@@ -17,11 +17,10 @@
 
 #include "bench_bo.h"
 
-#define TIMES	   50u
-#define TIMES_MIN  10u
-#define PAUSE_US   100
-#define PAGE_BYTES 4096u
-#define UFFD_WP	   (UINT64_C(1) << 57)
+#define TIMES	  50u
+#define TIMES_MIN 10u
+#define PAUSE_US  100
+#define UFFD_WP	  (UINT64_C(1) << 57)
 
 enum step { READ, WRITE, AGAIN, STEPS };
 
@@ -61,21 +60,11 @@ static void add(struct way *w, enum step step, struct store_span start)
 	w->sum[step].cpu += span.cpu;
 }
 
-static uint64_t read_all(const char *addr)
-{
-	const uint64_t *words = (const uint64_t *)(const void *)addr;
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < BENCH_UNIT / sizeof(*words); i++)
-		sum += words[i];
-	return sum;
-}
-
 /* After a zap. */
 static bool is_clean(struct clean_case *c, const char *addr)
 {
 	uint64_t entry[BENCH_UNIT_PAGES];
-	off_t at = (off_t)((uintptr_t)addr / PAGE_BYTES * sizeof(*entry));
+	off_t at = (off_t)((uintptr_t)addr / ZCS_PAGE_SIZE * sizeof(*entry));
 	uint64_t all = UFFD_WP;
 
 	if (pread(c->pagemap, entry, sizeof(entry), at) != (ssize_t)sizeof(entry))
@@ -108,14 +97,14 @@ static void measure(struct clean_case *c, struct way *w)
 	memset(w->sum, 0, sizeof(w->sum));
 	for (unsigned i = 0; i < c->times; i++) {
 		start = store_now();
-		sink = read_all(addr);
+		sink = store_sum(addr);
 		add(w, READ, start);
 		start = store_now();
 		evict(c, w, true);
 		add(w, AGAIN, start);
 		usleep(PAUSE_US);
 		start = store_now();
-		sink = read_all(addr);
+		sink = store_sum(addr);
 		store_dirty(addr, BENCH_UNIT);
 		add(w, WRITE, start);
 		evict(c, w, false);

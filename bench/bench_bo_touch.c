@@ -57,28 +57,23 @@ static void free_rows(struct rows *r)
 	free(r->both_ns);
 }
 
-static void bare_evict(struct touch_case *c)
+/* @bare: NULL: ours */
+static void evict(struct touch_case *c, struct bo_bare *bare)
 {
-	bo_bare_evict(c->b, &c->bare);
+	if (bare)
+		bo_bare_evict(c->b, bare);
+	else
+		bench_must(c->b, "zcs_bo_evict", zcs_bo_evict(c->device.bo[0], 0));
 }
 
-static void other_evict(struct touch_case *c)
+static void measure(struct touch_case *c, struct rows *r, struct bo_bare *bare)
 {
-	bo_bare_evict(c->b, &c->other);
-}
+	char *addr = bare ? bare->mem.addr : zcs_bo_address(c->device.bo[0]);
 
-static void our_evict(struct touch_case *c)
-{
-	bench_must(c->b, "zcs_bo_evict", zcs_bo_evict(c->device.bo[0], 0));
-}
-
-static void measure(struct touch_case *c, struct rows *r, char *addr,
-		    void (*evict)(struct touch_case *c))
-{
 	for (unsigned i = 0; i < c->times; i++) {
 		uint64_t start = bench_now(), out, in;
 
-		evict(c);
+		evict(c, bare);
 		out = bench_now();
 		bench_touch(addr, 1, 1);
 		in = bench_now();
@@ -96,13 +91,11 @@ static void measure(struct touch_case *c, struct rows *r, char *addr,
 void bo_touch(struct bench *b, enum bench_kind kind)
 {
 	struct touch_case c = { .b = b, .times = b->quick ? TIMES_MIN : TIMES };
-	char *addr;
 
 	if (!bo_bare_open(b, &c.bare, kind, false))
 		return;
 	c.has_other = kind != BENCH_HUGETLB && bo_bare_open(b, &c.other, kind, true);
 	bo_device_open(b, &c.device, kind, 0, 1, BENCH_UNIT);
-	addr = zcs_bo_address(c.device.bo[0]);
 	c.ours = make_rows(&c, "");
 	c.theirs = make_rows(&c, "bare: ");
 	if (c.has_other) {
@@ -112,12 +105,12 @@ void bo_touch(struct bench *b, enum bench_kind kind)
 	bench_against(c.ours.both, c.theirs.both, "bare calls", BENCH_WITHIN, 1.3);
 	bench_against(c.ours.out, c.theirs.out, "bare calls", BENCH_NO_AIM, 0);
 	bench_against(c.ours.in, c.theirs.in, "bare calls", BENCH_NO_AIM, 0);
-	bench_touch(addr, BENCH_UNIT, 4096);
+	bench_touch(zcs_bo_address(c.device.bo[0]), BENCH_UNIT, 4096);
 	while (bench_round(b)) {
-		measure(&c, &c.ours, addr, our_evict);
-		measure(&c, &c.theirs, c.bare.mem.addr, bare_evict);
+		measure(&c, &c.ours, NULL);
+		measure(&c, &c.theirs, &c.bare);
 		if (c.has_other)
-			measure(&c, &c.others, c.other.mem.addr, other_evict);
+			measure(&c, &c.others, &c.other);
 	}
 	if (c.has_other) {
 		free_rows(&c.others);

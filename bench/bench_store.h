@@ -67,6 +67,8 @@ void store_fill(char *addr, size_t bytes, uint64_t seed);
 void store_verify(struct bench *b, const char *addr, size_t bytes, uint64_t seed);
 /* Writes to every page what is there already. */
 void store_dirty(char *addr, size_t bytes);
+/* Of the words of 2 MiB: reads all of them. */
+uint64_t store_sum(const void *unit);
 
 /* -- bench_store_swapfile.c: the kernel's swap, for the time of a case */
 /*

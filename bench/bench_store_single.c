@@ -194,15 +194,6 @@ void store_single(struct bench *b, enum bench_kind kind)
 	close_folios(&c.f, kind);
 }
 
-static uint64_t sum(const uint64_t *words)
-{
-	uint64_t s = 0;
-
-	for (size_t i = 0; i < BENCH_UNIT / sizeof(*words); i++)
-		s += words[i];
-	return s;
-}
-
 static volatile uint64_t sink;
 
 /* Takes all, in the order of @order or, if that is NULL, of their index. */
@@ -214,7 +205,7 @@ static void take_all(struct folios *f, struct bench_row *row, const uint32_t *or
 		uint32_t at = order ? order[i] : i;
 
 		take(f, at);
-		sink = sum(zcs_folio_address(f->folio[at]));
+		sink = store_sum(zcs_folio_address(f->folio[at]));
 	}
 	bench_sample(f->b, row, (double)(bench_now() - start));
 	write_back(f, 0, f->nr);
@@ -228,7 +219,7 @@ static void bare_all(struct folios *f, struct bench_row *row, const uint32_t *or
 		char *to = f->buffer.addr + i * BENCH_UNIT;
 
 		bare_read(f, order ? order[i] : i, to);
-		sink = sum((const uint64_t *)(const void *)to);
+		sink = store_sum(to);
 	}
 	bench_sample(f->b, row, (double)(bench_now() - start));
 }

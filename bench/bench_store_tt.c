@@ -227,3 +227,13 @@ void store_dirty(char *addr, size_t bytes)
 		*byte = *byte;
 	}
 }
+
+uint64_t store_sum(const void *unit)
+{
+	const uint64_t *words = unit;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < BENCH_UNIT / sizeof(*words); i++)
+		sum += words[i];
+	return sum;
+}

@@ -189,6 +189,12 @@ static int find_block(struct zcs_backup *b, int64_t handle, struct zcs_block *bl
 	return blk->index == index ? 0 : -EINVAL;
 }
 
+/* Not to be kept over a wait: an empty backup may get another pool meanwhile. */
+static bool is_foreign(const struct batch *batch)
+{
+	return batch->pool != batch->b->pool;
+}
+
 /*
  * Another pool gets a copy from the device, also of what is here only because it was read ahead, or read for a vector
  * that failed: that lies in its slot all the while. -EXDEV: of nothing else, and not of what has a home.
@@ -214,7 +220,7 @@ static int claim_one(struct batch *batch, struct claim *c, int64_t handle)
 	err = zcs_fault(ZCS_FAULT_TAKE);
 	if (err)
 		return -err;
-	if (batch->pool != batch->b->pool)
+	if (is_foreign(batch))
 		return claim_foreign(batch, c);
 	return zcs_e_is_page(c->blk.entry) ? claim_resident(batch, c) : claim_absent(batch, c);
 }
@@ -311,7 +317,7 @@ static void put_back(struct batch *batch, struct claim *c)
 {
 	if (zcs_e_is_page(c->blk.entry))
 		zcs_folio_set_state(c->folio, ZCS_FS_INSERTED);
-	else if (zcs_e_is_slot(c->blk.entry) && !c->err && batch->pool == batch->b->pool)
+	else if (zcs_e_is_slot(c->blk.entry) && !c->err && !is_foreign(batch))
 		zcs_backup_attach(batch->b, &c->blk, c->folio);
 	else
 		zcs_backup_free_folio(batch->b, c->folio);
@@ -359,11 +365,10 @@ static void read_ahead(struct zcs_backup *b, const struct zcs_block *blk)
 /* Up to ZCS_VEC elements; how many were handed out. */
 static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
 {
-	bool foreign = batch->pool != batch->b->pool;
 	size_t good;
 
 	settle(batch->b, vec, nr);
-	batch->alone = nr == 1 && (foreign || !leads_on(batch->b, vec[0].handle));
+	batch->alone = nr == 1 && (is_foreign(batch) || !leads_on(batch->b, vec[0].handle));
 	for (batch->nr = 0; batch->nr < nr; batch->nr++) {
 		*err = claim_one(batch, &batch->claim[batch->nr], vec[batch->nr].handle);
 		if (*err)
@@ -371,7 +376,7 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	}
 	if (*err == -EINVAL || *err == -ENOENT || *err == -EXDEV)
 		zcs_pool_count_event(batch->pool, ZCS_COUNT_BAD_TAKE, 1);
-	if (nr == 1 && batch->nr == 1 && batch->b->store->wb && !foreign)
+	if (nr == 1 && batch->nr == 1 && batch->b->store->wb && !is_foreign(batch))
 		read_ahead(batch->b, &batch->claim[0].blk);
 	wait_for_reads(batch);
 	good = batch->b->store->ops->take ? ask_store(batch, err) : count_good(batch, err);

@@ -349,24 +349,19 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 	return deliver(&st, stats);
 }
 
-/* What a quiescent device's own threads still have in hand: a touch whose toucher went on, writes, reads ahead. */
-static void settle_bo(const void *node, VISIT visit, void *device)
-{
-	struct zcs_backup *b = (*(struct zcs_bo *const *)node)->tt->backup;
-
-	(void)device;
-	if ((visit != postorder && visit != leaf) || !b->store->wb)
-		return;
-	pthread_mutex_lock(&b->lock);
-	zcs_wb_wait(b);
-	pthread_mutex_unlock(&b->lock);
-}
-
+/* After its writes and reads ahead have ended. */
 static void check_bo(const void *node, VISIT visit, void *err)
 {
-	struct zcs_bo *const *bo = node;
+	struct zcs_tt *tt = (*(struct zcs_bo *const *)node)->tt;
 
-	if ((visit == postorder || visit == leaf) && zcs_tt_check((*bo)->tt))
+	if (visit != postorder && visit != leaf)
+		return;
+	if (tt->backup->store->wb) {
+		pthread_mutex_lock(&tt->backup->lock);
+		zcs_wb_wait(tt->backup);
+		pthread_mutex_unlock(&tt->backup->lock);
+	}
+	if (zcs_tt_check(tt))
 		*(int *)err = -EUCLEAN;
 }
 
@@ -376,11 +371,11 @@ int zcs_device_check(struct zcs_device *device)
 
 	if (!device)
 		return -EINVAL;
+	/* a fault thread is not through with a touch when its toucher goes on */
 	for (unsigned i = 0; device->serving && i < SETTLE_TRIES; i++)
 		zcs_sys_sleep_us(SETTLE_US);
 	pthread_mutex_lock(&device->work_lock);
 	pthread_rwlock_rdlock(&device->tree_lock);
-	twalk_r(device->tree, settle_bo, NULL);
 	twalk_r(device->tree, check_bo, &err);
 	pthread_rwlock_unlock(&device->tree_lock);
 	if (zcs_lru_check(device) || zcs_pool_check(device->pool) || zcs_store_check(device->store))

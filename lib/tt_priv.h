@@ -25,6 +25,7 @@
  * @backed_up: some slots were backed up or purged, and not everything is restored
  * @poisoned: a page could not be read and was poisoned in the user map
  * @unmapped: resolving the user map failed for some pages; the next restore does it again
+ * @zapped_ns: when a range of it was last zapped
  */
 struct zcs_tt {
 	struct zcs_pool *pool;

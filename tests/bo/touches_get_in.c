@@ -206,12 +206,15 @@ static void only_touches_that_take_memory_wait_for_room(void **state)
 	}
 }
 
-/* The bo is held, and a fault thread has the report of a toucher in its hands. */
-static void start_reported(struct worker *w, struct zcs_bo *bo, uint64_t offset)
+/* A bo that is held, and a fault thread that has the report of a toucher of its first page in its hands. */
+static struct zcs_bo *reported(enum zcs_backing backing, struct worker *w)
 {
+	struct zcs_bo *bo = inserted(bo_device(backing, 0, BO_FILE), BO_SIZE);
+
 	bo_hold(bo);
-	start(w, touch, bo, offset);
+	start(w, touch, bo, 0);
 	bo_wait_for(bo->tt->waiting == 1);
+	return bo;
 }
 
 /* Both at once, so that the fault thread does not come in between. */
@@ -221,54 +224,54 @@ static void evict_held(struct zcs_bo *bo, uint64_t pages)
 	bo_let_go(bo);
 }
 
+/* So much of it is mapped in the end, and the rest comes back. */
+static void end_reported(struct zcs_bo *bo, uint64_t mapped)
+{
+	struct zcs_device *device = bo->device;
+
+	bo_settle(device);
+	zcs_assert_is(bo_stats(bo).mapped_bytes, (int64_t)mapped);
+	zcs_assert_is(bo_read(bo, BO_SIZE - 1), 2);
+	bo_settle(device);
+	zcs_bo_put(bo);
+	bo_device_done(device);
+}
+
 /* Somebody else restored what was touched, and it was evicted again, before the fault thread got the lock. */
 static void a_report_from_before_an_eviction_restores_nothing(void **state)
 {
 	(void)state;
 	zcs_test_for_each_backing(backing)
 	{
-		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
-		struct zcs_bo *bo = inserted(device, BO_SIZE);
-		struct zcs_stats before = bo_stats(bo), after;
 		struct worker w;
+		struct zcs_bo *bo = reported(backing, &w);
+		uint64_t late = bo_device_stats(bo->device).touch_late;
 
-		start_reported(&w, bo, 0);
 		zcs_assert_ok(zcs_tt_restore_locked(bo->tt, 0, bo->tt->nr, NULL, true));
 		end(&w, 1);
 		evict_held(bo, bo->tt->nr);
-		bo_settle(device);
-		after = bo_stats(bo);
-		zcs_assert_is(after.mapped_bytes, 0);
-		zcs_assert_is(after.touch_late, (int64_t)before.touch_late + 1);
-		zcs_assert_is(bo_read(bo, BO_SIZE - 1), 2);
-		bo_settle(device);
-		zcs_bo_put(bo);
-		bo_device_done(device);
+		bo_settle(bo->device);
+		zcs_assert_is(bo_stats(bo).touch_late, (int64_t)late + 1);
+		end_reported(bo, 0);
 	}
 }
 
 /* The eviction was of something else: who waits must not wait for ever. */
 static void a_report_from_before_an_eviction_is_made_again(void **state)
 {
+	uint64_t half = BO_SIZE / 2 / ZCS_PAGE_SIZE;
+
 	(void)state;
 	zcs_test_for_each_backing(backing)
 	{
-		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
-		struct zcs_bo *bo = inserted(device, BO_SIZE);
-		uint64_t half = BO_SIZE / 2 / ZCS_PAGE_SIZE;
 		struct worker w;
+		struct zcs_bo *bo = reported(backing, &w);
 
-		start_reported(&w, bo, 0);
 		zcs_assert_ok(zcs_tt_restore_locked(bo->tt, half, half, NULL, true));
 		assert_false(w.over);
 		evict_held(bo, half);
 		end(&w, 1);
-		bo_settle(device);
-		zcs_assert_is(bo_stats(bo).mapped_bytes, BO_SIZE / 2);
-		zcs_assert_is(bo_read(bo, BO_SIZE - 1), 2);
-		bo_settle(device);
-		zcs_bo_put(bo);
-		bo_device_done(device);
+		end_reported(bo, BO_SIZE / 2);
 	}
 }
 

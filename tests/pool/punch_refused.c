@@ -36,6 +36,7 @@ static void a_home_that_cannot_be_punched_is_zero(void **state)
 	{
 		struct zcs_pool *pool = zcs_test_pool(b, 0, 0);
 		struct zcs_tt *tt = NULL;
+		uint64_t failed;
 
 		zcs_assert_ok(zcs_tt_create(pool, 1024, ZCS_TT_CONTIGUOUS, &tt));
 		zcs_assert_ok(zcs_tt_populate(tt, NULL));
@@ -44,7 +45,8 @@ static void a_home_that_cannot_be_punched_is_zero(void **state)
 		zcs_tt_unpopulate(tt);
 		zcs_test_faults_off();
 		/* what does not trap is wiped once more: without userfaultfd there are four */
-		assert_true(zcs_test_counter(pool, ZCS_COUNT_PUNCH_FAILED) >= 2);
+		failed = zcs_test_counter(pool, ZCS_COUNT_PUNCH_FAILED);
+		assert_true(failed == 2 || failed == 4);
 		zcs_assert_ok(zcs_tt_populate(tt, NULL));
 		assert_true(zcs_test_is_zero(zcs_tt_address(tt), 1024 * ZCS_PAGE_SIZE));
 		zcs_test_tt_done(tt);
