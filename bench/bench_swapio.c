@@ -271,7 +271,7 @@ static double pread_once(const struct bench *b, uint32_t slot)
 static double uring_once(struct bench *b, uint32_t slot)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->ring);
-	struct io_uring_cqe *cqe;
+	struct io_uring_cqe *cqe = NULL;
 	double start = now();
 
 	io_uring_prep_read(sqe, b->fd, b->memory + CLUSTER, CLUSTER,

@@ -52,7 +52,8 @@ static void init(struct zcs_device *d)
 	pthread_mutex_init(&d->work_lock, NULL);
 	pthread_mutex_init(&d->room_lock, NULL);
 	zcs_sys_cond_init(&d->room);
-	d->epfd = d->fetch_event = d->event = d->stop_event = d->psi = -1;
+	d->epfd = d->fetch_event = d->event = d->stop_event = -1;
+	d->psi = -1;
 }
 
 static void free_device(struct zcs_device *d)
