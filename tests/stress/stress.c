@@ -2,6 +2,7 @@
 /* Rounds of the stress programs, see stress.h. */
 #include <dirent.h>
 #include <getopt.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #define STEP_MS	     20u
 #define GRACE_S	     120u
 #define SOAK_SECONDS 600
+#define LOG_BYTES    6000
 
 /* What fails where a page cannot be had, mapped or made huge: together, for one hides behind the other. */
 #define OUT_OF_MEMORY \
@@ -148,12 +150,33 @@ void stress_watch(struct stress_watch *watch, unsigned seconds)
 
 /* -- rounds */
 
+/*
+ * struct play - a round in a process of its own
+ * @log: file for its stderr: what the library says of thousands of faults that are meant is of no interest, but
+ *	for the end of it if something is wrong
+ */
+struct play {
+	const struct options *o;
+	const struct stress_round *round;
+	int log;
+};
+
 static void run_child(void *arg)
 {
-	void **args = arg;
-	struct options *o = args[0];
+	struct play *p = arg;
 
-	o->run(args[1]);
+	dup2(p->log, STDERR_FILENO);
+	p->o->run(p->round);
+}
+
+static void tell_end_of_log(int log)
+{
+	char text[LOG_BYTES + 1];
+	off_t size = lseek(log, 0, SEEK_END);
+	ssize_t n = pread(log, text, LOG_BYTES, size > LOG_BYTES ? size - LOG_BYTES : 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	printf("%s\n", text);
 }
 
 static const char *name_of(const struct stress_round *r)
@@ -174,20 +197,24 @@ static void tell_round(const struct stress_round *r, const char *how)
 	fflush(stdout);
 }
 
-/* What the library says of faults that are meant is of no interest unless something is wrong. */
-static void tell_output(char *out, bool all)
+static bool play_in_child(struct play *p)
 {
-	char *save = NULL;
+	struct zcs_test_child child = zcs_test_in_child(run_child, p, p->round->seconds + GRACE_S);
+	bool passed = !child.status && !child.signal;
 
-	for (char *line = strtok_r(out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (all || *line == '#')
-			printf("%s\n", line);
+	tell_round(p->round, passed ? "passed" : "FAILED");
+	printf("%s", child.out);
+	if (!passed) {
+		tell_end_of_log(p->log);
+		printf("# exit status %d, signal %d\n", child.status, child.signal);
+	}
+	fflush(stdout);
+	return passed;
 }
 
-static bool play(struct options *o, struct stress_round *round)
+static bool play(const struct options *o, const struct stress_round *round)
 {
-	void *args[] = { o, round };
-	struct zcs_test_child child;
+	struct play p = { .o = o, .round = round };
 	bool passed;
 
 	if (o->here) {
@@ -195,12 +222,9 @@ static bool play(struct options *o, struct stress_round *round)
 		o->run(round);
 		return true;
 	}
-	child = zcs_test_in_child(run_child, args, round->seconds + GRACE_S);
-	passed = !child.status && !child.signal;
-	tell_round(round, passed ? "passed" : "FAILED");
-	tell_output(child.out, !passed);
-	if (!passed)
-		printf("# exit status %d, signal %d\n", child.status, child.signal);
+	p.log = memfd_create("log", MFD_CLOEXEC);
+	passed = p.log >= 0 && play_in_child(&p);
+	close(p.log);
 	return passed;
 }
 
@@ -225,7 +249,7 @@ static bool wanted(const struct options *o, const struct kind *kind, const char 
 }
 
 /* Without faults, with those that go together, and with any. */
-static unsigned short_rounds(struct options *o, const struct kind *kind, const char *store,
+static unsigned short_rounds(const struct options *o, const struct kind *kind, const char *store,
 			     unsigned nr)
 {
 	struct stress_round round = round_of(o, kind, store);
@@ -243,7 +267,7 @@ static unsigned short_rounds(struct options *o, const struct kind *kind, const c
 	return failed + !play(o, &round);
 }
 
-static unsigned each_combination(struct options *o)
+static unsigned each_combination(const struct options *o)
 {
 	const char *const *list = o->store ? &o->store : stores;
 	unsigned failed = 0, nr = 0;
@@ -256,7 +280,7 @@ static unsigned each_combination(struct options *o)
 }
 
 /* Every fault point has its turn; with what memory and which store is left to chance. */
-static unsigned soak(struct options *o)
+static unsigned soak(const struct options *o)
 {
 	const char *given = getenv("ZCSWAP_SOAK_SECONDS");
 	time_t end = time(NULL) + (given && *given ? strtol(given, NULL, 0) : SOAK_SECONDS);
