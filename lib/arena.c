@@ -368,6 +368,11 @@ static bool is_trapped(const struct zcs_arena *a, uint64_t unit)
  * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one page: 300 us.
  * The kernel refuses to collapse holes (-EBUSY) where the range, or the one behind it (its interval is one page
  * too long), traps somewhere: without holes it does, and fallocate() fills them fastest; with it 750 us.
+ *
+ * Nothing is collapsed unless the first page was populated. fallocate() makes a huge page that nobody has cleared
+ * yet, the kernel's collapse maps such a page as it is, and the first fault elsewhere clears it: what was written
+ * through the linear map is lost, and before that the bytes of the page's last owner show. Beside a small page
+ * that is there, fallocate() makes small pages only, and those are cleared before they are collapsed.
  */
 static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 {
@@ -380,22 +385,24 @@ static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 	/* all of a hole at once; a page that was there before tells nothing */
 	if (!err && hole && zcs_sys_resident(last))
 		return true;
-	if (!err && !trapped)
-		err = zcs_sys_collapse(at, UNIT_BYTES);
-	if ((trapped || err == -EBUSY) && !zcs_sys_fallocate(a->fd, offset, UNIT_BYTES))
+	if (err)
+		return false;
+	err = trapped ? -EBUSY : zcs_sys_collapse(at, UNIT_BYTES);
+	if (err == -EBUSY && !zcs_sys_fallocate(a->fd, offset, UNIT_BYTES))
 		err = zcs_sys_collapse(at, UNIT_BYTES);
 	return !err;
 }
 
-int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bool effort,
-		       bool put_by, bool *huge)
+int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, uint32_t flags,
+		       bool *huge)
 {
+	bool effort = flags & ZCS_POPULATE_EFFORT;
 	size_t bytes = (size_t)ZCS_PAGE_SIZE << order;
 	int err = 0;
 
 	*huge = false;
 	if (arena->kind == ZCS_ARENA_HUGETLB) {
-		err = populate_hugetlb(arena, pfn, bytes, put_by);
+		err = populate_hugetlb(arena, pfn, bytes, flags & ZCS_POPULATE_RESERVE);
 		*huge = !err;
 	} else {
 		if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && effort)
@@ -408,7 +415,8 @@ int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bo
 			atomic_fetch_add(&arena->huge_pages, UINT64_C(1) << order);
 		return 0;
 	}
-	zcs_arena_punch(arena, pfn, UINT64_C(1) << order);
+	if (!(flags & ZCS_POPULATE_MAY_HOLD))
+		zcs_arena_punch(arena, pfn, UINT64_C(1) << order);
 	return -ENOMEM;
 }
 
@@ -442,7 +450,7 @@ int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	return zcs_sys_zap(at, bytes);
 }
 
-int zcs_arena_untrap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+static int untrap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
 	int err;
 
@@ -458,7 +466,7 @@ int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
 	int err = zcs_sys_zap(zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE);
 
-	return err || arena->kind == ZCS_ARENA_HUGETLB ? err : zcs_arena_untrap(arena, pfn, nr);
+	return err || arena->kind == ZCS_ARENA_HUGETLB ? err : untrap(arena, pfn, nr);
 }
 
 /* Page by page: what is not registered, and is mapped by a plain fault, says -ENOENT. */
@@ -502,7 +510,7 @@ static int map_range(struct zcs_arena *arena, uint64_t pfn, uint64_t nr, bool ar
 	if (arena->kind == ZCS_ARENA_HUGETLB)
 		return zcs_sys_uffd_continue(arena->uffd, zcs_arena_user(arena, pfn),
 					     nr * ZCS_PAGE_SIZE, UNIT_BYTES, armed);
-	err = zcs_arena_untrap(arena, pfn, nr);
+	err = untrap(arena, pfn, nr);
 	return err == -ENOMEM && arena->served ? map_unsplit(arena, pfn, nr) : err;
 }
 

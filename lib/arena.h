@@ -39,9 +39,9 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  *	hugetlb	registered for life.   zap: MADV_DONTNEED             map: UFFDIO_CONTINUE
  *	shmem	registered when out.   zap: REGISTER, MADV_DONTNEED   map: UNREGISTER
  *
- * because a partial REGISTER splits a hugetlb VMA for good, and CONTINUE maps shmem 4 KiB at a time. A range
- * that is registered MISSING anywhere is not collapsed while it has holes: the user map of shmem is
- * registered for homes only, and the holes of a home are resolved before they are populated.
+ * because a partial REGISTER splits a hugetlb VMA for good, and CONTINUE maps shmem 4 KiB at a time. The user map
+ * of shmem is registered for homes only. A hole of a home traps at all times: it is not opened while it is
+ * populated, for what a thread writes there meanwhile would be lost if populating fails.
  */
 struct zcs_arena {
 	struct zcs_pool *pool;
@@ -79,12 +79,21 @@ int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn);
 void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
 /*
- * Memory of 2^order pages that are a hole. 0: resident, zero and mapped in the linear map; *huge says
- * whether it is one huge page. -ENOMEM, and it is a hole still; never a signal. @effort: worth compacting.
- * @put_by: a page of @reserve may be used.
+ * EFFORT: a huge page is worth compacting memory for. RESERVE: a page of @reserve may be used. MAY_HOLD: the range
+ * did not trap at some time, so that a thread may have written to it.
  */
-int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, bool effort,
-		       bool put_by, bool *huge);
+enum {
+	ZCS_POPULATE_EFFORT = 1,
+	ZCS_POPULATE_RESERVE = 2,
+	ZCS_POPULATE_MAY_HOLD = 4,
+};
+/*
+ * Memory of 2^order pages that are a hole. 0: resident and mapped in the linear map, and zero but for what was
+ * written there with MAY_HOLD; *huge says whether it is one huge page. -ENOMEM: a hole still, but with MAY_HOLD some
+ * pages may be resident. Never a signal.
+ */
+int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, uint32_t flags,
+		       bool *huge);
 int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
 /*
@@ -95,8 +104,6 @@ int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was written to. */
 int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/* Holes of shmem that are not to trap for now; zcs_arena_zap() makes them trap again. */
-int zcs_arena_untrap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* Whoever touches the page gets SIGBUS; until it is mapped, after zcs_arena_unpoison() where that is shmem. */
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn);
 void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);

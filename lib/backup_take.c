@@ -73,7 +73,7 @@ int zcs_backup_new_folio(struct zcs_backup *backup, const struct zcs_block *blk,
 
 	if (home) {
 		*folio = zcs_arena_folio(home->arena, home->pfn + blk->index);
-		err = zcs_home_populate(pool, *folio, ctx);
+		err = zcs_home_populate(pool, home, *folio, ctx);
 	} else {
 		err = zcs_pool_alloc(pool, blk->order, 0, ctx, folio);
 	}

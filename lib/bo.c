@@ -81,7 +81,11 @@ static int make_tt(struct zcs_bo *bo, uint64_t size)
 		return err;
 	bo->start = (uintptr_t)zcs_tt_address(bo->tt);
 	bo->end = bo->start + size;
-	err = zcs_tt_setup_backup(bo->tt, dev->store);
+	/* near vm.max_map_count: what is written to it would be outside every limit, and could never be evicted */
+	if (bo->tt->home.untrapped && bo->tt->home.arena->uffd >= 0)
+		err = -ENOMEM;
+	if (!err)
+		err = zcs_tt_setup_backup(bo->tt, dev->store);
 	if (!err)
 		err = zcs_touch_serve(dev, bo->tt->home.arena);
 	if (!err) {

@@ -12,9 +12,10 @@
  * charged all the while; a device gives them up where it would give up cached folios.
  * Only complete runs are reused; looking for partly resident ones costs more than the pages they save.
  *
- * Who touches a home that does not trap writes to what is no page yet: populating zeroes nothing, so it is the tt's
- * when it is populated, and until then nobody counts it. Such homes are wiped before others get their addresses;
- * it costs a punch a block, which homes that always trapped, nearly all, are spared.
+ * A thread that writes to a hole which does not trap gets memory that nobody counts. The bytes are the tt's:
+ * populating zeroes nothing, a populate that fails punches nothing there, and memory that the home was made with is
+ * not given up. Such homes are wiped before others get their addresses. That costs a punch a block; homes that
+ * always trapped, nearly all, are spared it.
  */
 #include <errno.h>
 #include <string.h>
@@ -222,19 +223,21 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 	return 0;
 }
 
-static int fill_hole(struct zcs_pool *pool, struct zcs_folio *folio, const struct zcs_ctx *ctx)
+static int fill_hole(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
+		     const struct zcs_ctx *ctx)
 {
-	struct zcs_arena *arena = zcs_folio_arena(folio);
+	struct zcs_arena *arena = home->arena;
 	unsigned order = zcs_folio_ord(folio);
-	bool effort = zcs_pool_effort(pool, order), ahead = ctx == &zcs_ctx_ahead, huge;
-	int err = zcs_pool_charge(pool, UINT64_C(1) << order, ctx, effort);
+	uint32_t flags = zcs_pool_populate_flags(pool, order, ctx) |
+			 (home->untrapped ? ZCS_POPULATE_MAY_HOLD : 0);
+	bool ahead = ctx == &zcs_ctx_ahead, huge;
+	int err = zcs_pool_charge(pool, UINT64_C(1) << order, ctx, flags & ZCS_POPULATE_EFFORT);
 
 	if (err)
 		return err;
 	/* what the system lacks may lie in our own lists: hugetlb above all */
 	do
-		err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, effort, !ahead,
-					 &huge);
+		err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, flags, &huge);
 	while (err && !ahead && zcs_cache_shrink(pool, arena->node, UINT64_C(1) << order));
 	if (!err || !ahead)
 		zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
@@ -250,7 +253,8 @@ static int fill_hole(struct zcs_pool *pool, struct zcs_folio *folio, const struc
 	return 0;
 }
 
-int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const struct zcs_ctx *ctx)
+int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
+		      const struct zcs_ctx *ctx)
 {
 	int err = zcs_fault(ZCS_FAULT_FOLIO_ALLOC);
 
@@ -259,7 +263,7 @@ int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const stru
 	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_TT))
 		atomic_fetch_sub(&pool->kept, UINT64_C(1) << zcs_folio_ord(folio));
 	else
-		err = fill_hole(pool, folio, ctx);
+		err = fill_hole(pool, home, folio, ctx);
 	if (!err)
 		zcs_pool_account(pool, zcs_folio_arena(folio)->node, zcs_folio_ord(folio), 1);
 	return err;

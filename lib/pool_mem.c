@@ -30,6 +30,13 @@ bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order)
 	return !order || !pool->beneficial_order || order == pool->beneficial_order;
 }
 
+uint32_t zcs_pool_populate_flags(const struct zcs_pool *pool, unsigned order,
+				 const struct zcs_ctx *ctx)
+{
+	return (zcs_pool_effort(pool, order) ? ZCS_POPULATE_EFFORT : 0) |
+	       (ctx != &zcs_ctx_ahead ? ZCS_POPULATE_RESERVE : 0);
+}
+
 static bool try_charge(struct zcs_pool *pool, uint64_t nr)
 {
 	uint64_t now = atomic_load(&pool->resident);
@@ -170,8 +177,8 @@ static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsign
 
 	if (err)
 		return -ENOMEM;
-	err = zcs_arena_populate(arena, pfn, order, zcs_pool_effort(pool, order),
-				 ctx != &zcs_ctx_ahead, &huge);
+	err = zcs_arena_populate(arena, pfn, order, zcs_pool_populate_flags(pool, order, ctx),
+				 &huge);
 	if (err) {
 		zcs_arena_put_run(arena, pfn, UINT64_C(1) << order);
 		return err;

@@ -123,7 +123,8 @@ struct zcs_pool {
  * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that zcs_block_order()
  * gives; each is a folio with ZCS_FF_HOMED.
  * @kept: some of them may be KEPT
- * @untrapped: at some time what is no page of the tt did not trap: there may be bytes that nobody knows of
+ * @untrapped: at some time a hole, or a KEPT block, did not trap. A thread may have written to it without our
+ *	knowledge. Such blocks are neither punched nor given up while the home lives, unless the owner purges them
  */
 struct zcs_home {
 	struct zcs_arena *arena;
@@ -179,6 +180,9 @@ void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
 int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
 		   struct zcs_arena **arena);
 bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order);
+/* ZCS_POPULATE_* for a folio of @order. */
+uint32_t zcs_pool_populate_flags(const struct zcs_pool *pool, unsigned order,
+				 const struct zcs_ctx *ctx);
 int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
 		       struct zcs_folio **folio);
 /* Punches a folio's memory and uncharges it. If it cannot be punched it is zeroed, and counted. */
@@ -218,7 +222,8 @@ uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
 /* -- pool_home.c */
 int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
 /* Gives a block of a home memory: HOME or KEPT -> TT. */
-int zcs_home_populate(struct zcs_pool *pool, struct zcs_folio *folio, const struct zcs_ctx *ctx);
+int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
+		      const struct zcs_ctx *ctx);
 /* Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it is not KEPT. */
 uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio);
 /* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */

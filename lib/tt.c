@@ -16,6 +16,7 @@
 #include <zcswap/store.h>
 
 #include "log.h"
+#include "same.h"
 #include "sys.h"
 #include "sys_dev.h"
 #include "tt_priv.h"
@@ -88,7 +89,7 @@ static int fill_home(struct zcs_tt *tt, uint64_t index, const struct zcs_ctx *ct
 	*folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + index);
 	do {
 		seen = zcs_ahead_ended(tt->pool);
-		err = zcs_home_populate(tt->pool, *folio, ctx);
+		err = zcs_home_populate(tt->pool, &tt->home, *folio, ctx);
 	} while (err == -ENOMEM && zcs_ahead_forgo(tt->pool, seen, ctx));
 	return err;
 }
@@ -269,53 +270,71 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	return err;
 }
 
-static void each_hole(struct zcs_tt *tt, uint64_t first, uint64_t end,
-		      int (*fn)(struct zcs_arena *arena, uint64_t pfn, uint64_t nr))
+/*
+ * A block that holds something but zeros was written to. Where the zap failed, or the home did not trap, a thread may
+ * be writing just now.
+ */
+static bool may_hold(const struct zcs_tt *tt, const struct zcs_block *blk)
 {
-	if (!zcs_tt_contiguous(tt) || tt->home.arena->kind != ZCS_ARENA_THP)
-		return;
-	while (first < end) {
-		enum run_kind kind;
-		uint64_t next = run_end(tt, first, end, &kind);
+	uint64_t word;
 
-		if (kind == RUN_EMPTY && fn(tt->home.arena, tt->home.pfn + first, next - first))
-			zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
-		first = next;
+	return tt->home.untrapped ||
+	       !zcs_same_filled(zcs_pool_linear(tt->pool, zcs_e_ppn(blk->entry)),
+				zcs_block_pages(blk) * ZCS_PAGE_SIZE, &word) ||
+	       word;
+}
+
+/*
+ * All or nothing, but for what a thread has written meanwhile: those pages stay, and the next call goes on with the
+ * rest. A thread gets there if the home does not trap, or if some pages were mapped before mapping failed.
+ */
+static void undo_populate(struct zcs_tt *tt)
+{
+	tt->unmapped = false;
+	if (zcs_tt_contiguous(tt))
+		zcs_tt_zap(tt, 0, tt->nr);
+	for (uint64_t i = 0; i < tt->nr;) {
+		struct zcs_block blk = zcs_table_get(&tt->table, i);
+
+		i = zcs_block_end(&blk);
+		if (!zcs_e_is_page(blk.entry))
+			continue;
+		if (zcs_tt_contiguous(tt) && may_hold(tt, &blk))
+			tt->unmapped = true;
+		else
+			zcs_tt_free_block(tt, &blk, false);
 	}
 }
 
-void zcs_tt_open_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
-{
-	each_hole(tt, first, end, zcs_arena_untrap);
-}
-
-void zcs_tt_close_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
-{
-	if (tt->home.arena && tt->home.arena->kind == ZCS_ARENA_THP)
-		tt->home.untrapped = true;
-	each_hole(tt, first, end, zcs_arena_zap);
-}
-
-static int populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+static int fill_all(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 {
 	unsigned order = ZCS_MAX_ORDER;
 	int err = 0;
 
-	zcs_tt_open_holes(tt, 0, tt->nr);
 	for (uint64_t i = 0; i < tt->nr && !err;) {
-		order = zcs_block_order(i, tt->nr, order);
-		err = zcs_tt_fill(tt, i, order, ctx, &order);
-		i += UINT64_C(1) << order;
+		struct zcs_block blk = zcs_table_get(&tt->table, i);
+
+		if (blk.entry == ZCS_E_EMPTY) {
+			order = zcs_block_order(i, tt->nr, order);
+			err = zcs_tt_fill(tt, i, order, ctx, &order);
+			i += UINT64_C(1) << order;
+		} else {
+			i = zcs_block_end(&blk);
+		}
 	}
+	return err;
+}
+
+static int populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	int err = fill_all(tt, ctx);
+
 	if (!err)
 		err = zcs_tt_map(tt, 0, tt->nr);
-	if (err) {
-		zcs_tt_zap(tt, 0, tt->nr);
-		zcs_tt_free_pages(tt, 0, tt->nr, false);
-		zcs_tt_close_holes(tt, 0, tt->nr);
-		zcs_tt_wipe_holes(tt, 0, tt->nr);
+	if (err)
+		undo_populate(tt);
+	else
 		tt->unmapped = false;
-	}
 	return err;
 }
 
@@ -330,7 +349,7 @@ int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 		return err;
 	if (tt->backed_up)
 		err = -EINVAL;
-	else if (tt->pages != tt->nr)
+	else if (tt->pages != tt->nr || tt->unmapped)
 		err = populate(tt, ctx);
 	zcs_tt_unlock(tt);
 	return err;

@@ -130,11 +130,5 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end);
 void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end);
 /* Empty slots that did not trap: what a writer put there goes. */
 void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
-/*
- * Holes that are to be populated as THP must not trap meanwhile; and trap again if that failed: what was written there
- * in between is the tt's, as soon as it is populated.
- */
-void zcs_tt_open_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
-void zcs_tt_close_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
 
 #endif

@@ -151,33 +151,27 @@ struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
 	return (struct zcs_block){ index, 0, ZCS_E_EMPTY };
 }
 
-/*
- * @write: the pages are about to be written to, so what is clean need not be watched. Holes are not opened for a
- * touch: that wakes the toucher, whose next fault fills the hole with a small page under our hands.
- */
+/* @write: the pages are about to be written to, so what is clean need not be watched. */
 int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
 			  const struct zcs_ctx *ctx, bool write)
 {
 	struct walk w = { .tt = tt, .ctx = ctx, .end = first + count };
-	bool open = ctx != &zcs_ctx_touch;
-	int err, map_err;
+	int err = 0, map_err;
 
 	if (!tt->backed_up)
 		return -EINVAL;
 	w.at = first = zcs_tt_block(tt, first).index;
-	err = map_again(tt);
-	if (open)
-		zcs_tt_open_holes(tt, first, w.end);
+	/* what else could not be resolved is none of a touch's business, and must not make it fail */
+	if (ctx != &zcs_ctx_touch)
+		err = map_again(tt);
 	while (w.at < w.end && !err)
 		err = restore_some(&w);
-	if (err && open)
-		zcs_tt_close_holes(tt, w.at, w.end);
 	if (write)
 		zcs_tt_forget_slots(tt, first, w.at);
 	map_err = zcs_tt_map(tt, first, w.at);
 	if (!err)
 		err = map_err;
-	if (!err && tt->pages == tt->nr)
+	if (!err && tt->pages == tt->nr && !tt->unmapped)
 		tt->backed_up = tt->poisoned = false;
 	return err;
 }

@@ -88,18 +88,13 @@ static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, en
 int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
 		 void (*slow)(void *arg), void *arg)
 {
-	bool unmapped;
 	int err;
 
 	if (pthread_mutex_trylock(&tt->lock)) {
 		slow(arg);
 		lock_for_touch(tt);
 	}
-	/* other pages that could not be resolved are none of this touch's business, and must not make it fail */
-	unmapped = tt->unmapped;
-	tt->unmapped = false;
 	err = resolve_touch(tt, event, what, slow, arg);
-	tt->unmapped |= unmapped;
 	zcs_tt_unlock(tt);
 	return err;
 }
@@ -157,6 +152,9 @@ uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages)
 {
 	uint64_t n = 0, i = 0;
 
+	/* memory that nobody is known to have touched; a thread may have, where it did not trap */
+	if (tt->home.untrapped)
+		return 0;
 	while (tt->home.kept && i < tt->nr && n < pages) {
 		struct zcs_block blk = zcs_tt_block(tt, i);
 

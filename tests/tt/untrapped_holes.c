@@ -151,51 +151,92 @@ static void a_purge_takes_them(void **state)
 	}
 }
 
-/* All empty, and a restore that failed, during which somebody wrote. */
-static struct tt_case failed_restore(void)
+static void assert_written(struct zcs_tt *tt)
+{
+	assert_true(zcs_test_page_is(page(tt, 0), 7, 0));
+	assert_true(zcs_test_page_is(page(tt, 100), 7, 100));
+	assert_true(zcs_test_page_is(page(tt, 700), 7, 700));
+}
+
+/* Every way in which one block of the home can be refused its memory. */
+static const char *const refusals[] = { "madvise_populate_write", "fallocate", "madvise_collapse",
+					"folio_alloc", "alloc_index_node" };
+#define NR_REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
+
+static void populate_refused(enum zcs_backing backing, const char *point, uint64_t space)
+{
+	struct zcs_pool *pool = zcs_test_pool(backing, 0, 0);
+	struct zcs_tt *tt;
+
+	zcs_test_fault("userfaultfd", 0, 0, EPERM);
+	tt = home_of(pool);
+	write_untrapped(tt);
+	zcs_test_fault(point, space, 2, ENOMEM);
+	zcs_tt_populate(tt, NULL);
+	zcs_test_fault_off(point);
+	assert_written(tt);
+	zcs_assert_ok(zcs_tt_populate(tt, NULL));
+	assert_written(tt);
+	zcs_test_pool_ok(pool);
+	assert_next_is_zero(pool, tt);
+}
+
+static void a_populate_that_fails_throws_nothing_away(void **state)
+{
+	(void)state;
+	tt_for_each_backing(backing) for (size_t i = 0; i < NR_REFUSALS;
+					  i++) for (uint64_t space = 0; space < 3; space++)
+		populate_refused(backing, refusals[i], space);
+}
+
+static void restore_refused(enum zcs_backing backing, const char *point, uint64_t space)
 {
 	struct tt_case c;
 
-	tt_case_init(&c, ZCS_BACKING_THP, NR, ZCS_TT_CONTIGUOUS);
+	zcs_test_fault("userfaultfd", 0, 0, EPERM);
+	tt_case_init(&c, backing, NR, ZCS_TT_CONTIGUOUS);
 	zcs_assert_is(zcs_tt_backup(c.tt, ZCS_BACKUP_PURGE), NR);
-	zcs_tt_open_holes(c.tt, 0, NR);
 	write_untrapped(c.tt);
-	zcs_tt_close_holes(c.tt, 0, NR);
-	return c;
-}
-
-static void a_purge_takes_what_was_written_in_a_restore_that_failed(void **state)
-{
-	struct tt_case c = failed_restore();
-
-	(void)state;
-	zcs_assert_is(zcs_tt_backup(c.tt, ZCS_BACKUP_PURGE), 0);
-	zcs_assert_is(zcs_test_arena_bytes(), 0);
-	zcs_assert_ok(zcs_tt_restore(c.tt, NULL));
-	assert_true(tt_is_zero(c.tt, 0, NR));
+	zcs_test_fault(point, space, 2, ENOMEM);
+	zcs_tt_restore(c.tt, NULL);
+	zcs_test_fault_off(point);
+	assert_written(c.tt);
+	if (zcs_tt_flags(c.tt) & ZCS_TT_BACKED_UP)
+		zcs_assert_ok(zcs_tt_restore(c.tt, NULL));
+	assert_written(c.tt);
 	tt_case_fini(&c);
 }
 
-static void the_next_restore_gets_what_was_written_in_one_that_failed(void **state)
+static void a_restore_that_fails_throws_nothing_away(void **state)
 {
-	struct tt_case c = failed_restore();
-
 	(void)state;
-	zcs_assert_ok(zcs_tt_restore(c.tt, NULL));
-	assert_true(zcs_test_page_is(page(c.tt, 0), 7, 0));
-	assert_true(zcs_test_page_is(page(c.tt, 100), 7, 100));
-	assert_true(zcs_test_page_is(page(c.tt, 700), 7, 700));
-	tt_case_fini(&c);
+	tt_for_each_backing(backing) for (size_t i = 0; i < NR_REFUSALS;
+					  i++) for (uint64_t space = 0; space < 3; space++)
+		restore_refused(backing, refusals[i], space);
 }
 
-static void what_was_written_in_a_restore_that_failed_stays_with_its_tt(void **state)
+/* Memory from the pool's lists, which a device gives up under pressure if nobody touched it. */
+static void kept_memory_is_not_given_up(void **state)
 {
-	struct tt_case c = failed_restore();
-	struct zcs_tt *tt = c.tt;
-
 	(void)state;
-	zcs_test_store_done(c.store);
-	assert_next_is_zero(c.pool, tt);
+	tt_for_each_backing(backing)
+	{
+		struct zcs_pool *pool = zcs_test_pool(backing, 0, 64 * ZCS_TEST_MIB);
+		struct zcs_tt *tt;
+
+		zcs_test_fault("userfaultfd", 0, 0, EPERM);
+		tt = home_of(pool);
+		zcs_assert_ok(zcs_tt_populate(tt, NULL));
+		zcs_test_tt_done(tt);
+		tt = home_of(pool);
+		zcs_assert_is(zcs_test_stats(pool).kept_pages, NR);
+		write_untrapped(tt);
+		zcs_tt_lock(tt, NULL);
+		zcs_assert_is(zcs_tt_give_kept_locked(tt, NR), 0);
+		zcs_tt_unlock(tt);
+		assert_written(tt);
+		assert_next_is_zero(pool, tt);
+	}
 }
 
 int main(void)
@@ -207,9 +248,9 @@ int main(void)
 		zcs_test(kept_memory_that_was_written_to),
 		zcs_test(a_zap_that_failed),
 		zcs_test(a_purge_takes_them),
-		zcs_test(a_purge_takes_what_was_written_in_a_restore_that_failed),
-		zcs_test(the_next_restore_gets_what_was_written_in_one_that_failed),
-		zcs_test(what_was_written_in_a_restore_that_failed_stays_with_its_tt),
+		zcs_test(a_populate_that_fails_throws_nothing_away),
+		zcs_test(a_restore_that_fails_throws_nothing_away),
+		zcs_test(kept_memory_is_not_given_up),
 	};
 
 	if (!tt_has_userfaultfd())
