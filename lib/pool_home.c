@@ -195,12 +195,20 @@ static int take_run(struct zcs_pool *pool, struct zcs_home *home, enum zcs_arena
 	return 0;
 }
 
+/* A hugetlb file of somebody else's has no small pages, nor descriptors of any. */
+static bool fits_somewhere(const struct zcs_pool *pool, uint64_t nr)
+{
+	if (nr > ZCS_POOL_PAGES_MAX)
+		return false;
+	return nr % ZCS_UNIT_PAGES == 0 || best_kind(pool, nr) != ZCS_ARENA_HUGETLB;
+}
+
 int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 {
 	int node = zcs_pool_local_node(pool), err;
 	enum zcs_arena_kind kind;
 
-	if (nr > ZCS_POOL_PAGES_MAX)
+	if (!fits_somewhere(pool, nr))
 		return -ENOMEM;
 	home->nr = nr;
 	home->kept = false;
