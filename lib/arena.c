@@ -287,14 +287,18 @@ int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset,
 	a->bytes = bytes;
 	err = a->fd = zcs_sys_dup(fd);
 	if (err >= 0)
-		err = zcs_sys_punch(a->fd, offset, bytes);
-	if (!err)
 		err = map_all(a);
 	if (err < 0) {
 		zcs_arena_destroy(a);
 		return err == -ENOMEM ? err : -EOPNOTSUPP;
 	}
-	return finish(a, arena);
+	err = finish(a, arena);
+	/* last, for it cannot be undone: a caller who is refused has the file as it was */
+	if (!err && zcs_sys_punch(a->fd, offset, bytes)) {
+		zcs_arena_destroy(a);
+		err = -EOPNOTSUPP;
+	}
+	return err;
 }
 
 void zcs_arena_destroy(struct zcs_arena *arena)

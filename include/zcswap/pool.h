@@ -109,8 +109,8 @@ ZCS_API int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_poo
  * @pool: where the pool is put
  *
  * The whole pool lives in that range: it never grows, and the file's size is never changed. What the
- * range holds beforehand is discarded. Over a hugetlb file the pool has folios of ZCS_MAX_ORDER only:
- * other orders, and tts that need them, are -ENOMEM.
+ * range holds beforehand is discarded, unless the call fails. Over a hugetlb file the pool has folios of
+ * ZCS_MAX_ORDER only: other orders, and tts that need them, are -ENOMEM.
  *
  * Return: 0; -EINVAL as zcs_pool_create(), or a bad @fd, an unaligned or empty range, one of more than
  * 4 TiB or outside the file, a backing that is not the file's; -EOPNOTSUPP: not a file whose pages can be
