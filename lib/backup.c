@@ -219,6 +219,17 @@ static bool element_ok(const struct zcs_backup *b, const struct zcs_insert *in)
 	       range_ok(b, in->index, in->order) && zcs_folio_ord(in->folio) == in->order;
 }
 
+/* Another thread may split the folio until it is claimed: only then its order is certain. */
+static bool claim(struct zcs_insert *in, enum zcs_folio_state from)
+{
+	if (!zcs_folio_move(in->folio, from, ZCS_FS_BUSY))
+		return false;
+	if (zcs_folio_ord(in->folio) == in->order)
+		return true;
+	zcs_folio_set_state(in->folio, from);
+	return false;
+}
+
 /* Claims and checks; on success the folio is BUSY. */
 static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t flags,
 			  enum zcs_folio_state from)
@@ -226,7 +237,7 @@ static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t 
 	struct zcs_pool *pool;
 	int err;
 
-	if (!element_ok(b, in) || !zcs_folio_move(in->folio, from, ZCS_FS_BUSY))
+	if (!element_ok(b, in) || !claim(in, from))
 		return -EINVAL;
 	err = check_insert(b, in, flags);
 	if (!err)
