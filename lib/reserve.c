@@ -31,14 +31,17 @@ void zcs_reserve_fini(struct zcs_reserve *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
+/* As large as it may ever become, or as RLIMIT_FSIZE lets it: to grow past that would be a SIGXFSZ. */
 static int make_file(struct zcs_reserve *r)
 {
+	uint64_t limit = zcs_sys_file_limit() / PAGE_BYTES;
 	int err;
 
 	if (r->fd >= 0)
 		return 0;
+	r->room = limit < MOST_EVER ? (unsigned)limit : MOST_EVER;
 	r->fd = zcs_sys_memfd("zcswap reserve", true);
-	err = r->fd < 0 ? r->fd : zcs_sys_ftruncate(r->fd, MOST_EVER * PAGE_BYTES);
+	err = r->fd < 0 ? r->fd : zcs_sys_ftruncate(r->fd, r->room * PAGE_BYTES);
 	if (err) {
 		zcs_sys_close(r->fd);
 		r->fd = -1;
@@ -49,7 +52,7 @@ static int make_file(struct zcs_reserve *r)
 void zcs_reserve_put_by(struct zcs_reserve *r)
 {
 	pthread_mutex_lock(&r->lock);
-	if (r->held < r->most && r->held < MOST_EVER && !make_file(r) &&
+	if (r->held < r->most && !make_file(r) && r->held < r->room &&
 	    !zcs_sys_fallocate(r->fd, r->held * PAGE_BYTES, PAGE_BYTES))
 		r->held++;
 	pthread_mutex_unlock(&r->lock);

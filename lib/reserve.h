@@ -8,12 +8,12 @@
 /*
  * struct zcs_reserve - hugetlb pages put by
  * @fd: the file that holds them; -1: not made yet
- * @held, @most: pages
+ * @room: pages that the file may have; @held, @most: pages
  */
 struct zcs_reserve {
 	pthread_mutex_t lock;
 	int fd;
-	unsigned held, most;
+	unsigned room, held, most;
 };
 
 void zcs_reserve_init(struct zcs_reserve *r);

@@ -45,12 +45,6 @@ int zcs_sys_memfd(const char *name, bool huge)
 	return result(memfd_create(name, MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0u)));
 }
 
-int zcs_sys_ftruncate(int fd, uint64_t bytes)
-{
-	INJECT(FTRUNCATE);
-	return result(ftruncate(fd, (off_t)bytes));
-}
-
 uint64_t zcs_sys_file_limit(void)
 {
 	struct rlimit r;
@@ -58,6 +52,15 @@ uint64_t zcs_sys_file_limit(void)
 	if (getrlimit(RLIMIT_FSIZE, &r) || r.rlim_cur == RLIM_INFINITY)
 		return UINT64_MAX;
 	return r.rlim_cur;
+}
+
+int zcs_sys_ftruncate(int fd, uint64_t bytes)
+{
+	INJECT(FTRUNCATE);
+	/* the kernel says it with a SIGXFSZ, which ends the process */
+	if (bytes > zcs_sys_file_limit())
+		return -EFBIG;
+	return result(ftruncate(fd, (off_t)bytes));
 }
 
 int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr)

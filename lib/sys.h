@@ -22,8 +22,9 @@ int zcs_sys_memfd(const char *name, bool huge);
 int zcs_sys_huge_file(const char *name);
 /* Whether shmem_enabled makes a memfd's memory huge, or says that none may be. */
 bool zcs_sys_huge_by_policy(void);
+/* -EFBIG: it would be over RLIMIT_FSIZE; never a SIGXFSZ. */
 int zcs_sys_ftruncate(int fd, uint64_t bytes);
-/* The largest file that ftruncate may make without a SIGXFSZ. */
+/* RLIMIT_FSIZE. Who makes a file longer by writing or fallocate() looks first: the kernel sends SIGXFSZ. */
 uint64_t zcs_sys_file_limit(void);
 /* Shared read/write mapping of @bytes of @fd at @offset, aligned to 2 MiB, not inherited by fork(). */
 int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr);
