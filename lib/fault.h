@@ -15,6 +15,7 @@
 #define ZCS_FAULT_POINTS(X)                             \
 	X(MEMFD, "memfd_create", EMFILE)                \
 	X(HUGE_FILE, "huge_file", EPERM)                \
+	X(DUPFD, "dupfd", EMFILE)                       \
 	X(FTRUNCATE, "ftruncate", EFBIG)                \
 	X(MMAP, "mmap", ENOMEM)                         \
 	X(FALLOCATE, "fallocate", ENOSPC)               \

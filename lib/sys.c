@@ -39,10 +39,28 @@ static int result(int r)
 	return r < 0 ? -errno : r;
 }
 
+int zcs_sys_dup(int fd)
+{
+	INJECT(DUPFD);
+	return result(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
+int zcs_sys_new_fd(int fd)
+{
+	int high;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return result(fd);
+	high = zcs_sys_dup(fd);
+	close(fd);
+	return high;
+}
+
 int zcs_sys_memfd(const char *name, bool huge)
 {
 	INJECT(MEMFD);
-	return result(memfd_create(name, MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0u)));
+	return zcs_sys_new_fd(
+		memfd_create(name, MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0u)));
 }
 
 uint64_t zcs_sys_file_limit(void)
@@ -119,11 +137,6 @@ void zcs_sys_close(int fd)
 		close(fd);
 }
 
-int zcs_sys_dup(int fd)
-{
-	return result(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
-
 int zcs_sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
 {
 	int r;
@@ -196,7 +209,7 @@ static int uffd_open(bool *kernel)
 	/* only for want of the privilege: with less, what is short for now would be missing for good */
 	if (fd < 0 && errno == EPERM)
 		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	return result(fd);
+	return zcs_sys_new_fd(fd);
 }
 
 static int uffd_with(uint64_t features, bool *kernel)
@@ -296,7 +309,7 @@ int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool 
 int zcs_sys_pagemap_open(void)
 {
 	INJECT(PAGEMAP);
-	return result(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+	return zcs_sys_new_fd(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
 }
 
 int zcs_sys_pagemap_read(int fd, const void *addr, uint64_t *entry)

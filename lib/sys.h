@@ -16,6 +16,12 @@
  * that it can fail by name.
  */
 
+/*
+ * What a call that makes a descriptor has returned: -errno, or a descriptor that is not 0, 1 or 2. A program may have
+ * closed these, and prints there all the same, as the library does: nothing of ours may be in the way.
+ */
+int zcs_sys_new_fd(int fd);
+
 /* A memfd of @bytes (sparse); huge: 2 MiB hugetlb pages. Returns the fd. */
 int zcs_sys_memfd(const char *name, bool huge);
 /* A shmem file whose memory is huge from the start whatever shmem_enabled says; -EPERM: not to be had here. */

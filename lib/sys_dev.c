@@ -19,12 +19,9 @@
 
 int zcs_sys_epoll(void)
 {
-	int err = zcs_fault(ZCS_FAULT_EPOLL), fd;
+	int err = zcs_fault(ZCS_FAULT_EPOLL);
 
-	if (err)
-		return -err;
-	fd = epoll_create1(EPOLL_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return err ? -err : zcs_sys_new_fd(epoll_create1(EPOLL_CLOEXEC));
 }
 
 static int epoll_set(int epfd, int op, int fd, void *ptr, bool once)
@@ -91,10 +88,10 @@ void zcs_sys_event_clear(int fd)
 
 static int open_trigger(const char *path, const char *trigger)
 {
-	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+	int fd = zcs_sys_new_fd(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)), err;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (write(fd, trigger, strlen(trigger) + 1) >= 0)
 		return fd;
 	err = errno;

@@ -128,7 +128,7 @@ static int receive_fd(int sock)
 
 	if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&msg))
 		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
+	return fd < 0 ? fd : zcs_sys_new_fd(fd);
 }
 
 static int child(void *arg)
@@ -194,18 +194,31 @@ static bool under_valgrind(void)
 	return preload && strstr(preload, "vgpreload");
 }
 
+static int make_pair(int *pair)
+{
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	pair[0] = zcs_sys_new_fd(pair[0]);
+	pair[1] = zcs_sys_new_fd(pair[1]);
+	if (pair[0] >= 0 && pair[1] >= 0)
+		return 0;
+	zcs_sys_close(pair[0]);
+	zcs_sys_close(pair[1]);
+	return -EMFILE;
+}
+
 int zcs_sys_huge_file(const char *name)
 {
-	int err = zcs_fault(ZCS_FAULT_HUGE_FILE), pair[2], fd;
+	int err = -zcs_fault(ZCS_FAULT_HUGE_FILE), pair[2], fd;
 	struct order o = { .name = name };
 	void *stack;
 
 	if (!err && under_valgrind())
-		err = EPERM;
-	if (!err && socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair))
-		err = errno;
+		err = -EPERM;
+	if (!err)
+		err = make_pair(pair);
 	if (err)
-		return -err;
+		return err;
 	o.sock = pair[1];
 	fd = zcs_sys_reserve(STACK_BYTES, &stack);
 	if (!fd) {

@@ -36,8 +36,14 @@ static int result(int r)
 
 int zcs_sys_open(const char *path, int flags, unsigned mode)
 {
+	int fd, high;
+
 	INJECT(OPEN);
-	return result(open(path, flags | O_CLOEXEC, mode));
+	fd = open(path, flags | O_CLOEXEC, mode);
+	high = zcs_sys_new_fd(fd);
+	if (fd >= 0 && high < 0 && (flags & O_CREAT) && (flags & O_EXCL))
+		unlink(path);
+	return high;
 }
 
 int zcs_sys_open_unnamed(const char *dir)
@@ -48,13 +54,13 @@ int zcs_sys_open_unnamed(const char *dir)
 	INJECT(OPEN);
 	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return result(fd);
+		return zcs_sys_new_fd(fd);
 	if ((size_t)snprintf(path, sizeof(path), "%s/zcswap.XXXXXX", dir) >= sizeof(path))
 		return -ENAMETOOLONG;
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd >= 0)
 		unlink(path);
-	return result(fd);
+	return zcs_sys_new_fd(fd);
 }
 
 int zcs_sys_unlink(const char *path)
@@ -164,7 +170,7 @@ int zcs_sys_discard(int fd, bool block, uint64_t offset, uint64_t bytes)
 int zcs_sys_event(void)
 {
 	INJECT(EVENTFD);
-	return result(eventfd(0, EFD_CLOEXEC));
+	return zcs_sys_new_fd(eventfd(0, EFD_CLOEXEC));
 }
 
 void zcs_sys_event_add(int fd)
@@ -177,6 +183,21 @@ void zcs_sys_event_add(int fd)
 	while (r < 0 && errno == EINTR);
 }
 
+/* As zcs_sys_new_fd() does; the ring has its descriptor in two places. */
+static int move_ring(struct io_uring *ring)
+{
+	int fd = ring->ring_fd;
+
+	if (fd > STDERR_FILENO)
+		return 0;
+	fd = zcs_sys_dup(fd);
+	if (fd < 0)
+		return fd;
+	close(ring->ring_fd);
+	ring->ring_fd = ring->enter_ring_fd = fd;
+	return 0;
+}
+
 int zcs_sys_uring(struct io_uring *ring, unsigned entries)
 {
 	struct io_uring_params params = { .flags = IORING_SETUP_CLAMP };
@@ -187,12 +208,12 @@ int zcs_sys_uring(struct io_uring *ring, unsigned entries)
 	if (err)
 		return err;
 	/* came with 5.6, as did IORING_OP_READ */
-	if (!(params.features & IORING_FEAT_RW_CUR_POS)) {
+	err = params.features & IORING_FEAT_RW_CUR_POS ? move_ring(ring) : -EOPNOTSUPP;
+	if (err)
 		io_uring_queue_exit(ring);
-		return -EOPNOTSUPP;
-	}
-	io_uring_ring_dontfork(ring);
-	return 0;
+	else
+		io_uring_ring_dontfork(ring);
+	return err;
 }
 
 int zcs_sys_uring_enter(struct io_uring *ring, unsigned wait)

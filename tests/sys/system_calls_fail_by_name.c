@@ -27,6 +27,11 @@ static int memfd(void)
 	return close_if(zcs_sys_memfd("test", false));
 }
 
+static int duplicate(void)
+{
+	return close_if(zcs_sys_dup(fd));
+}
+
 static int resize(void)
 {
 	return zcs_sys_ftruncate(fd, BYTES);
@@ -118,6 +123,7 @@ static const struct wrapper {
 	bool needs_uffd;
 } wrappers[] = {
 	{ "memfd_create", memfd, EMFILE, false },
+	{ "dupfd", duplicate, EMFILE, false },
 	{ "ftruncate", resize, EFBIG, false },
 	{ "mmap", map_file, ENOMEM, false },
 	{ "mmap", reserve, ENOMEM, false },
