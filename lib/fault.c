@@ -4,25 +4,39 @@
  * (probability, interval, times, space). The state is the process's, like debugfs is the machine's,
  * because a point sits below any object. All points share one lock: they are slow only when switched
  * on, and then order matters more than speed ("fail the third call" must mean the third).
+ *
+ * A call that is delayed looks every millisecond whether its point was set again: nobody wakes it.
  */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "fault.h"
 #include "log.h"
 
+/* struct zcs_fault_attr as it was without @delay_ms */
+#define ATTR_SIZE_0 offsetof(struct zcs_fault_attr, delay_ms)
+#define TICK_US	    1000u
+
+/*
+ * struct point
+ * @natural: errno if the attributes name none
+ * @set: how often it was set or switched off
+ */
 struct point {
 	const char *name;
 	int natural;
 	bool on;
+	unsigned set;
 	struct zcs_fault_attr attr;
 	uint64_t calls, failed;
 };
 
 static struct point points[ZCS_FAULT_NR] = {
-#define X(id, name, err) [ZCS_FAULT_##id] = { name, err, false, { 0, 0, 0, 0, 0, 0 }, 0, 0 },
+#define X(id, text, err) [ZCS_FAULT_##id] = { .name = text, .natural = err },
 	ZCS_FAULT_POINTS(X)
 #undef X
 };
@@ -54,7 +68,22 @@ static bool should_fail(struct point *p)
 	return !a->probability || a->probability == 100 || random_percent() < a->probability;
 }
 
-int zcs_fault_slow(enum zcs_fault_id id)
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t end_of(uint64_t delay_ms)
+{
+	uint64_t now = now_ns();
+
+	return delay_ms < (UINT64_MAX - now) / 1000000u ? now + delay_ms * 1000000u : UINT64_MAX;
+}
+
+int zcs_fault_begin_slow(enum zcs_fault_id id, struct zcs_fault_hold *hold)
 {
 	struct point *p = &points[id];
 	int err = 0;
@@ -62,19 +91,44 @@ int zcs_fault_slow(enum zcs_fault_id id)
 	pthread_mutex_lock(&lock);
 	if (p->on && should_fail(p)) {
 		p->failed++;
-		err = p->attr.error ? p->attr.error : p->natural;
+		err = p->attr.error || p->attr.delay_ms ? p->attr.error : p->natural;
+		*hold = (struct zcs_fault_hold){ .id = id, .set = p->set };
+		if (p->attr.delay_ms)
+			hold->until_ns = end_of(p->attr.delay_ms);
 	}
 	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+bool zcs_fault_holds_slow(const struct zcs_fault_hold *hold)
+{
+	bool same;
+
+	pthread_mutex_lock(&lock);
+	same = points[hold->id].set == hold->set;
+	pthread_mutex_unlock(&lock);
+	return same && now_ns() < hold->until_ns;
+}
+
+int zcs_fault_slow(enum zcs_fault_id id)
+{
+	struct zcs_fault_hold hold = { 0 };
+	int err = zcs_fault_begin_slow(id, &hold);
+
+	while (zcs_fault_holds(&hold))
+		usleep(TICK_US);
 	return err;
 }
 
 static void set_point(struct point *p, const struct zcs_fault_attr *attr)
 {
 	p->on = attr != NULL;
+	p->set++;
 	p->calls = 0;
 	p->failed = 0;
+	p->attr = (struct zcs_fault_attr){ 0 };
 	if (attr)
-		p->attr = *attr;
+		memcpy(&p->attr, attr, attr->struct_size);
 }
 
 static void update_armed(void)
@@ -86,14 +140,18 @@ static void update_armed(void)
 	atomic_store(&zcs_fault_armed, any);
 }
 
+static bool is_valid(const struct zcs_fault_attr *attr)
+{
+	if (attr->struct_size != sizeof(*attr) && attr->struct_size != ATTR_SIZE_0)
+		return false;
+	return attr->probability <= 100 && attr->error >= 0;
+}
+
 int zcs_fault_set(const char *name, const struct zcs_fault_attr *attr)
 {
 	bool found = false;
 
-	if (!name)
-		return -EINVAL;
-	if (attr &&
-	    (attr->struct_size != sizeof(*attr) || attr->probability > 100 || attr->error < 0))
+	if (!name || (attr && !is_valid(attr)))
 		return -EINVAL;
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < ZCS_FAULT_NR; i++) {
@@ -163,6 +221,10 @@ static int parse_key(struct zcs_fault_attr *attr, const char *key, const char *v
 		attr->error = errno_from_text(value);
 		return attr->error < 0 ? -EINVAL : 0;
 	}
+	if (!strcmp(key, "delay_ms") && !strcmp(value, "hang")) {
+		attr->delay_ms = ZCS_FAULT_HANG;
+		return 0;
+	}
 	n = strtoull(value, &end, 10);
 	if (!*value || *end || *value == '-')
 		return -EINVAL;
@@ -174,6 +236,8 @@ static int parse_key(struct zcs_fault_attr *attr, const char *key, const char *v
 		attr->times = n;
 	else if (!strcmp(key, "space"))
 		attr->space = n;
+	else if (!strcmp(key, "delay_ms"))
+		attr->delay_ms = n;
 	else
 		return -EINVAL;
 	return 0;
@@ -212,7 +276,8 @@ __attribute__((constructor)) static void faults_from_env(void)
 		snprintf(name, sizeof(name), "%s", part);
 		if (parse_part(part))
 			zcs_warn("ZCSWAP_FAULT: \"%s\" ignored; name a fault point, and the keys "
-				 "probability (to 100), interval, times, space, errno",
+				 "probability (to 100), interval, times, space, errno, "
+				 "delay_ms (or hang)",
 				 name);
 	}
 	free(copy);

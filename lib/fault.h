@@ -78,14 +78,41 @@ enum zcs_fault_id {
 
 extern atomic_bool zcs_fault_armed;
 
-int zcs_fault_slow(enum zcs_fault_id id);
+/*
+ * struct zcs_fault_hold - a call that is delayed
+ * @until_ns: by CLOCK_MONOTONIC; 0: it is not delayed
+ * @set: how often the point had been set when the delay began
+ */
+struct zcs_fault_hold {
+	uint64_t until_ns;
+	enum zcs_fault_id id;
+	unsigned set;
+};
 
-/* 0, or the errno that this call is to fail with. While no point is on it costs one load. */
+int zcs_fault_slow(enum zcs_fault_id id);
+int zcs_fault_begin_slow(enum zcs_fault_id id, struct zcs_fault_hold *hold);
+bool zcs_fault_holds_slow(const struct zcs_fault_hold *hold);
+
+/* 0, or the errno that this call is to fail with. Sleeps if it is to be delayed. While no point is on it costs one load. */
 static inline int zcs_fault(enum zcs_fault_id id)
 {
 	if (__builtin_expect(!atomic_load_explicit(&zcs_fault_armed, memory_order_relaxed), 1))
 		return 0;
 	return zcs_fault_slow(id);
+}
+
+/* The same for a caller that must not sleep: it waits in its own way as long as zcs_fault_holds(). */
+static inline int zcs_fault_begin(enum zcs_fault_id id, struct zcs_fault_hold *hold)
+{
+	hold->until_ns = 0;
+	if (__builtin_expect(!atomic_load_explicit(&zcs_fault_armed, memory_order_relaxed), 1))
+		return 0;
+	return zcs_fault_begin_slow(id, hold);
+}
+
+static inline bool zcs_fault_holds(const struct zcs_fault_hold *hold)
+{
+	return hold->until_ns && zcs_fault_holds_slow(hold);
 }
 
 #endif

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fault.h"
+
 /*
  * DOC: swap
  *
@@ -117,9 +119,11 @@ struct zcs_swap_req {
 	struct zcs_swap_dev *dev;
 	int err;
 	uint8_t state, queue, retries;
-	bool syncing;
+	bool syncing, held;
 	uint32_t moved;
 	uint32_t hashed;
+	int64_t allowed;
+	struct zcs_fault_hold hold;
 };
 
 /**

@@ -171,6 +171,7 @@ static bool prepare(struct zcs_swap *s, struct zcs_swap_req *req)
 	req->err = 0;
 	req->retries = 0;
 	req->syncing = false;
+	req->held = false;
 	req->hashed = 0;
 	req->moved = 0;
 	return req->dev && req->done && req->op <= ZCS_SWAP_WRITE &&

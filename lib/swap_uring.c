@@ -108,16 +108,29 @@ static void arm_event(struct zcs_uring *u)
 	set_req(u, sqe, NULL);
 }
 
+/* How much a transfer may move, or an error; a fault point may have it held before. */
+static int64_t allowed(struct zcs_swap_req *req)
+{
+	if (!req->held)
+		req->allowed = zcs_sys_transfer_fault(req->op == ZCS_SWAP_WRITE, zcs_req_left(req),
+						      &req->hold);
+	req->held = zcs_fault_holds(&req->hold);
+	return req->allowed;
+}
+
 /* Gives a transfer to the kernel; what it came to if that was decided here, else -EINPROGRESS. */
 static int64_t give(struct zcs_uring *u, struct zcs_swap_req *req)
 {
-	bool write = req->op == ZCS_SWAP_WRITE;
-	int64_t len = zcs_sys_transfer_fault(write, zcs_req_left(req));
-	struct io_uring_sqe *sqe = len < 0 ? NULL : get_sqe(u);
+	static struct __kernel_timespec tick = { .tv_nsec = 1000000 };
+	int64_t len = allowed(req);
+	bool decided = len < 0 && !req->held;
+	struct io_uring_sqe *sqe = decided ? NULL : get_sqe(u);
 
-	if (len < 0 || !sqe)
-		return len < 0 ? len : -ECANCELED;
-	if (write)
+	if (!sqe)
+		return decided ? len : -ECANCELED;
+	if (req->held)
+		io_uring_prep_timeout(sqe, &tick, 0, 0);
+	else if (req->op == ZCS_SWAP_WRITE)
 		io_uring_prep_write(sqe, req->dev->fd, zcs_req_left_addr(req), (unsigned)len,
 				    zcs_req_left_offset(req));
 	else
@@ -216,7 +229,9 @@ static void run_transfer(struct zcs_uring *u, struct zcs_swap_req *req)
 static void completed(struct zcs_uring *u, struct zcs_swap_req *req, int result)
 {
 	u->with_kernel--;
-	if (!req->syncing && zcs_swap_step(u->swap, req, result))
+	if (req->held)
+		run_transfer(u, req);
+	else if (!req->syncing && zcs_swap_step(u->swap, req, result))
 		run_transfer(u, req);
 	else if (req->syncing && result < 0 && zcs_swap_again(u->swap, req, result))
 		run_sync(u, req);

@@ -115,9 +115,10 @@ int zcs_sys_lock(int fd)
 	return r == -EAGAIN || r == -EACCES ? -EBUSY : r;
 }
 
-int64_t zcs_sys_transfer_fault(bool write, size_t bytes)
+int64_t zcs_sys_transfer_fault(bool write, size_t bytes, struct zcs_fault_hold *hold)
 {
-	int err = zcs_fault(write ? ZCS_FAULT_WRITE : ZCS_FAULT_READ);
+	enum zcs_fault_id id = write ? ZCS_FAULT_WRITE : ZCS_FAULT_READ;
+	int err = hold ? zcs_fault_begin(id, hold) : zcs_fault(id);
 
 	if (err)
 		return -err;
@@ -128,7 +129,7 @@ int64_t zcs_sys_transfer_fault(bool write, size_t bytes)
 
 int64_t zcs_sys_pread(int fd, void *addr, size_t bytes, uint64_t offset)
 {
-	int64_t len = zcs_sys_transfer_fault(false, bytes);
+	int64_t len = zcs_sys_transfer_fault(false, bytes, NULL);
 	ssize_t r;
 
 	if (len < 0)
@@ -139,7 +140,7 @@ int64_t zcs_sys_pread(int fd, void *addr, size_t bytes, uint64_t offset)
 
 int64_t zcs_sys_pwrite(int fd, const void *addr, size_t bytes, uint64_t offset)
 {
-	int64_t len = zcs_sys_transfer_fault(true, bytes);
+	int64_t len = zcs_sys_transfer_fault(true, bytes, NULL);
 	ssize_t r;
 
 	if (len < 0)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "fault.h"
 #include "sys.h"
 
 /*
@@ -55,9 +56,10 @@ void zcs_sys_event_add(int fd);
 
 /*
  * What a transfer is to fail with (-errno), or how much of @bytes it may move: the fault points read, write,
- * short_read and short_write, for an engine that does not call zcs_sys_pread() and zcs_sys_pwrite().
+ * short_read and short_write, for an engine that does not call zcs_sys_pread() and zcs_sys_pwrite(). It begins
+ * when @hold is over; NULL: this sleeps until then.
  */
-int64_t zcs_sys_transfer_fault(bool write, size_t bytes);
+int64_t zcs_sys_transfer_fault(bool write, size_t bytes, struct zcs_fault_hold *hold);
 
 /* A ring of @entries; -ENOSYS, -EPERM: not to be had here; -EOPNOTSUPP: too old for read and write. */
 int zcs_sys_uring(struct io_uring *ring, unsigned entries);

@@ -558,6 +558,26 @@ void zcs_test_fault_every(const char *name, unsigned interval)
 	zcs_assert_ok(zcs_fault_set(name, &attr));
 }
 
+void zcs_test_hang(const char *name, uint64_t space, uint64_t times, int error)
+{
+	struct zcs_fault_attr attr = { .struct_size = sizeof(attr),
+				       .space = space,
+				       .times = times,
+				       .error = error,
+				       .delay_ms = ZCS_FAULT_HANG };
+
+	zcs_assert_ok(zcs_fault_set(name, &attr));
+}
+
+void zcs_test_wait_hung(const char *name, uint64_t nr)
+{
+	for (unsigned left = 30000; zcs_test_fault_failed(name) < nr; left--) {
+		if (!left)
+			fail_msg("%s: fewer than %" PRIu64 " calls hang", name, nr);
+		usleep(1000);
+	}
+}
+
 void zcs_test_fault_off(const char *name)
 {
 	zcs_assert_ok(zcs_fault_set(name, NULL));

@@ -160,6 +160,12 @@ unsigned zcs_test_arenas_before(void);
 /* @name fails after @space calls, @times times (0: always), with @error (0: its natural one). */
 void zcs_test_fault(const char *name, uint64_t space, uint64_t times, int error);
 void zcs_test_fault_every(const char *name, unsigned interval);
+/*
+ * @name hangs after @space calls, @times times (0: always), until it is set again or switched off; then it goes on,
+ * or fails with @error. zcs_test_wait_hung() waits until @nr calls in all have come that far.
+ */
+void zcs_test_hang(const char *name, uint64_t space, uint64_t times, int error);
+void zcs_test_wait_hung(const char *name, uint64_t nr);
 void zcs_test_fault_off(const char *name);
 void zcs_test_faults_off(void);
 uint64_t zcs_test_fault_calls(const char *name);

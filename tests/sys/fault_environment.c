@@ -85,6 +85,9 @@ static void each_key_is_understood(void **state)
 	expect_calls("ZCSWAP_FAULT=copy_page:interval=5", "....i....i..");
 	expect_calls("ZCSWAP_FAULT=copy_page:probability=100", "iiiiiiiiiiii");
 	expect_calls("ZCSWAP_FAULT=copy_page:errno=EIO,times=2,space=1", ".ee.........");
+	expect_calls("ZCSWAP_FAULT=copy_page:delay_ms=1", "............");
+	expect_calls("ZCSWAP_FAULT=copy_page:delay_ms=1,errno=EIO,times=2", "ee..........");
+	expect_calls("ZCSWAP_FAULT=copy_page:space=12,delay_ms=hang", "............");
 }
 
 static void errno_is_a_name_or_a_number(void **state)
@@ -115,6 +118,8 @@ static void a_wrong_part_is_named_and_the_others_count(void **state)
 	expect_ignored("ZCSWAP_FAULT=copy_page:errno=EWRONG", "copy_page:errno=EWRONG",
 		       "............");
 	expect_ignored("ZCSWAP_FAULT=copy_page:errno=0", "copy_page:errno=0", "............");
+	expect_ignored("ZCSWAP_FAULT=copy_page:delay_ms=late", "copy_page:delay_ms=late",
+		       "............");
 	expect_ignored("ZCSWAP_FAULT=:times=1", ":times=1", "............");
 }
 
@@ -124,7 +129,7 @@ static void the_known_keys_are_listed(void **state)
 
 	(void)state;
 	for (const char *const *key = (const char *const[]){ "probability", "interval", "times",
-							     "space", "errno", NULL };
+							     "space", "errno", "delay_ms", NULL };
 	     *key; key++)
 		assert_non_null(strstr(c.out, *key));
 }
