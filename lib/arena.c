@@ -542,6 +542,10 @@ int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn)
 	size_t bytes;
 	char *at = page_of(arena, pfn, &bytes);
 
+	/* the zap of an armed page left a marker, which poison does not replace */
+	if (arena->tracks && zcs_sys_uffd_unprotect(arena->uffd, at, bytes))
+		zcs_debug("arena %u: page %llu keeps its marker", arena->id,
+			  (unsigned long long)pfn);
 	return zcs_sys_uffd_poison(arena->uffd, at, bytes);
 }
 

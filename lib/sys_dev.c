@@ -78,6 +78,16 @@ int zcs_sys_uffd_poison(int uffd, void *addr, size_t bytes)
 	return ioctl(uffd, UFFDIO_POISON, &p) ? -errno : 0;
 }
 
+int zcs_sys_uffd_unprotect(int uffd, void *addr, size_t bytes)
+{
+	struct uffdio_writeprotect wp = { .range = { (uintptr_t)addr, bytes } };
+	int err = zcs_fault(ZCS_FAULT_UFFD_UNPROTECT);
+
+	if (err)
+		return -err;
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
+}
+
 void zcs_sys_event_clear(int fd)
 {
 	uint64_t n;

@@ -25,6 +25,8 @@ int zcs_sys_epoll_wait(int epfd, int ms, void **ptr);
 /* The next touch that a userfaultfd has to tell; -EAGAIN: none. */
 int zcs_sys_uffd_read(int uffd, struct zcs_sys_touch *touch);
 int zcs_sys_uffd_poison(int uffd, void *addr, size_t bytes);
+/* Takes away the write-protection of pages, and the markers that the zap of protected pages left. */
+int zcs_sys_uffd_unprotect(int uffd, void *addr, size_t bytes);
 /* Takes an event counter to 0. */
 void zcs_sys_event_clear(int fd);
 /*

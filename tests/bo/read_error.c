@@ -175,6 +175,60 @@ static void a_poisoned_bo_can_be_put(void **state)
 	}
 }
 
+/*
+ * What was read back and not written to is mapped write-protected where dirt is tracked. Zapped, it leaves a marker in
+ * the page table that a poison did not replace: the toucher slept for ever.
+ */
+static void a_page_that_was_evicted_clean(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct sample s = sample(backing);
+
+		zcs_assert_ok(zcs_bo_pin(s.bo, NULL));
+		zcs_bo_unpin(s.bo);
+		bo_write_out(s.bo);
+		zcs_test_fault("read", 0, 0, EIO);
+		assert_true(read_is_sigbus(s.bo, 0));
+		assert_true(read_is_sigbus(s.bo, ZCS_TEST_HUGE_BYTES));
+		zcs_test_faults_off();
+		zcs_assert_ok(zcs_bo_pin(s.bo, NULL));
+		zcs_bo_unpin(s.bo);
+		done(&s);
+	}
+}
+
+/* A home on addresses of an earlier one inherits the markers in its page table. */
+static void a_page_whose_address_had_been_evicted_clean(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing)
+	{
+		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+		struct zcs_bo *bo = bo_new(device, BO_SIZE);
+		void *at = bo_at(bo, 0);
+
+		bo_fill(bo, 1);
+		bo_settle(device);
+		bo_write_out(bo);
+		zcs_assert_ok(zcs_bo_pin(bo, NULL));
+		zcs_bo_unpin(bo);
+		bo_write_out(bo);
+		zcs_bo_put(bo);
+		bo = bo_new(device, BO_SIZE);
+		assert_ptr_equal(bo_at(bo, 0), at);
+		bo_fill(bo, 2);
+		bo_settle(device);
+		bo_write_out(bo);
+		zcs_test_fault("read", 0, 0, EIO);
+		assert_true(read_is_sigbus(bo, 0));
+		zcs_test_faults_off();
+		zcs_bo_put(bo);
+		bo_device_done(device);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +237,8 @@ int main(void)
 		zcs_test(a_touch_beside_it_mends_it_too),
 		zcs_test(a_bad_checksum_is_an_error_too),
 		zcs_test(a_poisoned_bo_can_be_put),
+		zcs_test(a_page_that_was_evicted_clean),
+		zcs_test(a_page_whose_address_had_been_evicted_clean),
 	};
 
 	if (!bo_has_userfaultfd())

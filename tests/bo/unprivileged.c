@@ -38,6 +38,26 @@ static int64_t read_into(struct zcs_bo *bo, uint64_t seed)
 	return n;
 }
 
+/*
+ * A pin fails half-way, and what it had restored could not be mapped; a touch then restores the rest. The next pin maps
+ * all of it: it took the bo for complete.
+ */
+static void pin_after_one_that_failed(struct zcs_device *device, struct zcs_bo *bo)
+{
+	bo_settle(device);
+	zcs_assert_is(zcs_bo_evict(bo, 0), BO_SIZE / ZCS_PAGE_SIZE);
+	zcs_test_fault("take", 1, 2, EIO);
+	zcs_test_fault("uffdio_unregister", 0, 1, EFAULT);
+	zcs_test_fault("uffdio_continue", 0, 1, EFAULT);
+	zcs_assert_is(zcs_bo_pin(bo, NULL), -EIO);
+	zcs_test_faults_off();
+	bo_read(bo, BO_SIZE - 1);
+	bo_settle(device);
+	zcs_assert_ok(zcs_bo_pin(bo, NULL));
+	zcs_assert_is(read_into(bo, 9), ZCS_PAGE_SIZE);
+	zcs_bo_unpin(bo);
+}
+
 static void use_bos(enum zcs_backing backing, bool kernel)
 {
 	struct zcs_device *device = bo_device(backing, 0, BO_FILE);
@@ -65,6 +85,7 @@ static void use_bos(enum zcs_backing backing, bool kernel)
 		assert_true(
 			zcs_test_is(bo_at(bo, ZCS_PAGE_SIZE), 1, 1, BO_SIZE / ZCS_PAGE_SIZE - 1));
 	}
+	pin_after_one_that_failed(device, bo);
 	bo_device_ok(device);
 	zcs_bo_put(bo);
 	bo_device_done(device);
