@@ -8,11 +8,15 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/mempolicy.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +103,57 @@ unsigned zcs_test_scale(unsigned nr)
 	if (zcs_test_under_valgrind())
 		by = 50;
 	return nr / by ? nr / by : 1;
+}
+
+static int try_uring(void)
+{
+	struct io_uring_params params = { .flags = 0 };
+	long fd = syscall(SYS_io_uring_setup, 2, &params);
+
+	if (fd < 0)
+		return errno;
+	close((int)fd);
+	return 0;
+}
+
+bool zcs_test_has_uring(void)
+{
+	static const char *without;
+	static bool asked;
+
+	if (!asked) {
+		int err = getenv("ZCSWAP_NO_URING") ? 0 : try_uring();
+
+		asked = true;
+		if (getenv("ZCSWAP_NO_URING"))
+			without = "switched off by ZCSWAP_NO_URING";
+		else if (err)
+			without = strerror(err);
+		if (without)
+			print_message("# without io_uring: %s\n", without);
+	}
+	return !without;
+}
+
+bool zcs_test_has_userfaultfd(void)
+{
+	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	if (fd >= 0)
+		close((int)fd);
+	return fd >= 0;
+}
+
+/* The default policy of a page of its own: that changes nothing. */
+bool zcs_test_may_bind(void)
+{
+	void *page = mmap(NULL, ZCS_PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long err;
+
+	assert_true(page != MAP_FAILED);
+	err = syscall(SYS_mbind, page, ZCS_PAGE_SIZE, MPOL_DEFAULT, NULL, 0, 0);
+	munmap(page, ZCS_PAGE_SIZE);
+	return !err || (errno != EPERM && errno != ENOSYS);
 }
 
 /* -- pools, stores, backups */

@@ -69,6 +69,16 @@ _Noreturn void zcs_test_skip(const char *reason);
 unsigned zcs_test_scale(unsigned nr);
 bool zcs_test_under_valgrind(void);
 
+/*
+ * Whether this process may set up io_uring: it is tried. Not where the caller of the program switched it off by
+ * ZCSWAP_NO_URING, which is looked at once, so that a case may set and unset it. If not, the reason is printed.
+ */
+bool zcs_test_has_uring(void);
+/* Whether this process may open a userfaultfd, be it for user mode only: it is tried. */
+bool zcs_test_has_userfaultfd(void);
+/* Whether mbind() is allowed: it is tried. */
+bool zcs_test_may_bind(void);
+
 /* -- pools, stores, backups */
 
 /* Free pages of the hugetlb reserve; a case should not use more than ZCS_TEST_HUGETLB_MAX. */

@@ -386,15 +386,6 @@ static void the_control_loses_writes(void **state)
 	}
 }
 
-static bool has_userfaultfd(void)
-{
-	long fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-
-	if (fd >= 0)
-		close((int)fd);
-	return fd >= 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,7 +394,7 @@ int main(void)
 		store_test(the_control_loses_writes),
 	};
 
-	if (!has_userfaultfd())
+	if (!zcs_test_has_userfaultfd())
 		zcs_test_skip("no userfaultfd here: an address that is out does not trap");
 	seed_of_run();
 	return zcs_test_run(tests);

@@ -32,32 +32,23 @@ const char *__tsan_default_suppressions(void)
 	return "race:zcs_sys_pwrite\n";
 }
 
-bool store_test_has_uring(void)
-{
-	static int without = -1;
-
-	if (without < 0)
-		without = getenv("ZCSWAP_NO_URING") != NULL;
-	return !without;
-}
-
 void store_test_call_uring(void **state)
 {
-	if (!store_test_has_uring())
-		zcs_test_skip_case("io_uring is switched off");
+	if (!zcs_test_has_uring())
+		zcs_test_skip_case("no io_uring here");
 	zcs_test_call(state);
 }
 
 int store_test_setup_uring(void **state)
 {
-	if (store_test_has_uring())
+	if (zcs_test_has_uring())
 		unsetenv("ZCSWAP_NO_URING");
 	return zcs_test_setup(state);
 }
 
 int store_test_setup_threads(void **state)
 {
-	store_test_has_uring();
+	zcs_test_has_uring();
 	setenv("ZCSWAP_NO_URING", "1", 1);
 	return zcs_test_setup(state);
 }

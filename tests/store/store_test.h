@@ -27,8 +27,6 @@
 /* A case that makes no sense with threads. */
 #define store_test_uring(f) store_test_entry(#f, f, store_test_call_uring, store_test_setup_uring)
 void store_test_call_uring(void **state);
-/* Not where the caller of the program switched it off; then all cases use threads. */
-bool store_test_has_uring(void);
 int store_test_setup_uring(void **state);
 int store_test_setup_threads(void **state);
 /* Also tells what a case that failed had collected by store_test_log_start(). */

@@ -13,26 +13,16 @@
 static char *paths[PATHS_MAX];
 static unsigned nr_paths;
 
-/* Where the caller's environment says so, as under valgrind, there is no io_uring for any case. */
-bool swap_test_has_uring(void)
-{
-	static int without = -1;
-
-	if (without < 0)
-		without = getenv("ZCSWAP_NO_URING") != NULL;
-	return !without;
-}
-
 int swap_test_setup_uring(void **state)
 {
-	if (swap_test_has_uring())
+	if (zcs_test_has_uring())
 		unsetenv("ZCSWAP_NO_URING");
 	return zcs_test_setup(state);
 }
 
 int swap_test_setup_threads(void **state)
 {
-	swap_test_has_uring();
+	zcs_test_has_uring();
 	setenv("ZCSWAP_NO_URING", "1", 1);
 	return zcs_test_setup(state);
 }

@@ -25,7 +25,6 @@
 #define swap_test_both(f)                                            \
 	swap_test_entry(#f " (io_uring)", f, swap_test_setup_uring), \
 		swap_test_entry(#f " (threads)", f, swap_test_setup_threads)
-bool swap_test_has_uring(void);
 int swap_test_setup_uring(void **state);
 int swap_test_setup_threads(void **state);
 
