@@ -58,22 +58,9 @@ static const char *const backing_name[] = {
 };
 
 static const char usage[] =
-	"usage: zcs-quickstart [OPTION]...\n"
-	"Render with lavapipe from memory of libzcswap, swap all of it out and back, render "
-	"again.\n"
-	"\n"
-	"  --mib=N         memory of textures and targets together, 48 to 65536 (384)\n"
-	"  --rounds=N      rounds of the timing, 1 to 1000 (5)\n"
-	"  --backing=KIND  auto, hugetlb, thp or small (auto)\n"
-	"  --out=DIR       where frame-1.png and frame-2.png are put (./zcswap-quickstart)\n"
-	"  --quick         the same as --mib=64 --rounds=2\n"
-	"  --spoil=PAGE    after the first restore invert page PAGE of the textures, to see that "
-	"a\n"
-	"                  wrong page is found\n"
-	"  --help          this text\n"
-	"\n"
-	"Exit code: 0 both pictures and all memory are the same; 1 something differs or failed;\n"
-	"77 something that the program needs is missing.\n";
+	"usage: zcs-quickstart [--mib=N] [--rounds=N] [--backing=auto|hugetlb|thp|small]\n"
+	"                      [--out=DIR] [--quick] [--spoil=PAGE]\n"
+	"examples/quickstart --help says what they mean.\n";
 
 static _Noreturn void bad_usage(const char *what, const char *value)
 {
@@ -375,15 +362,20 @@ static void end_if_failed(const struct story *story)
 /*
  * The tts are gone by now: what is rendered comes from the bos alone. The same picture proves nothing unless
  * bos had to leave and to come back. A touch waits from an eighth over the limit on; what is under way in
- * other threads then comes on top, so that a quarter and some folios are allowed.
+ * other threads then comes on top, so that a quarter and some folios are allowed. Returns why the step was
+ * left out, or NULL.
  */
-static void half_the_memory(struct story *story)
+static const char *half_the_memory(struct story *story)
 {
 	struct half_result half;
 
 	printf("[6/6] render again from a pool half that size, evicting and restoring on touch\n");
 	fflush(stdout);
 	half = half_run(story->options->mib * MIB, story->options->backing, story->picture);
+	if (half.left_out) {
+		printf("  -       left out: %s\n", half.left_out);
+		return half.left_out;
+	}
 	expect(story, half.differ == 0, "%u of %u frames differ from frame 1", half.differ,
 	       half.frames);
 	expect(story, half.evicted > 0 && half.read > 0,
@@ -392,6 +384,7 @@ static void half_the_memory(struct story *story)
 	expect(story, half.most <= half.limit + half.limit / 4 + 4 * HUGE,
 	       "at most %llu MiB were resident, the limit is %llu MiB",
 	       (unsigned long long)(half.most / MIB), (unsigned long long)(half.limit / MIB));
+	return NULL;
 }
 
 static void close_scene(struct story *story)
@@ -412,6 +405,7 @@ int main(int argc, char **argv)
 {
 	struct options options = parse(argc, argv);
 	struct story story = { .options = &options };
+	const char *left_out;
 
 	build(&story);
 	if (mkdir(options.out, 0777) < 0 && errno != EEXIST)
@@ -424,9 +418,11 @@ int main(int argc, char **argv)
 	close_scene(&story);
 	/* what differs is not to be hidden behind what is missing for the last step */
 	end_if_failed(&story);
-	half_the_memory(&story);
+	left_out = half_the_memory(&story);
 	finish(&story);
 	end_if_failed(&story);
 	printf("All pictures and all memory are the same.\n");
+	if (left_out)
+		printf("Passed, but step 6 was left out: %s.\n", left_out);
 	return EXIT_SUCCESS;
 }

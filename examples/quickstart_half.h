@@ -11,10 +11,12 @@
  * @frames: how many were drawn; @differ: of them not like the picture
  * @limit: of the pool, bytes; @most: that were resident whenever it was looked at
  * @evicted: bos written back for want of memory; @read: folios that a touch had to read
+ * @left_out: why nothing was rendered, because touches cannot restore here; else NULL
  */
 struct half_result {
 	unsigned frames, differ;
 	uint64_t limit, most, evicted, read;
+	const char *left_out;
 };
 
 /**
@@ -22,8 +24,7 @@ struct half_result {
  * @backing: of the pool
  * @picture: what the frames must look like, PICTURE_BYTES
  *
- * The bos are evicted to an unnamed file in TMPDIR and restored on touch while lavapipe renders. Ends the
- * program with EXIT_SKIP where touches cannot restore.
+ * The bos are evicted to an unnamed file in TMPDIR and restored on touch while lavapipe renders.
  */
 struct half_result half_run(uint64_t bytes, enum zcs_backing backing, const uint8_t *picture);
 
