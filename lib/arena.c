@@ -32,6 +32,7 @@
 
 #define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
 #define MIN_BYTES  (UINT64_C(4) << 30)
+#define OPEN_PAGES (UINT64_C(8) * ZCS_UNIT_PAGES) /* at a time, at least */
 
 #define PINNED_US    50u
 #define PINNED_TRIES 1000u
@@ -95,6 +96,7 @@ static void unmap_all(struct zcs_arena *a)
 	if (a->runs.whole)
 		zcs_runs_fini(&a->runs);
 	a->linear = a->user = NULL;
+	a->opened = 0;
 	a->units = a->pages = NULL;
 	a->trapped = NULL;
 }
@@ -109,7 +111,7 @@ static int map_descriptors(struct zcs_arena *a, uint64_t nr)
 	a->units = p;
 	if (a->kind == ZCS_ARENA_HUGETLB)
 		return 0;
-	err = zcs_sys_reserve(nr * sizeof(*a->pages), &p);
+	err = zcs_sys_reserve_closed(nr * sizeof(*a->pages), &p);
 	if (!err)
 		a->pages = p;
 	if (!err && a->kind == ZCS_ARENA_THP)
@@ -117,6 +119,40 @@ static int map_descriptors(struct zcs_arena *a, uint64_t nr)
 	if (!err && a->kind == ZCS_ARENA_THP)
 		a->trapped = p;
 	return err;
+}
+
+/*
+ * The maps and the descriptors of small pages become accessible from the start on, as far as runs were ever given:
+ * what is not is neither filled by mlockall() nor committed. A page of hugetlb that is not there is an event also for
+ * the kernel, which gives up at the first that nobody answers: so the user map may be open.
+ */
+static int open_to(struct zcs_arena *a, uint64_t end)
+{
+	uint64_t from = a->opened, nr = end - from;
+	int err = zcs_sys_open_range(zcs_arena_linear(a, from), nr * ZCS_PAGE_SIZE);
+
+	if (!err && a->kind != ZCS_ARENA_HUGETLB)
+		err = zcs_sys_open_range(zcs_arena_user(a, from), nr * ZCS_PAGE_SIZE);
+	if (!err && a->pages)
+		err = zcs_sys_open_range(a->pages + from, nr * sizeof(*a->pages));
+	if (!err)
+		a->opened = end;
+	return err;
+}
+
+/* With the lock held, before a run of @nr pages is given: twice as much as before, if it can be. */
+static int open_more(struct zcs_arena *a, uint64_t nr)
+{
+	uint64_t end = zcs_runs_bound(&a->runs, nr) * ZCS_UNIT_PAGES, most, to;
+
+	if (end <= a->opened)
+		return 0;
+	most = a->bytes / ZCS_PAGE_SIZE;
+	to = a->opened < OPEN_PAGES ? OPEN_PAGES : 2 * a->opened;
+	to = to < end ? end : to;
+	if (!open_to(a, to < most ? to : most))
+		return 0;
+	return open_to(a, end);
 }
 
 /* Both maps, the descriptors and the run map for a->bytes; all or nothing. */
@@ -127,6 +163,8 @@ static int map_all(struct zcs_arena *a)
 
 	if (!err)
 		err = zcs_sys_map(a->fd, a->offset, a->bytes, &a->user);
+	if (!err && a->kind == ZCS_ARENA_HUGETLB)
+		err = zcs_sys_open_range(a->user, a->bytes);
 	if (!err)
 		err = map_descriptors(a, nr);
 	if (!err)
@@ -213,7 +251,7 @@ static struct zcs_arena *new_arena(enum zcs_arena_kind kind, int node)
 static int grow_to_fit(struct zcs_arena *a, uint64_t bytes)
 {
 	uint64_t least = bytes < MIN_BYTES ? bytes : MIN_BYTES;
-	int err;
+	int err = -ENOMEM;
 
 	for (a->bytes = bytes; a->bytes >= least; a->bytes = a->bytes / 2 & ~(UNIT_BYTES - 1)) {
 		err = zcs_sys_ftruncate(a->fd, a->bytes);
@@ -222,6 +260,9 @@ static int grow_to_fit(struct zcs_arena *a, uint64_t bytes)
 		if (!err)
 			return 0;
 	}
+	/* EAGAIN: mlockall(MCL_FUTURE), and more than RLIMIT_MEMLOCK */
+	zcs_debug("arena: no room for %llu MiB of addresses: %s", (unsigned long long)least >> 20,
+		  strerror(-err));
 	return -ENOMEM;
 }
 
@@ -322,7 +363,9 @@ int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn)
 	int err;
 
 	pthread_mutex_lock(&arena->lock);
-	err = zcs_runs_alloc(&arena->runs, nr, pfn);
+	err = open_more(arena, nr);
+	if (!err)
+		err = zcs_runs_alloc(&arena->runs, nr, pfn);
 	pthread_mutex_unlock(&arena->lock);
 	return err;
 }

@@ -22,6 +22,7 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @slot: place in its pool; the pool's page number of pfn p is (slot << arena_shift) + p
  * @kind: what the pages are; @node: where they are
  * @fd: the file; @offset: where the arena starts in it; @bytes: its address space
+ * @opened: pages that are accessible in the maps and have descriptors, from the start on; under @lock
  * @linear: the linear map: I/O, zeroing, refilling; @user: the user map: addresses of homes
  * @uffd: -1 if userfaultfd is not to be had; @uffd_kernel: kernel accesses are resolved as well
  * @served: threads of a device answer what traps, at any time
@@ -49,7 +50,7 @@ struct zcs_arena {
 	enum zcs_arena_kind kind;
 	int node;
 	int fd;
-	uint64_t offset, bytes;
+	uint64_t offset, bytes, opened;
 	char *linear, *user;
 	int uffd;
 	bool uffd_kernel;

@@ -18,6 +18,7 @@
 	X(DUPFD, "dupfd", EMFILE)                        \
 	X(FTRUNCATE, "ftruncate", EFBIG)                 \
 	X(MMAP, "mmap", ENOMEM)                          \
+	X(MPROTECT, "mprotect", ENOMEM)                  \
 	X(FALLOCATE, "fallocate", ENOSPC)                \
 	X(PUNCH, "punch_hole", EIO)                      \
 	X(POPULATE, "madvise_populate_write", EFAULT)    \

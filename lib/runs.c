@@ -24,6 +24,7 @@
 
 #define WORDS	     (ZCS_UNIT_PAGES / 64)
 #define SEARCH_UNITS 64
+#define OPEN_UNITS   4096u /* at a time, at least: their words are 256 KiB */
 
 static bool get(const uint64_t *map, uint64_t i)
 {
@@ -92,7 +93,7 @@ int zcs_runs_init(struct zcs_runs *r, uint64_t nr_units, bool units_only)
 	if (err)
 		return err;
 	if (!units_only)
-		err = zcs_sys_reserve(pages_bytes(r), &pages);
+		err = zcs_sys_reserve_closed(pages_bytes(r), &pages);
 	if (err) {
 		zcs_sys_unmap(maps, 2 * map_bytes(nr_units));
 		return err;
@@ -218,12 +219,37 @@ static int alloc_pages(struct zcs_runs *r, uint64_t nr, uint64_t *pfn)
 	return alloc_units(r, nr, pfn);
 }
 
+uint64_t zcs_runs_bound(const struct zcs_runs *r, uint64_t nr)
+{
+	uint64_t end = r->top + (nr + ZCS_UNIT_PAGES - 1) / ZCS_UNIT_PAGES;
+
+	return end < r->nr_units ? end : r->nr_units;
+}
+
+/* Before top can pass @units; the memory for it may be refused, where the system commits no more than it has. */
+static int open_words(struct zcs_runs *r, uint64_t units)
+{
+	uint64_t to = r->opened + (r->opened < OPEN_UNITS ? OPEN_UNITS : r->opened);
+	int err;
+
+	if (r->units_only || units <= r->opened)
+		return 0;
+	to = to < units ? units : to;
+	to = to < r->nr_units ? to : r->nr_units;
+	err = zcs_sys_open_range(r->pages + r->opened * WORDS, (to - r->opened) * WORDS * 8);
+	if (!err)
+		r->opened = to;
+	return err;
+}
+
 int zcs_runs_alloc(struct zcs_runs *r, uint64_t nr, uint64_t *pfn)
 {
 	int err;
 
 	if (!nr || (r->units_only && nr % ZCS_UNIT_PAGES))
 		return -EINVAL;
+	if (nr > r->free_pages || open_words(r, zcs_runs_bound(r, nr)))
+		return -ENOMEM;
 	if (nr < ZCS_UNIT_PAGES)
 		err = alloc_pages(r, nr, pfn);
 	else

@@ -17,6 +17,7 @@ struct zcs_runs {
 	uint64_t top; /* units from here on were never used: all free, no bits kept */
 	uint64_t *whole; /* bit a unit below top: all its pages are free */
 	uint64_t *part; /* bit a unit below top: some pages are free, not all */
+	uint64_t opened; /* units whose words in pages are accessible */
 	uint64_t *pages; /* 8 words a unit: free pages; valid where part is set */
 	uint64_t hint_whole; /* no unit below this one is whole */
 	uint64_t hint_part; /* no unit below this one is part */
@@ -30,6 +31,8 @@ void zcs_runs_fini(struct zcs_runs *r);
 /* The alignment of a run of @nr pages: that of the largest folio in it, 512 at most. */
 uint64_t zcs_runs_align(uint64_t nr);
 
+/* Where top can be, in units, after @nr pages more were allocated. */
+uint64_t zcs_runs_bound(const struct zcs_runs *r, uint64_t nr);
 /* Finds @nr free pages, aligned; 0 or -ENOMEM. Fills units that are in use before it opens new ones. */
 int zcs_runs_alloc(struct zcs_runs *r, uint64_t nr, uint64_t *pfn);
 void zcs_runs_free(struct zcs_runs *r, uint64_t pfn, uint64_t nr);

@@ -81,12 +81,12 @@ int zcs_sys_ftruncate(int fd, uint64_t bytes)
 	return result(ftruncate(fd, (off_t)bytes));
 }
 
-int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr)
+/* Address space for @bytes, at a multiple of 2 MiB. */
+static int reserve_aligned(size_t bytes, char **addr)
 {
 	char *p, *aligned;
 	size_t head;
 
-	INJECT(MMAP);
 	p = mmap(NULL, bytes + HUGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		 -1, 0);
 	if (p == MAP_FAILED)
@@ -97,32 +97,68 @@ int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr)
 		munmap(p, head);
 	if (HUGE_BYTES - head)
 		munmap(aligned + bytes, HUGE_BYTES - head);
-	if (mmap(aligned, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
-		 (off_t)offset) == MAP_FAILED) {
-		int err = errno;
+	*addr = aligned;
+	return 0;
+}
 
-		munmap(aligned, bytes);
+/*
+ * What is mapped after mlockall(MCL_FUTURE) the kernel fills and locks at once, and mlockall(MCL_CURRENT) does so with
+ * whatever is mapped already: it would fill a sparse map of terabytes. It passes over what cannot be accessed. So maps
+ * begin inaccessible and unlocked, and are opened as far as they are used.
+ */
+int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr)
+{
+	char *p = NULL;
+	int err;
+
+	INJECT(MMAP);
+	err = reserve_aligned(bytes, &p);
+	if (err)
+		return err;
+	if (mmap(p, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, (off_t)offset) ==
+	    MAP_FAILED) {
+		err = errno;
+		munmap(p, bytes);
 		return -err;
 	}
-	madvise(aligned, bytes, MADV_DONTFORK);
-	madvise(aligned, bytes, MADV_DONTDUMP);
-	*addr = aligned;
+	munlock(p, bytes);
+	madvise(p, bytes, MADV_DONTFORK);
+	madvise(p, bytes, MADV_DONTDUMP);
+	*addr = p;
+	return 0;
+}
+
+int zcs_sys_reserve_closed(size_t bytes, void **addr)
+{
+	void *p;
+
+	INJECT(MMAP);
+	p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	munlock(p, bytes);
+	/* a huge page of descriptors for one touched would defeat "costs nothing until touched" */
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	*addr = p;
 	return 0;
 }
 
 int zcs_sys_reserve(size_t bytes, void **addr)
 {
-	void *p;
+	int err = zcs_sys_reserve_closed(bytes, addr);
 
-	INJECT(MMAP);
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		 -1, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	/* a huge page of descriptors for one touched would defeat "costs nothing until touched" */
-	madvise(p, bytes, MADV_NOHUGEPAGE);
-	*addr = p;
-	return 0;
+	if (err)
+		return err;
+	err = zcs_sys_open_range(*addr, bytes);
+	if (err)
+		zcs_sys_unmap(*addr, bytes);
+	return err;
+}
+
+int zcs_sys_open_range(void *addr, size_t bytes)
+{
+	INJECT(MPROTECT);
+	return result(mprotect(addr, bytes, PROT_READ | PROT_WRITE));
 }
 
 void zcs_sys_unmap(void *addr, size_t bytes)
@@ -173,6 +209,14 @@ int zcs_sys_populate(void *addr, size_t bytes)
 	return r;
 }
 
+/* What mlockall(MCL_CURRENT) has locked needs to be told so; Linux 5.18. It stays locked. */
+static int dontneed(void *addr, size_t bytes)
+{
+	int r = result(madvise(addr, bytes, MADV_DONTNEED));
+
+	return r == -EINVAL ? result(madvise(addr, bytes, MADV_DONTNEED_LOCKED)) : r;
+}
+
 /*
  * The kernel first empties every CPU's list of pages that are new to the LRU, and waits for a worker on each CPU
  * that has some: 8 to 10 ms, measured. This CPU has some, from populating; a zap empties them at once. -EAGAIN:
@@ -184,7 +228,7 @@ int zcs_sys_collapse(void *addr, size_t bytes)
 
 	INJECT(COLLAPSE);
 	for (unsigned i = 0; r == -EAGAIN && i < COLLAPSE_TRIES; i++) {
-		madvise(addr, PAGE_BYTES, MADV_DONTNEED);
+		dontneed(addr, PAGE_BYTES);
 		r = result(madvise(addr, bytes, MADV_COLLAPSE));
 	}
 	return r;
@@ -198,7 +242,7 @@ int zcs_sys_hugepage(void *addr, size_t bytes)
 int zcs_sys_zap(void *addr, size_t bytes)
 {
 	INJECT(ZAP);
-	return result(madvise(addr, bytes, MADV_DONTNEED));
+	return dontneed(addr, bytes);
 }
 
 static int uffd_open(bool *kernel)
@@ -280,25 +324,27 @@ void zcs_sys_uffd_wake(int uffd, void *addr, size_t bytes)
 	ioctl(uffd, UFFDIO_WAKE, &range);
 }
 
+/* The kernel takes no range that reaches from one mapping into the next. */
 int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp)
 {
 	uintptr_t at = (uintptr_t)addr, end = at + bytes;
+	bool whole = true;
 
 	INJECT(UFFD_CONTINUE);
 	while (at < end) {
 		struct uffdio_continue c = {
-			.range = { at, end - at },
+			.range = { at, whole ? end - at : page },
 			.mode = wp ? UFFDIO_CONTINUE_MODE_WP : 0,
 		};
 
-		if (!ioctl(uffd, UFFDIO_CONTINUE, &c))
-			return 0;
-		if (c.mapped > 0) {
+		if (!ioctl(uffd, UFFDIO_CONTINUE, &c) || c.mapped > 0) {
 			at += (uintptr_t)c.mapped;
 		} else if (errno == EEXIST) {
 			/* somebody may have begun to wait before the page was mapped */
 			zcs_sys_uffd_wake(uffd, (void *)at, page);
 			at += page;
+		} else if (errno == ENOENT && whole && end - at > page) {
+			whole = false;
 		} else if (errno != EAGAIN && errno != EINTR) {
 			return -errno;
 		}

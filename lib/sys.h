@@ -32,10 +32,17 @@ bool zcs_sys_huge_by_policy(void);
 int zcs_sys_ftruncate(int fd, uint64_t bytes);
 /* RLIMIT_FSIZE. Who makes a file longer by writing or fallocate() looks first: the kernel sends SIGXFSZ. */
 uint64_t zcs_sys_file_limit(void);
-/* Shared read/write mapping of @bytes of @fd at @offset, aligned to 2 MiB, not inherited by fork(). */
+/*
+ * Shared mapping of @bytes of @fd at @offset, aligned to 2 MiB, not inherited by fork(). It is inaccessible but for
+ * what zcs_sys_open_range() opens.
+ */
 int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr);
 /* Private zero memory that costs nothing until it is touched. */
 int zcs_sys_reserve(size_t bytes, void **addr);
+/* The same, inaccessible but for what zcs_sys_open_range() opens. */
+int zcs_sys_reserve_closed(size_t bytes, void **addr);
+/* Makes a range readable and writable. -ENOMEM: more than may be committed (vm.overcommit_memory=2). */
+int zcs_sys_open_range(void *addr, size_t bytes);
 void zcs_sys_unmap(void *addr, size_t bytes);
 void zcs_sys_close(int fd);
 int zcs_sys_fallocate(int fd, uint64_t offset, uint64_t bytes);

@@ -10,9 +10,12 @@
 static struct zcs_arena *arena_with_part(void)
 {
 	struct zcs_arena *arena = NULL;
+	uint64_t pfn;
 	bool huge;
 
 	zcs_assert_ok(zcs_arena_create(ZCS_ARENA_THP, -1, 4 * ZCS_UNIT_PAGES, &arena));
+	zcs_assert_ok(zcs_arena_get_run(arena, ZCS_UNIT_PAGES, &pfn));
+	zcs_assert_is(pfn, 0);
 	zcs_assert_ok(zcs_arena_populate(arena, 0, ZCS_UNIT_ORDER, ZCS_POPULATE_EFFORT, &huge));
 	/* the kernel splits what is huge */
 	zcs_assert_ok(zcs_arena_punch(arena, 0, 1));

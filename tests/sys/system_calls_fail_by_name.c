@@ -51,8 +51,14 @@ static int reserve(void)
 	void *p = NULL;
 	int err = zcs_sys_reserve(BYTES, &p);
 
-	zcs_sys_unmap(p, BYTES);
+	if (!err)
+		zcs_sys_unmap(p, BYTES);
 	return err;
+}
+
+static int open_range(void)
+{
+	return zcs_sys_open_range(map, BYTES);
 }
 
 static int allocate(void)
@@ -127,6 +133,8 @@ static const struct wrapper {
 	{ "ftruncate", resize, EFBIG, false },
 	{ "mmap", map_file, ENOMEM, false },
 	{ "mmap", reserve, ENOMEM, false },
+	{ "mprotect", reserve, ENOMEM, false },
+	{ "mprotect", open_range, ENOMEM, false },
 	{ "fallocate", allocate, ENOSPC, false },
 	{ "punch_hole", punch, EIO, false },
 	{ "madvise_populate_write", populate, EFAULT, false },
@@ -156,6 +164,7 @@ static void each_fails_by_its_name(void **state)
 	assert_true(fd >= 0);
 	zcs_assert_ok(zcs_sys_ftruncate(fd, BYTES));
 	zcs_assert_ok(zcs_sys_map(fd, 0, BYTES, &map));
+	zcs_assert_ok(zcs_sys_open_range(map, BYTES));
 	zcs_assert_ok(zcs_sys_populate(map + ZCS_TEST_HUGE_BYTES, ZCS_PAGE_SIZE));
 	uffd = zcs_sys_uffd(&kernel, &wp);
 	for (size_t i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++) {

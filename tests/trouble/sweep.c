@@ -454,6 +454,7 @@ static void every_point_of_the_core_was_passed(void **state)
 		"memfd_create",
 		"ftruncate",
 		"mmap",
+		"mprotect",
 		"punch_hole",
 		"madvise_populate_write",
 		"madvise_collapse",
