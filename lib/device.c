@@ -53,7 +53,7 @@ static void init(struct zcs_device *d)
 	pthread_mutex_init(&d->room_lock, NULL);
 	zcs_sys_cond_init(&d->room);
 	d->epfd = d->fetch_event = d->event = d->stop_event = -1;
-	d->psi = -1;
+	d->psi[ZCS_PSI_GROUP] = d->psi[ZCS_PSI_MACHINE] = -1;
 }
 
 static void free_device(struct zcs_device *d)
@@ -66,7 +66,8 @@ static void free_device(struct zcs_device *d)
 	zcs_sys_close(d->fetch_event);
 	zcs_sys_close(d->stop_event);
 	zcs_sys_close(d->event);
-	zcs_sys_close(d->psi);
+	zcs_sys_close(d->psi[ZCS_PSI_GROUP]);
+	zcs_sys_close(d->psi[ZCS_PSI_MACHINE]);
 	pthread_cond_destroy(&d->room);
 	pthread_mutex_destroy(&d->room_lock);
 	pthread_mutex_destroy(&d->work_lock);
@@ -137,7 +138,7 @@ static int start(struct zcs_device *d, const struct zcs_device_params *p)
 		return err;
 	connect_pool(d, p);
 	if (!(p->flags & ZCS_DEVICE_NO_PSI))
-		zcs_evict_watch_pressure(d);
+		zcs_pressure_watch(d);
 	err = zcs_touch_start(d);
 	return err ? err : zcs_evict_start(d);
 }
@@ -239,8 +240,9 @@ static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 	st->reclaims = d->reclaims;
 	st->background = d->rounds;
 	st->psi_events = d->psi_events;
-	st->psi = d->psi >= 0;
-	st->psi_error = d->psi_error;
+	st->psi_ignored = d->psi_ignored;
+	st->psi = zcs_pressure_is_watched(d);
+	st->psi_error = st->psi ? 0 : d->psi_error[ZCS_PSI_MACHINE];
 	st->touch = !d->no_touch;
 	st->kernel_touch = d->kernel_touch;
 	st->bad_unpins = d->bad_unpins;

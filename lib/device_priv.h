@@ -10,6 +10,7 @@
 
 #include <zcswap/bo.h>
 
+#include "sys_dev.h"
 #include "tt_priv.h"
 
 #define ZCS_FAULT_THREADS 3u
@@ -106,6 +107,7 @@ struct zcs_bulk {
  * @epfd: userfaultfds of the arenas in use, and the prefetch event; @arenas: those in it, by slot
  * @fetch_lock: protects @fetch, @fetchers (fault threads that restore for it) and @fetch_set (the event is set)
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
+ * @psi, @psi_error: triggers of pressure, -1: none, and why
  * @event: wakes the background thread; @awake: it is set
  * @work_lock: held by the background thread while it works
  * @room: signalled, under @room_lock, when the background thread has freed something
@@ -135,7 +137,7 @@ struct zcs_device {
 	SLIST_HEAD(, zcs_bo) dead;
 	int event, stop_event;
 	atomic_bool awake, stop;
-	_Atomic int psi, psi_error;
+	_Atomic int psi[ZCS_PSI_NR], psi_error[ZCS_PSI_NR];
 	pthread_mutex_t work_lock;
 	pthread_mutex_t room_lock;
 	pthread_cond_t room;
@@ -147,7 +149,8 @@ struct zcs_device {
 	_Atomic uint64_t random, refused, silent;
 	_Atomic uint64_t bos, bytes, pinned, purgeables;
 	struct zcs_touch_stats stats;
-	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, contended;
+	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, psi_ignored,
+		contended;
 	_Atomic uint64_t bad_unpins;
 };
 
@@ -198,9 +201,8 @@ uint64_t zcs_device_random(struct zcs_device *dev);
 
 /* -- evict.c */
 int zcs_evict_start(struct zcs_device *dev);
-void zcs_evict_watch_pressure(struct zcs_device *dev);
 /* What the background thread does on a pressure event. */
-void zcs_evict_on_pressure(struct zcs_device *dev);
+void zcs_evict_on_pressure(struct zcs_device *dev, enum zcs_psi whose);
 void zcs_evict_stop(struct zcs_device *dev);
 /* Takes a bo's pages away, and moves it to where it then belongs. -EBUSY: pinned, or @ctx may not wait. */
 int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx);
@@ -217,6 +219,16 @@ bool zcs_evict_may(struct zcs_device *dev);
 void zcs_evict_wait_for_room(struct zcs_device *dev, unsigned ms);
 /* The pool's hook: frees without waiting, whatever the caller holds. */
 int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
+
+/* -- pressure.c */
+void zcs_pressure_watch(struct zcs_device *dev);
+bool zcs_pressure_is_watched(const struct zcs_device *dev);
+/* A trigger is gone: tries again. */
+void zcs_pressure_lost(struct zcs_device *dev, enum zcs_psi whose);
+/* Counts an event, and sets the cap; false: there is room, nothing need be evicted. */
+bool zcs_pressure_event(struct zcs_device *dev, enum zcs_psi whose);
+/* Whether what is resident has grown over the cap of the last event, if that still holds. */
+bool zcs_pressure_is_over_cap(struct zcs_device *dev);
 
 /* -- device.c */
 void zcs_device_get(struct zcs_device *dev);

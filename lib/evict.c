@@ -44,10 +44,6 @@
 #define SHRINK_TRIES  3u
 #define AGAIN_MS      50
 #define WAIT_NS	      UINT64_C(5000000000)
-#define PSI_STALL_MS  150u
-#define PSI_WINDOW_S  2u
-#define PSI_PART      8u /* of what is resident goes on an event: one part in */
-#define CALM_NS	      UINT64_C(10000000000)
 
 /* -- what is done to one bo */
 
@@ -518,28 +514,10 @@ static void balance(struct zcs_device *dev, uint64_t target)
 	tell_waiters(dev);
 }
 
-/*
- * Pressure has two thresholds. An event takes a part of what is resident away, and what is left is a cap:
- * growing over it by half a part is undone, and without another event for CALM_NS the cap is lifted. Without
- * a cap bos would take at once what the event gave back to the system.
- */
-void zcs_evict_on_pressure(struct zcs_device *dev)
+void zcs_evict_on_pressure(struct zcs_device *dev, enum zcs_psi whose)
 {
-	uint64_t resident = atomic_load(&dev->pool->resident);
-
-	zcs_count(dev->psi_events);
-	/* what could not be evicted last time is not asked for twice */
-	if (!dev->cap || resident <= dev->cap + dev->cap / PSI_PART)
-		dev->cap = resident - resident / PSI_PART;
-	dev->cap_until = zcs_sys_now_ns() + CALM_NS;
-	balance(dev, dev->cap);
-}
-
-static bool is_over_cap(struct zcs_device *dev)
-{
-	if (dev->cap && zcs_sys_now_ns() >= dev->cap_until)
-		dev->cap = 0;
-	return dev->cap && atomic_load(&dev->pool->resident) > dev->cap + dev->cap / PSI_PART / 2;
+	if (zcs_pressure_event(dev, whose))
+		balance(dev, dev->cap);
 }
 
 static bool is_over(struct zcs_device *dev)
@@ -551,17 +529,24 @@ static bool is_over(struct zcs_device *dev)
  * A balance that ended over the mark, because everything was in use just then, is taken up again by itself.
  * Nobody wakes the thread when a cap is passed.
  */
-static void wait_for_work(struct zcs_device *dev, bool *woken, bool *pressed)
+static void wait_for_work(struct zcs_device *dev, struct zcs_sys_polled *polled)
 {
 	int ms = dev->cap || (is_over(dev) && zcs_evict_may(dev)) ? AGAIN_MS : -1;
-	int err = zcs_sys_poll(dev->event, dev->psi, ms, woken, pressed);
+	int psi[ZCS_PSI_NR] = { dev->psi[ZCS_PSI_GROUP], dev->psi[ZCS_PSI_MACHINE] };
 
-	if (!err)
-		return;
-	zcs_warn("memory pressure is no longer watched: %s", strerror(-err));
-	zcs_sys_close(dev->psi);
-	dev->psi = -1;
-	dev->psi_error = -err;
+	zcs_sys_poll(dev->event, psi, ms, polled);
+	for (unsigned i = 0; i < ZCS_PSI_NR; i++)
+		if (polled->gone[i])
+			zcs_pressure_lost(dev, (enum zcs_psi)i);
+}
+
+/* Who waits in our own control group waits in the machine too: that is one event. */
+static void answer_pressure(struct zcs_device *dev, const struct zcs_sys_polled *polled)
+{
+	if (polled->pressed[ZCS_PSI_GROUP])
+		zcs_evict_on_pressure(dev, ZCS_PSI_GROUP);
+	else if (polled->pressed[ZCS_PSI_MACHINE])
+		zcs_evict_on_pressure(dev, ZCS_PSI_MACHINE);
 }
 
 static void *run(void *arg)
@@ -569,34 +554,24 @@ static void *run(void *arg)
 	struct zcs_device *dev = arg;
 
 	while (!dev->stop) {
-		bool woken, pressed;
+		struct zcs_sys_polled polled;
 
-		wait_for_work(dev, &woken, &pressed);
+		wait_for_work(dev, &polled);
 		pthread_mutex_lock(&dev->work_lock);
-		if (woken)
+		if (polled.woken)
 			zcs_sys_event_clear(dev->event);
 		atomic_store(&dev->awake, false);
 		zcs_bo_destroy_dead(dev);
-		if (pressed)
-			zcs_evict_on_pressure(dev);
+		answer_pressure(dev, &polled);
 		if (is_over(dev))
 			balance(dev, dev->low);
-		else if (is_over_cap(dev))
+		else if (zcs_pressure_is_over_cap(dev))
 			balance(dev, dev->cap);
 		else
 			tell_waiters(dev);
 		pthread_mutex_unlock(&dev->work_lock);
 	}
 	return NULL;
-}
-
-void zcs_evict_watch_pressure(struct zcs_device *dev)
-{
-	dev->psi = zcs_sys_psi(PSI_STALL_MS, PSI_WINDOW_S);
-	if (dev->psi < 0) {
-		dev->psi_error = -dev->psi;
-		zcs_debug("memory pressure is not watched: %s", strerror(dev->psi_error));
-	}
 }
 
 int zcs_evict_start(struct zcs_device *dev)

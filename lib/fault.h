@@ -42,6 +42,7 @@
 	X(ALLOC_BO, "alloc_bo", ENOMEM)                  \
 	X(EPOLL, "epoll", EMFILE)                        \
 	X(PSI, "psi", EACCES)                            \
+	X(ROOM, "memory_room", EACCES)                   \
 	X(ALLOC_TT, "alloc_tt", ENOMEM)                  \
 	X(ALLOC_NODE, "alloc_index_node", ENOMEM)        \
 	X(FOLIO_ALLOC, "folio_alloc", ENOMEM)            \

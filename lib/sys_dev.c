@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls of the device: epoll, userfaultfd events, pressure stall information, the clock. As in sys.c,
+ * System calls of the device: epoll, userfaultfd events, waiting for pressure, the clock. As in sys.c,
  * each that can fail has a fault point.
  */
 #include <errno.h>
@@ -96,60 +96,22 @@ void zcs_sys_event_clear(int fd)
 	(void)got;
 }
 
-static int open_trigger(const char *path, const char *trigger)
+int zcs_sys_poll(int event, const int psi[ZCS_PSI_NR], int ms, struct zcs_sys_polled *polled)
 {
-	int fd = zcs_sys_new_fd(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)), err;
+	struct pollfd fds[1 + ZCS_PSI_NR] = { { .fd = event, .events = POLLIN } };
+	int n;
 
-	if (fd < 0)
-		return fd;
-	if (write(fd, trigger, strlen(trigger) + 1) >= 0)
-		return fd;
-	err = errno;
-	close(fd);
-	return -err;
-}
-
-/* The cgroup v2 of the process, where the machine's file is not to be had (containers). */
-static int open_cgroup_trigger(const char *trigger)
-{
-	char line[512], path[640] = "";
-	FILE *f = fopen("/proc/self/cgroup", "re");
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "0::", 3) != 0)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.pressure", line + 3);
+	/* of what is negative poll() says nothing */
+	for (unsigned i = 0; i < ZCS_PSI_NR; i++)
+		fds[1 + i] = (struct pollfd){ .fd = psi[i], .events = POLLPRI };
+	n = poll(fds, 1 + ZCS_PSI_NR, ms);
+	*polled = (struct zcs_sys_polled){ .woken = n > 0 && (fds[0].revents & POLLIN) };
+	for (unsigned i = 0; n > 0 && i < ZCS_PSI_NR; i++) {
+		polled->pressed[i] = fds[1 + i].revents & POLLPRI;
+		polled->gone[i] =
+			!polled->pressed[i] && (fds[1 + i].revents & (POLLERR | POLLNVAL));
 	}
-	if (f)
-		fclose(f);
-	return *path ? open_trigger(path, trigger) : -ENOENT;
-}
-
-int zcs_sys_psi(unsigned stall_ms, unsigned window_s)
-{
-	char trigger[64];
-	int err = zcs_fault(ZCS_FAULT_PSI), fd;
-
-	if (err)
-		return -err;
-	snprintf(trigger, sizeof(trigger), "some %u %u", stall_ms * 1000, window_s * 1000000);
-	fd = open_trigger("/proc/pressure/memory", trigger);
-	if (fd >= 0)
-		return fd;
-	err = open_cgroup_trigger(trigger);
-	return err >= 0 ? err : fd;
-}
-
-int zcs_sys_poll(int event, int psi, int ms, bool *woken, bool *pressed)
-{
-	struct pollfd fds[2] = { { .fd = event, .events = POLLIN },
-				 { .fd = psi, .events = POLLPRI } };
-	int n = poll(fds, psi >= 0 ? 2 : 1, ms);
-
-	*woken = n > 0 && (fds[0].revents & POLLIN);
-	*pressed = n > 0 && (fds[1].revents & POLLPRI);
-	return n > 0 && !*pressed && (fds[1].revents & (POLLERR | POLLNVAL)) ? -ENODEV : 0;
+	return n;
 }
 
 uint64_t zcs_sys_now_ns(void)

@@ -29,13 +29,30 @@ int zcs_sys_uffd_poison(int uffd, void *addr, size_t bytes);
 int zcs_sys_uffd_unprotect(int uffd, void *addr, size_t bytes);
 /* Takes an event counter to 0. */
 void zcs_sys_event_clear(int fd);
+
 /*
- * A trigger on the machine's, or where that is not to be had the cgroup's, memory.pressure. Windows are
- * multiples of 2 s, as unprivileged callers need. Returns the fd.
+ * Pressure: somebody of the process's control group (version 2), or of the machine, waits for memory. Windows are
+ * multiples of 2 s, as unprivileged callers need. Returns the fd. Where the machine's file is missing, as in a
+ * container, the topmost group that can be seen stands for it.
  */
-int zcs_sys_psi(unsigned stall_ms, unsigned window_s);
-/* Waits up to @ms for the event counter or pressure. -ENODEV: the trigger is gone (with its cgroup). */
-int zcs_sys_poll(int event, int psi, int ms, bool *woken, bool *pressed);
+enum zcs_psi { ZCS_PSI_GROUP, ZCS_PSI_MACHINE, ZCS_PSI_NR };
+int zcs_sys_psi(enum zcs_psi whose, unsigned stall_ms, unsigned window_s);
+
+/*
+ * struct zcs_sys_polled - what poll() saw
+ * @woken: the event counter is not 0; @pressed: there is pressure; @gone: the trigger is, with its control group
+ */
+struct zcs_sys_polled {
+	bool woken, pressed[ZCS_PSI_NR], gone[ZCS_PSI_NR];
+};
+int zcs_sys_poll(int event, const int psi[ZCS_PSI_NR], int ms, struct zcs_sys_polled *polled);
+
+/*
+ * Bytes that lack until one part in @part of all memory, @most bytes at most, is available: to the machine and to
+ * each control group around the process, by its limit; 0: none. zcs_sys_fake_room() says it instead, for tests.
+ */
+int64_t zcs_sys_lacking(unsigned part, uint64_t most);
+void zcs_sys_fake_room(uint64_t avail, uint64_t of);
 uint64_t zcs_sys_now_ns(void);
 /* A condition variable whose deadlines are CLOCK_MONOTONIC's. */
 void zcs_sys_cond_init(pthread_cond_t *cond);

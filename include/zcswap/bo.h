@@ -56,10 +56,12 @@ struct zcs_device_params {
 /**
  * ZCS_DEVICE_NO_PSI - do not evict on memory pressure
  *
- * Otherwise an eighth of what is resident is evicted each time that some task of the machine
- * (/proc/pressure/memory), or where that cannot be opened of the process's control group (memory.pressure),
- * has waited for memory for 150 ms of 2 s. What is left is a cap until 10 s have passed without another such
- * event. If neither file can be opened, struct zcs_stats says why.
+ * Otherwise bos are evicted when some task of the process's control group (memory.pressure), or of the machine
+ * (/proc/pressure/memory), has waited for memory for 150 ms of 2 s, and memory is short as well: MemAvailable, or what
+ * the limit of a control group around the process leaves, is under an eighth (a quarter if it is the process's own
+ * group that waits). As much is evicted as lacks, and an eighth of what is resident at most; hugetlb pages do not
+ * count, for nobody who waits for memory gets them. What is left is a cap until 10 s have passed without another such
+ * event, or there is room again. If neither file can be opened, struct zcs_stats says why.
  */
 #define ZCS_DEVICE_NO_PSI 1u
 
@@ -259,6 +261,7 @@ ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uin
  *	to is found at the next eviction and counts as clean until then
  * @dirty_bytes: the rest of @resident_bytes
  * @bad_unpins: zcs_bo_unpin() of what was not pinned
+ * @psi_ignored: of @psi_events, those that came while memory was not short
  *
  * Of a bo, what follows @touch_waits is 0 but for @clean_bytes and @dirty_bytes, and so is @lru. Fields are
  * read one after the other while others work: sums hold at quiescence.
@@ -276,6 +279,7 @@ struct zcs_stats {
 	bool psi, touch, kernel_touch;
 	struct zcs_pool_stats pool;
 	uint64_t clean_bytes, dirty_bytes, bad_unpins;
+	uint64_t psi_ignored;
 };
 
 /**

@@ -37,4 +37,20 @@ static inline void bo_let_go(struct zcs_bo *bo)
 	pthread_mutex_unlock(&bo->tt->lock);
 }
 
+/* What pressure events find: memory is short, or there is room; or, the last, what the machine says. */
+static inline void bo_memory_is_short(void)
+{
+	zcs_sys_fake_room(0, UINT64_C(64) << 30);
+}
+
+static inline void bo_memory_is_free(void)
+{
+	zcs_sys_fake_room(UINT64_C(32) << 30, UINT64_C(64) << 30);
+}
+
+static inline void bo_memory_is_as_it_is(void)
+{
+	zcs_sys_fake_room(0, 0);
+}
+
 #endif

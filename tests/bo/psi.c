@@ -10,7 +10,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "bo_test.h"
+#include "bo_inside.h"
 #include "press.h"
 
 #define BOS	 8u
@@ -70,19 +70,29 @@ static bool wait_for_event(struct press *p, struct zcs_device *device)
 	return false;
 }
 
-static void assert_events_arrive(struct press *p, const char *file)
+static void assert_events_arrive(struct press *p, const char *file, bool room)
 {
 	struct zcs_bo *bo[BOS];
 	struct zcs_device *device = watching_device(bo);
 	const uint64_t all = BOS * BO_SIZE;
 
+	if (room)
+		bo_memory_is_free();
+	else
+		bo_memory_is_short();
 	zcs_assert_is(bo_device_stats(device).psi_error, 0);
 	assert_true(bo_device_stats(device).psi);
 	assert_true(is_open(file));
 	if (!wait_for_event(p, device))
 		zcs_test_skip("no memory pressure could be caused in a control group");
-	bo_wait_for(bo_device_stats(device).resident_bytes <= all - all / PART);
+	if (!room)
+		bo_wait_for(bo_device_stats(device).resident_bytes <= all - all / PART);
 	press_end(p);
+	bo_memory_is_as_it_is();
+	zcs_assert_is(bo_device_stats(device).psi_ignored,
+		      room ? (int64_t)bo_device_stats(device).psi_events : 0);
+	if (room)
+		zcs_assert_is(bo_device_stats(device).resident_bytes, all);
 	for (unsigned i = 0; i < BOS; i++) {
 		assert_true(bo_is(bo[i], i));
 		zcs_bo_put(bo[i]);
@@ -90,16 +100,27 @@ static void assert_events_arrive(struct press *p, const char *file)
 	bo_device_done(device);
 }
 
-static void the_machines_pressure_evicts(void **state)
+static void press_machine(bool room)
 {
-	const char *why;
 	struct press p;
+	const char *why = press_prepare(&p);
 
-	(void)state;
-	why = press_prepare(&p);
 	if (why)
 		zcs_test_skip(why);
-	assert_events_arrive(&p, "/proc/pressure/memory");
+	assert_events_arrive(&p, "/proc/pressure/memory", room);
+}
+
+static void the_machines_pressure_evicts(void **state)
+{
+	(void)state;
+	press_machine(false);
+}
+
+/* Somebody waits at the limit of a group of his own. */
+static void strangers_pressure_does_not_while_there_is_room(void **state)
+{
+	(void)state;
+	press_machine(true);
 }
 
 /* -- where the machine's file is not to be had */
@@ -151,7 +172,7 @@ static void watch_the_group(void *arg)
 		zcs_test_skip(why);
 	hide_the_machines_file();
 	assert_true(access("/proc/pressure/memory", F_OK));
-	assert_events_arrive(&p, "/sys/fs/cgroup/memory.pressure");
+	assert_events_arrive(&p, "/sys/fs/cgroup/memory.pressure", false);
 }
 
 static void else_the_control_groups_does(void **state)
@@ -169,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		zcs_test(the_machines_pressure_evicts),
+		zcs_test(strangers_pressure_does_not_while_there_is_room),
 		zcs_test(else_the_control_groups_does),
 	};
 
