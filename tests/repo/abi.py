@@ -37,11 +37,16 @@ def map_symbols(path):
     return symbols
 
 
-def soname(library):
-    out = subprocess.run(
-        ["readelf", "--dynamic", library], check=True, capture_output=True, text=True
+def dynamic_section(library):
+    return subprocess.run(
+        ["readelf", "--dynamic", "--wide", library], check=True, capture_output=True, text=True
     ).stdout
-    return re.search(r"\(SONAME\).*\[(.*)\]", out).group(1)
+
+
+def soname_of(version):
+    """Until 1.0 a minor version may break the ABI, later only a major one."""
+    major, minor, _ = version.split(".")
+    return f"libzcswap.so.{'0.' + minor if major == '0' else major}"
 
 
 def compare(name_a, a, name_b, b):
@@ -51,7 +56,9 @@ def compare(name_a, a, name_b, b):
         yield f"{x}: in {name_b}, not in {name_a}"
 
 
-def main(library, map_path, wanted_soname):
+def main(library, map_path, version):
+    dynamic, wanted_soname = dynamic_section(library), soname_of(version)
+    soname = re.search(r"\(SONAME\).*\[(.*)\]", dynamic).group(1)
     symbols, listed = exported_symbols(library), map_symbols(map_path)
     errors = [
         *compare("the map", listed, "the headers", public_api.exported_names()),
@@ -60,8 +67,10 @@ def main(library, map_path, wanted_soname):
     for name in sorted(set(symbols) & set(listed)):
         if symbols[name] != listed[name]:
             errors.append(f"{name}: exported as {symbols[name]!r}, the map says {listed[name]}")
-    if soname(library) != wanted_soname:
-        errors.append(f"the library's SONAME is {soname(library)}, not {wanted_soname}")
+    if soname != wanted_soname:
+        errors.append(f"the library's SONAME is {soname}, not {wanted_soname}")
+    if not re.search(r"\(FLAGS_1\).*\bNODELETE\b", dynamic):
+        errors.append("dlclose() may unload the library, which has threads of its own")
     public_api.report(errors, f"{len(symbols)} symbols, {wanted_soname}")
 
 
