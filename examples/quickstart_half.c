@@ -77,15 +77,13 @@ static void *progress(void *arg)
 
 static void open_device(struct half *half, enum zcs_backing backing)
 {
-	struct zcs_device_params params = {
-		.struct_size = sizeof(params),
-		.pool = { .struct_size = sizeof(params.pool), .node = -1, .backing = backing },
-	};
+	struct zcs_device_params params = ZCS_DEVICE_PARAMS_INIT;
 	char spec[64];
 
 	snprintf(spec, sizeof(spec), "file:?size=%lluM",
 		 (unsigned long long)(2 * half->bytes / MIB));
 	params.store = spec;
+	params.pool.backing = backing;
 	half->limit = half->bytes / 2;
 	params.pool.max_bytes = half->limit;
 	ZCS_CHECK(zcs_device_create(&params, &half->device));

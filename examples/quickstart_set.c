@@ -11,12 +11,9 @@
 
 void set_open(struct set *set, enum zcs_backing backing, uint32_t room)
 {
-	struct zcs_pool_params params = {
-		.struct_size = sizeof(params),
-		.node = -1,
-		.backing = backing,
-	};
+	struct zcs_pool_params params = ZCS_POOL_PARAMS_INIT;
 
+	params.backing = backing;
 	memset(set, 0, sizeof(*set));
 	set->room = room;
 	set->tt = alloc(room, sizeof(*set->tt));

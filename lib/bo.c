@@ -133,8 +133,7 @@ static int new_bo(struct zcs_device *dev, uint64_t size, const struct zcs_bo_par
 int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_params *params,
 		  struct zcs_bo **bo)
 {
-	static const struct zcs_bo_params defaults = { .struct_size = sizeof(defaults),
-						       .priority = 1 };
+	static const struct zcs_bo_params defaults = ZCS_BO_PARAMS_INIT;
 
 	if (!params)
 		params = &defaults;

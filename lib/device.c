@@ -28,7 +28,7 @@
 #define SETTLE_TRIES 2000u
 #define HEADROOM     (UINT64_C(32) << 20 >> ZCS_PAGE_SHIFT)
 
-static const struct zcs_device_params default_params = { .struct_size = sizeof(default_params) };
+static const struct zcs_device_params default_params = ZCS_DEVICE_PARAMS_INIT;
 
 static bool params_ok(const struct zcs_device_params *p)
 {

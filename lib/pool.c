@@ -157,8 +157,7 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 	return NULL;
 }
 
-static const struct zcs_pool_params default_params = { .struct_size = sizeof(default_params),
-						       .node = -1 };
+static const struct zcs_pool_params default_params = ZCS_POOL_PARAMS_INIT;
 
 int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_pool **pool)
 {

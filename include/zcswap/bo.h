@@ -53,6 +53,12 @@ struct zcs_device_params {
 	uint32_t flags;
 };
 
+/** ZCS_DEVICE_PARAMS_INIT - initializer of a struct zcs_device_params: the defaults; then set what differs */
+#define ZCS_DEVICE_PARAMS_INIT                                                        \
+	{                                                                             \
+		sizeof(struct zcs_device_params), ZCS_POOL_PARAMS_INIT, NULL, 0, 0, 0 \
+	}
+
 /**
  * ZCS_DEVICE_NO_PSI - do not evict on memory pressure
  *
@@ -81,6 +87,10 @@ ZCS_API int zcs_device_create(const struct zcs_device_params *params, struct zcs
 /**
  * zcs_device_destroy - drop the caller's reference
  * @device: NULL is ignored; it lives until its last bo is gone
+ *
+ * A thread of the device may hold the last reference to a bo just then: the device then ends a little later, on a
+ * thread of the library, and with it its files, its store and its pool. The library is never unloaded, so
+ * dlclose() at that time is harmless.
  */
 ZCS_API void zcs_device_destroy(struct zcs_device *device);
 
@@ -98,6 +108,12 @@ struct zcs_bo_params {
 	unsigned priority;
 	uint32_t flags;
 };
+
+/** ZCS_BO_PARAMS_INIT - initializer of a struct zcs_bo_params: the defaults; then set what differs */
+#define ZCS_BO_PARAMS_INIT                         \
+	{                                          \
+		sizeof(struct zcs_bo_params), 1, 0 \
+	}
 
 /** ZCS_BO_PURGEABLE - begins purgeable, see zcs_bo_set_purgeable() */
 #define ZCS_BO_PURGEABLE 1u

@@ -50,6 +50,12 @@ struct zcs_fault_attr {
 	uint64_t delay_ms;
 };
 
+/** ZCS_FAULT_ATTR_INIT - initializer of a struct zcs_fault_attr: every call fails; then set what differs */
+#define ZCS_FAULT_ATTR_INIT                                     \
+	{                                                       \
+		sizeof(struct zcs_fault_attr), 0, 0, 0, 0, 0, 0 \
+	}
+
 /**
  * zcs_fault_set - switch a point on or off
  * @name: a point's name, or "*" for all

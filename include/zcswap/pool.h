@@ -43,6 +43,12 @@ struct zcs_ctx {
 	bool interruptible, no_wait, retry_mayfail;
 };
 
+/** ZCS_CTX_INIT - initializer of a struct zcs_ctx: as with NULL; then set what differs */
+#define ZCS_CTX_INIT                                        \
+	{                                                   \
+		sizeof(struct zcs_ctx), false, false, false \
+	}
+
 /**
  * enum zcs_backing - what the arenas of a pool are made of
  * @ZCS_BACKING_AUTO: the best that works at each allocation: hugetlb, then THP, then small; for a contiguous tt see
@@ -81,6 +87,15 @@ struct zcs_pool_params {
 	uint32_t flags;
 	uint64_t reserved[8];
 };
+
+/** ZCS_POOL_PARAMS_INIT - initializer of a struct zcs_pool_params: the defaults; then set what differs */
+#define ZCS_POOL_PARAMS_INIT                                                      \
+	{                                                                         \
+		sizeof(struct zcs_pool_params), 0, 0, -1, ZCS_BACKING_AUTO, 0, 0, \
+		{                                                                 \
+			0                                                         \
+		}                                                                 \
+	}
 
 struct zcs_pool;
 struct zcs_folio;
