@@ -176,10 +176,8 @@ static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
 /* Everything that can refuse, before anything changes; the folio is BUSY. */
 static int check_insert(struct zcs_backup *b, const struct zcs_insert *in, uint32_t flags)
 {
-	int err = injected_refusal(in->order);
+	int err = bind_pool(b, zcs_folio_pool(in->folio));
 
-	if (!err)
-		err = bind_pool(b, zcs_folio_pool(in->folio));
 	if (err)
 		return err;
 	if (!zcs_table_range_empty(&b->table, in->index, in->order) &&
@@ -230,21 +228,26 @@ static bool claim(struct zcs_insert *in, enum zcs_folio_state from)
 	return false;
 }
 
-/* Claims and checks; on success the folio is BUSY. */
+/* Claims and checks; on success the folio is BUSY. A test can hold it before the claim, at the fault point. */
 static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t flags,
 			  enum zcs_folio_state from)
 {
 	struct zcs_pool *pool;
 	int err;
 
-	if (!element_ok(b, in) || !claim(in, from))
+	if (!element_ok(b, in))
 		return -EINVAL;
-	err = check_insert(b, in, flags);
-	if (!err)
-		return 0;
 	pool = zcs_folio_pool(in->folio);
-	zcs_folio_set_state(in->folio, from);
-	zcs_pool_count_event(pool, ZCS_COUNT_INSERT_REFUSED, 1);
+	err = injected_refusal(in->order);
+	if (!err) {
+		if (!claim(in, from))
+			return -EINVAL;
+		err = check_insert(b, in, flags);
+		if (err)
+			zcs_folio_set_state(in->folio, from);
+	}
+	if (err)
+		zcs_pool_count_event(pool, ZCS_COUNT_INSERT_REFUSED, 1);
 	return err;
 }
 

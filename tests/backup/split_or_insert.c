@@ -4,6 +4,7 @@
  * first. Insert once compared the order before it claimed the folio: then both could succeed, and the backup held a
  * block whose pages, all but one, belonged to the other thread.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -91,9 +92,51 @@ static void one_of_two_has_the_folio(void **state)
 	zcs_test_pool_done(r.pool);
 }
 
+struct insertion {
+	struct zcs_backup *backup;
+	struct zcs_folio *folio;
+	int64_t result;
+};
+
+static void *insert(void *arg)
+{
+	struct insertion *in = arg;
+
+	in->result = zcs_backup_insert_folio(in->backup, in->folio, ORDER, 0, 0);
+	return NULL;
+}
+
+/* The insertion is held between its look at the order and its claim. */
+static void a_split_before_the_claim_wins(void **state)
+{
+	struct zcs_fault_attr hang = { .struct_size = sizeof(hang), .delay_ms = ZCS_FAULT_HANG };
+	struct zcs_store *store = zcs_test_store();
+	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 0);
+	struct insertion in = { .backup = zcs_test_backup(store, 512),
+				.folio = zcs_test_folio(pool, ORDER) };
+	struct zcs_folio *piece[PIECES];
+	pthread_t thread;
+
+	(void)state;
+	zcs_assert_ok(zcs_fault_set("insert", &hang));
+	zcs_assert_ok(pthread_create(&thread, NULL, insert, &in));
+	while (!zcs_test_fault_failed("insert"))
+		sched_yield();
+	zcs_assert_ok(zcs_folio_split(in.folio, piece));
+	zcs_test_faults_off();
+	pthread_join(thread, NULL);
+	zcs_assert_is(in.result, -EINVAL);
+	for (unsigned i = 0; i < PIECES; i++)
+		zcs_folio_put(piece[i]);
+	zcs_test_backup_done(in.backup);
+	zcs_test_store_done(store);
+	zcs_test_pool_done(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		zcs_test(a_split_before_the_claim_wins),
 		zcs_test(one_of_two_has_the_folio),
 	};
 
