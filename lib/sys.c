@@ -150,8 +150,10 @@ int zcs_sys_reserve(size_t bytes, void **addr)
 	if (err)
 		return err;
 	err = zcs_sys_open_range(*addr, bytes);
-	if (err)
+	if (err) {
 		zcs_sys_unmap(*addr, bytes);
+		*addr = NULL;
+	}
 	return err;
 }
 
