@@ -107,7 +107,10 @@ int zcs_store_open(const char *spec, struct zcs_store **store)
 	if (!strcmp(spec, "mem:"))
 		return zcs_store_new(&mem_ops, NULL, store);
 	if (!strncmp(spec, "mem:", 4)) {
-		zcs_warn("store \"%s\": mem: takes no keys", spec);
+		zcs_warn("store \"%s\": %s", spec,
+			 strchr(spec, ';') ? "mem: cannot be joined with others"
+			 : spec[4] == '?'  ? "mem: takes no keys"
+					   : "nothing follows mem:");
 		return -EINVAL;
 	}
 	if (is_device(spec))

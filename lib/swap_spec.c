@@ -97,7 +97,7 @@ static const struct {
 	const char *name, *values;
 	int (*parse)(struct zcs_swap_spec *spec, const char *text);
 } keys[] = {
-	{ "size", "a number of bytes, with K, M, G or T", parse_size },
+	{ "size", "a number of bytes over 0, with K, M, G or T", parse_size },
 	{ "prio", "-32767 to 32767", parse_prio },
 	{ "keep", "0 or 1, for files only", parse_keep },
 	{ "discard", "0 or 1", parse_discard },
@@ -115,26 +115,58 @@ static void unknown_key(const char *where, const char *key)
 		strcat(known, i ? ", " : "");
 		strcat(known, keys[i].name);
 	}
-	zcs_warn("swap %s: unknown key \"%s\"; known keys: %s", where, key, known);
+	zcs_warn("swap \"%s\": unknown key \"%s\"; known keys: %s", where, key, known);
 }
 
-static int parse_key(struct zcs_swap_spec *spec, const char *where, char *key)
+static size_t find_key(const char *name)
+{
+	size_t i = 0;
+
+	while (i < NR_KEYS && strcmp(name, keys[i].name))
+		i++;
+	return i;
+}
+
+/* @given: a bit for each key that was there before. */
+static int parse_key(struct zcs_swap_spec *spec, const char *where, char *key, unsigned *given)
 {
 	char *value = strchr(key, '=');
+	size_t i;
 
 	if (value)
 		*value++ = '\0';
-	for (size_t i = 0; i < NR_KEYS; i++) {
-		if (strcmp(key, keys[i].name) != 0)
-			continue;
-		if (value && !keys[i].parse(spec, value))
-			return 0;
-		zcs_warn("swap %s: %s=%s: must be %s", where, key, value ? value : "",
-			 keys[i].values);
+	i = find_key(key);
+	if (i == NR_KEYS) {
+		unknown_key(where, key);
 		return -EINVAL;
 	}
-	unknown_key(where, key);
+	if (*given & 1u << i) {
+		zcs_warn("swap \"%s\": %s= is given twice", where, key);
+		return -EINVAL;
+	}
+	*given |= 1u << i;
+	if (value && !keys[i].parse(spec, value))
+		return 0;
+	zcs_warn("swap \"%s\": %s=%s: must be %s", where, key, value ? value : "", keys[i].values);
 	return -EINVAL;
+}
+
+static int parse_keys(struct zcs_swap_spec *spec, const char *where, char *list)
+{
+	unsigned given = 0;
+	int err = 0;
+
+	while (list && !err) {
+		char *key = strsep(&list, "&");
+
+		if (*key) {
+			err = parse_key(spec, where, key, &given);
+		} else {
+			zcs_warn("swap \"%s\": an empty key beside \"&\"", where);
+			err = -EINVAL;
+		}
+	}
+	return err;
 }
 
 static int hex(char c)
@@ -176,7 +208,7 @@ static bool strip(char **text, const char *prefix)
 /* One device; @text is cut up. */
 static int parse_dev(char *text, struct zcs_swap_spec *spec)
 {
-	char *list, *save = NULL, *path = text;
+	char *list, *path = text;
 	int err;
 
 	*spec = (struct zcs_swap_spec){ .direct = -1 };
@@ -191,44 +223,52 @@ static int parse_dev(char *text, struct zcs_swap_spec *spec)
 	list = strchr(path, '?');
 	if (list)
 		*list++ = '\0';
-	if (decode(path) || (spec->block && !*path)) {
+	if (decode(path)) {
 		zcs_warn("swap \"%s\": bad path; %%XX in it stands for a byte", text);
 		return -EINVAL;
 	}
-	for (char *k = list ? strtok_r(list, "&", &save) : NULL; k;
-	     k = strtok_r(NULL, "&", &save)) {
-		err = parse_key(spec, text, k);
-		if (err)
-			return err;
+	if (spec->block && !*path) {
+		zcs_warn("swap \"%s\": a device needs a path", text);
+		return -EINVAL;
 	}
+	err = parse_keys(spec, text, list && *list ? list : NULL);
+	if (err)
+		return err;
 	if (spec->keep && !*path) {
-		zcs_warn("swap %s: keep=1 needs a path", text);
+		zcs_warn("swap \"%s\": keep=1 needs a path", text);
 		return -EINVAL;
 	}
 	spec->path = strdup(path);
 	return spec->path ? 0 : -ENOMEM;
 }
 
+static int parse_next(char *text, struct zcs_swap_spec *specs, unsigned *nr)
+{
+	int err = -EINVAL;
+
+	if (!*text)
+		zcs_warn("swap: an empty device beside \";\"");
+	else if (*nr == ZCS_SWAP_DEVS_MAX)
+		zcs_warn("swap \"%s\": more than %u devices", text, ZCS_SWAP_DEVS_MAX);
+	else
+		err = parse_dev(text, &specs[*nr]);
+	*nr += !err;
+	return err;
+}
+
+/* A ";" at the end, with nothing behind it, is let pass. */
 int zcs_swap_parse(const char *text, struct zcs_swap_spec *specs, unsigned *nr)
 {
-	char *copy = strdup(text), *save = NULL;
+	char *copy = strdup(text), *rest = copy;
 	int err = copy ? 0 : -ENOMEM;
 
 	*nr = 0;
-	for (char *t = copy ? strtok_r(copy, ";", &save) : NULL; t && !err;
-	     t = strtok_r(NULL, ";", &save)) {
-		if (*nr == ZCS_SWAP_DEVS_MAX) {
-			zcs_warn("swap \"%s\": more than %u devices", t, ZCS_SWAP_DEVS_MAX);
-			err = -EINVAL;
-		} else {
-			err = parse_dev(t, &specs[*nr]);
-			*nr += !err;
-		}
-	}
-	if (!err && !*nr) {
+	if (copy && (!*copy || !strcmp(copy, ";"))) {
 		zcs_warn("swap \"%s\": names no device", text);
 		err = -EINVAL;
 	}
+	while (!err && rest && (*rest || !*nr))
+		err = parse_next(strsep(&rest, ";"), specs, nr);
 	free(copy);
 	if (err)
 		zcs_swap_free_specs(specs, *nr);
@@ -298,8 +338,18 @@ static int check_kept(const struct zcs_swap_dev *d, struct zcs_sys_file *f)
 	return lock_kept(d, f);
 }
 
+static bool is_directory(const char *path)
+{
+	int fd = zcs_sys_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	zcs_sys_close(fd);
+	return fd >= 0;
+}
+
 static int open_file_error(const struct zcs_swap_dev *d, int err)
 {
+	if (err == -EISDIR || (err == -EEXIST && is_directory(d->name)))
+		return refuse(d, -EISDIR, "is a directory; name a file in it");
 	if (err == -EEXIST)
 		return refuse(d, err, "exists; remove it, or use it with keep=1");
 	if (err == -ELOOP)

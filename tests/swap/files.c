@@ -166,7 +166,8 @@ static void only_regular_files_are_files(void **state)
 	zcs_assert_ok(mkfifo(fifo, 0600));
 	refused(-EINVAL, "is not a regular file", "file:%s?keep=1&size=2M", fifo);
 	zcs_assert_ok(mkdir(dir, 0700));
-	refused(-EISDIR, "cannot be opened: Is a directory", "file:%s?keep=1&size=2M", dir);
+	refused(-EISDIR, "is a directory; name a file in it", "file:%s?keep=1&size=2M", dir);
+	refused(-EISDIR, "is a directory; name a file in it", "file:%s?size=2M", dir);
 	refused(-EINVAL, "is not a regular file", "file:/dev/null?keep=1&size=2M");
 }
 

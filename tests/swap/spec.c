@@ -113,7 +113,7 @@ static void unknown_keys_are_refused_with_the_known_ones(void **state)
 static void wrong_values_are_refused_with_what_is_right(void **state)
 {
 	(void)state;
-	refused("file:?size=", "size=: must be a number of bytes, with K, M, G or T");
+	refused("file:?size=", "size=: must be a number of bytes over 0, with K, M, G or T");
 	refused("file:?size", "size=: must be");
 	refused("file:?size=2X", "size=2X: must be");
 	refused("file:?size=2MB", "size=2MB: must be");
@@ -137,10 +137,9 @@ static void what_is_no_device_is_refused(void **state)
 {
 	(void)state;
 	refused("", "names no device");
-	refused(";;", "names no device");
+	refused(";", "names no device");
 	refused("/tmp/swap", "a device is file:/path?size=");
 	refused("mem:", "a device is file:");
-	refused("dev:", "bad path");
 	refused("file:/a%2?size=2M", "bad path");
 	refused("file:/a%zz?size=2M", "bad path");
 	refused("file:/a%00?size=2M", "bad path");
@@ -162,6 +161,59 @@ static void there_may_be_32_devices(void **state)
 	refused(text, "more than 32 devices");
 }
 
+/* Where nothing stands, something was forgotten or is there too much. */
+static void empty_parts_are_refused(void **state)
+{
+	(void)state;
+	refused(";;", "an empty device beside \";\"");
+	refused("file:?size=2M;;file:?size=2M", "an empty device beside \";\"");
+	refused(";file:?size=2M", "an empty device beside \";\"");
+	refused("file:?size=2M;file:?size=2M;;", "an empty device beside \";\"");
+	refused("file:?size=2M&&prio=1", "an empty key beside \"&\"");
+	refused("file:?size=2M&", "an empty key beside \"&\"");
+}
+
+static void a_key_is_given_once(void **state)
+{
+	(void)state;
+	refused("file:?size=4M&size=8M", "swap \"file:\": size= is given twice");
+	refused("file:?size=4M&prio=1&prio=1", "prio= is given twice");
+	parse("file:?size=2M&prio=1;file:?size=2M&prio=1");
+	done();
+}
+
+static void messages_quote_the_device(void **state)
+{
+	(void)state;
+	refused("file:?size=0", "swap \"file:\": size=0: must be");
+	refused("file:?size=2M&colour=red", "swap \"file:\": unknown key");
+	refused("file:?size=2M&keep=1", "swap \"file:\": keep=1 needs a path");
+	refused("dev:", "swap \"dev:\": a device needs a path");
+}
+
+static void mem_stands_alone(void **state)
+{
+	static const struct {
+		const char *spec, *message;
+	} wrong[] = {
+		{ "mem:;file:?size=2M", "store \"mem:;file:?size=2M\": mem: cannot be joined" },
+		{ "mem:?size=1G", "store \"mem:?size=1G\": mem: takes no keys" },
+		{ "mem:/tmp", "store \"mem:/tmp\": nothing follows mem:" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct zcs_store *store = NULL;
+		int err;
+
+		swap_test_log_start();
+		err = zcs_store_open(wrong[i].spec, &store);
+		swap_test_log_has(swap_test_log_end(), wrong[i].message);
+		zcs_assert_is(err, -EINVAL);
+		assert_null(store);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +226,10 @@ int main(void)
 		swap_test(wrong_values_are_refused_with_what_is_right),
 		swap_test(what_is_no_device_is_refused),
 		swap_test(there_may_be_32_devices),
+		swap_test(empty_parts_are_refused),
+		swap_test(a_key_is_given_once),
+		swap_test(messages_quote_the_device),
+		swap_test(mem_stands_alone),
 	};
 
 	return zcs_test_run(tests);
