@@ -118,7 +118,8 @@ void bench_sample(struct bench *b, struct bench_row *row, double sum);
 /* The same for what is no sum; and for a rate. */
 void bench_value(struct bench *b, struct bench_row *row, double value);
 void bench_rate(struct bench *b, struct bench_row *row, uint64_t bytes, uint64_t ns);
-bool bench_is_rate(const struct bench_row *row);
+/* A rate, or a share of hits: its ratio is neither "faster" nor "slower". */
+bool bench_more_is_better(const struct bench_row *row);
 void bench_against(struct bench_row *row, const struct bench_row *baseline, const char *label,
 		   enum bench_aim aim, double limit);
 /* True once to warm up and then once for every round. */

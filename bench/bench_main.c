@@ -42,7 +42,7 @@ static void help(void)
 {
 	printf("usage: %s [OPTION]...\n"
 	       "\n"
-	       "  --quick          smaller and fewer: a smoke test of under 30 s\n"
+	       "  --quick          smaller and fewer: a smoke test of half a minute\n"
 	       "  --rounds N       samples of each row (default %u, with --quick %u)\n"
 	       "  --backing KIND   only this kind of memory: hugetlb, thp (as the\n"
 	       "                   library makes it), thp-collapse or small\n"
@@ -54,7 +54,7 @@ static void help(void)
 	       "\n"
 	       "As root the hugetlb reserve (vm.nr_hugepages) is raised for the run and put back.\n"
 	       "Times are for one of what the column \"per\" names; a ratio is the median of the\n"
-	       "ratios of the rounds. %s",
+	       "ratios of the rounds.\n%s",
 	       prog->name, prog->rounds, ROUNDS_QUICK, prog->about);
 }
 

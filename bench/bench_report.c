@@ -63,7 +63,7 @@ static void ratio_text(char *out, const struct bench_compare *c)
 
 	if (!c->baseline || r <= 0)
 		return;
-	if (c->aim == BENCH_WITHIN || bench_is_rate(c->baseline))
+	if (c->aim == BENCH_WITHIN || bench_more_is_better(c->baseline))
 		snprintf(out, WIDTH, "%.2fx", r);
 	else if (r > 1)
 		snprintf(out, WIDTH, "%.2fx slower", r);

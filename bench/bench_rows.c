@@ -53,9 +53,9 @@ void bench_rate(struct bench *b, struct bench_row *row, uint64_t bytes, uint64_t
 	bench_value(b, row, (double)bytes / (1u << 30) * 1e9 / (double)ns);
 }
 
-bool bench_is_rate(const struct bench_row *row)
+bool bench_more_is_better(const struct bench_row *row)
 {
-	return strstr(row->unit, "/s") != NULL;
+	return strstr(row->unit, "/s") || !strcmp(row->unit, "%");
 }
 
 void bench_against(struct bench_row *row, const struct bench_row *baseline, const char *label,

@@ -57,9 +57,9 @@ int main(int argc, char **argv)
 {
 	static const struct bench_program store = {
 		.name = "bench_store",
-		.about = "At most 3 GiB of memory are\n"
-			 "held, and 4 GiB of disk in TMPDIR (else /tmp), which should be on the\n"
-			 "disk in question. As root the cases \"kernel\" swap on a file there and\n"
+		.about = "At most 3 GiB of memory are held, and 4 GiB of disk in TMPDIR (else\n"
+			 "/tmp), which should be on the disk in question. As root the cases "
+			 "\"kernel\" swap on a file there and\n"
 			 "swap it off when they end.\n",
 		.cases = cases,
 		.nr_cases = sizeof(cases) / sizeof(*cases),

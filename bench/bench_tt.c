@@ -144,9 +144,10 @@ void bench_tt(struct bench *b, enum bench_kind kind)
 void bench_populate(struct bench *b, enum bench_kind kind)
 {
 	static const char *const call[BENCH_KINDS] = {
-		"bare: fallocate and MADV_POPULATE_WRITE",
-		"bare: touch and MADV_COLLAPSE",
-		"bare: MADV_POPULATE_WRITE",
+		[BENCH_HUGETLB] = "bare: fallocate and MADV_POPULATE_WRITE",
+		[BENCH_THP] = "bare: touch and MADV_COLLAPSE",
+		[BENCH_COLLAPSE] = "bare: touch and MADV_COLLAPSE",
+		[BENCH_SMALL] = "bare: MADV_POPULATE_WRITE",
 	};
 	size_t bytes = (size_t)(b->quick ? 64 : 512) << 20;
 	struct zcs_pool *pool = bench_pool(b, kind);
