@@ -66,6 +66,7 @@ int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backu
 		free(b);
 		return err;
 	}
+	b->life = zcs_life_begin();
 	b->refs = 1;
 	b->num_pages = num_pages;
 	b->store = store;
@@ -92,6 +93,8 @@ int zcs_backup_create(struct zcs_store *store, uint64_t num_pages, struct zcs_ba
 
 	if (!store || !backup || !num_pages || num_pages > MAX_PAGES)
 		return -EINVAL;
+	if (zcs_inherited(store))
+		return -ECHILD;
 	err = zcs_backup_new(store, num_pages, &b);
 	if (err)
 		return err;
@@ -235,6 +238,8 @@ static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t 
 	struct zcs_pool *pool;
 	int err;
 
+	if (in->folio && zcs_folio_inherited(in->folio))
+		return -ECHILD;
 	if (!element_ok(b, in))
 		return -EINVAL;
 	pool = zcs_folio_pool(in->folio);
@@ -335,6 +340,8 @@ int64_t zcs_backup_insert_folios(struct zcs_backup *backup, struct zcs_insert *v
 {
 	if (!backup || !vec || !nr || (flags & ~(ZCS_INSERT_WRITEBACK | ZCS_INSERT_REPLACE)))
 		return -EINVAL;
+	if (zcs_inherited(backup))
+		return -ECHILD;
 	return zcs_backup_insert_vec(backup, vec, nr, flags, ZCS_FS_OWNED);
 }
 
@@ -527,6 +534,8 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 		zcs_misuse("zcs_backup_drop: backup is NULL");
 		return;
 	}
+	if (zcs_inherited(backup))
+		return;
 	zcs_backup_lock(backup);
 	if (handle <= 0 || order > ZCS_MAX_ORDER || !range_ok(backup, index, order)) {
 		bad_drop(backup, handle, order);
@@ -542,7 +551,7 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 /* Empties the backup; the store of objects hears of it by destroy() alone. */
 void zcs_backup_destroy(struct zcs_backup *backup)
 {
-	if (!backup || atomic_fetch_sub(&backup->refs, 1) != 1)
+	if (!backup || zcs_inherited(backup) || atomic_fetch_sub(&backup->refs, 1) != 1)
 		return;
 	pthread_mutex_lock(&backup->lock);
 	forget_object(backup);
@@ -560,6 +569,8 @@ int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 
 	if (!backup || !stats || stats->struct_size < sizeof(stats->struct_size))
 		return -EINVAL;
+	if (zcs_inherited(backup))
+		return -ECHILD;
 	size = stats->struct_size;
 	pthread_mutex_lock(&backup->lock);
 	st.num_pages = backup->num_pages;

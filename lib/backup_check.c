@@ -106,6 +106,8 @@ int zcs_backup_check(struct zcs_backup *backup)
 
 	if (!backup)
 		return -EINVAL;
+	if (zcs_inherited(backup))
+		return -ECHILD;
 	pthread_mutex_lock(&backup->lock);
 	err = walk(backup);
 	pthread_mutex_unlock(&backup->lock);

@@ -23,6 +23,7 @@ struct zcs_ctx;
 
 /*
  * struct zcs_backup - an index over a store
+ * @life: of the process that made it (life.h)
  * @refs: the creator
  * @lock: protects everything below; taken before the pool's locks; never held while a slot is written, and
  *	while slots are read only by who takes or copies
@@ -42,6 +43,7 @@ struct zcs_ctx;
  * @ra_next: the index that would make the next take sequential; @ra_blocks: how far to read ahead
  */
 struct zcs_backup {
+	uint64_t life;
 	_Atomic uint64_t refs;
 	pthread_mutex_t lock;
 	_Atomic unsigned waiting;

@@ -462,6 +462,8 @@ int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_take *vec, 
 {
 	if (!backup || !vec || !nr || !pool)
 		return -EINVAL;
+	if (zcs_inherited(backup) || zcs_inherited(pool))
+		return -ECHILD;
 	return zcs_backup_take_vec(backup, vec, nr, pool, ZCS_FS_OWNED, NULL);
 }
 
@@ -520,6 +522,8 @@ int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle, b
 
 	if (!backup || !dst || handle <= 0 || zcs_handle_to_index(handle) >= backup->num_pages)
 		return -EINVAL;
+	if (zcs_inherited(backup))
+		return -ECHILD;
 	err = interruptible ? zcs_fault(ZCS_FAULT_COPY_PAGE) : 0;
 	if (err)
 		return -err;
@@ -563,6 +567,8 @@ int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t
 
 	if (!backup || first > last || first >= backup->num_pages || (flags & ~ZCS_WB_WAIT))
 		return -EINVAL;
+	if (zcs_inherited(backup))
+		return -ECHILD;
 	if (last >= backup->num_pages)
 		last = backup->num_pages - 1;
 	pthread_mutex_lock(&backup->lock);

@@ -113,6 +113,7 @@ static int new_bo(struct zcs_device *dev, uint64_t size, const struct zcs_bo_par
 
 	if (!b)
 		return -ENOMEM;
+	b->life = zcs_life_begin();
 	b->device = dev;
 	b->refs = 1;
 	b->priority = params->priority;
@@ -141,6 +142,8 @@ int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_
 	    params->struct_size != sizeof(*params) || params->priority >= ZCS_PRIORITIES ||
 	    (params->flags & ~ZCS_BO_PURGEABLE))
 		return -EINVAL;
+	if (zcs_inherited(device))
+		return -ECHILD;
 	return new_bo(device, rounded(size), params, bo);
 }
 
@@ -165,14 +168,14 @@ static void destroy(struct zcs_bo *bo)
 
 struct zcs_bo *zcs_bo_get(struct zcs_bo *bo)
 {
-	if (bo)
+	if (bo && !zcs_inherited(bo))
 		atomic_fetch_add(&bo->refs, 1);
 	return bo;
 }
 
 void zcs_bo_put(struct zcs_bo *bo)
 {
-	if (bo && atomic_fetch_sub(&bo->refs, 1) == 1)
+	if (bo && !zcs_inherited(bo) && atomic_fetch_sub(&bo->refs, 1) == 1)
 		destroy(bo);
 }
 
@@ -206,12 +209,12 @@ void zcs_bo_destroy_dead(struct zcs_device *dev)
 
 void *zcs_bo_address(struct zcs_bo *bo)
 {
-	return bo ? (void *)bo->start : NULL;
+	return bo && !zcs_inherited(bo) ? (void *)bo->start : NULL;
 }
 
 uint64_t zcs_bo_size(struct zcs_bo *bo)
 {
-	return bo ? bo->end - bo->start : 0;
+	return bo && !zcs_inherited(bo) ? bo->end - bo->start : 0;
 }
 
 static uint64_t missing(struct zcs_bo *bo)
@@ -286,6 +289,8 @@ int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 
 	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)))
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	zcs_lru_pin(bo);
 	err = restore_all(bo, ctx);
 	if (err)
@@ -295,7 +300,7 @@ int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 
 void zcs_bo_unpin(struct zcs_bo *bo)
 {
-	if (!bo || zcs_lru_unpin(bo))
+	if (!bo || zcs_inherited(bo) || zcs_lru_unpin(bo))
 		return;
 	zcs_count(bo->device->bad_unpins);
 	zcs_misuse("zcs_bo_unpin: bo %p is not pinned; nothing done", (void *)bo);
@@ -307,6 +312,8 @@ int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags)
 
 	if (!bo || (flags & ~(ZCS_BACKUP_PURGE | ZCS_BACKUP_WRITEBACK)))
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	n = zcs_evict_bo(bo, flags, NULL);
 	if (n > 0)
 		zcs_count(bo->device->evicted);
@@ -320,6 +327,8 @@ int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint32_t fla
 	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)) ||
 	    (flags & ~(ZCS_BACKUP_PURGE | ZCS_BACKUP_WRITEBACK)))
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	n = zcs_evict_bo(bo, flags, ctx);
 	if (n > 0)
 		zcs_count(bo->device->evicted);
@@ -330,6 +339,8 @@ int zcs_bo_prefetch(struct zcs_bo *bo)
 {
 	if (!bo)
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	zcs_touch_fetch(bo);
 	return 0;
 }
@@ -338,6 +349,8 @@ int zcs_bo_set_priority(struct zcs_bo *bo, unsigned priority)
 {
 	if (!bo || priority >= ZCS_PRIORITIES)
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	zcs_lru_set_priority(bo, priority);
 	return 0;
 }
@@ -348,6 +361,8 @@ int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable)
 
 	if (!bo)
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	/* the tt's lock: who asks must not be told "not dropped" while it is just being dropped */
 	zcs_tt_lock(bo->tt, NULL);
 	pthread_mutex_lock(&bo->device->lru.lock);

@@ -17,10 +17,13 @@ int zcs_bulk_create(struct zcs_device *device, struct zcs_bulk **bulk)
 
 	if (!device || !bulk)
 		return -EINVAL;
+	if (zcs_inherited(device))
+		return -ECHILD;
 	b = zcs_sys_calloc(ZCS_FAULT_ALLOC_BO, 1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	TAILQ_INIT(&b->members);
+	b->life = zcs_life_begin();
 	b->device = device;
 	zcs_device_get(device);
 	*bulk = b;
@@ -33,6 +36,8 @@ int zcs_bulk_add(struct zcs_bulk *bulk, struct zcs_bo *bo)
 
 	if (!bulk || !bo)
 		return -EINVAL;
+	if (zcs_inherited(bulk) || zcs_inherited(bo))
+		return -ECHILD;
 	if (bo->device != bulk->device)
 		return -EXDEV;
 	pthread_mutex_lock(&bo->device->lru.lock);
@@ -52,6 +57,8 @@ int zcs_bulk_remove(struct zcs_bo *bo)
 
 	if (!bo)
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	pthread_mutex_lock(&bo->device->lru.lock);
 	if (bo->bulk) {
 		TAILQ_REMOVE(&bo->bulk->members, bo, in_bulk);
@@ -79,6 +86,8 @@ int zcs_bulk_move_tail(struct zcs_bulk *bulk)
 
 	if (!bulk)
 		return -EINVAL;
+	if (zcs_inherited(bulk))
+		return -ECHILD;
 	lru = &bulk->device->lru;
 	pthread_mutex_lock(&lru->lock);
 	TAILQ_FOREACH(bo, &bulk->members, in_bulk)
@@ -92,7 +101,7 @@ void zcs_bulk_destroy(struct zcs_bulk *bulk)
 {
 	struct zcs_bo *bo;
 
-	if (!bulk)
+	if (!bulk || zcs_inherited(bulk))
 		return;
 	pthread_mutex_lock(&bulk->device->lru.lock);
 	TAILQ_FOREACH(bo, &bulk->members, in_bulk)

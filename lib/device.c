@@ -41,6 +41,7 @@ static bool params_ok(const struct zcs_device_params *p)
 
 static void init(struct zcs_device *d)
 {
+	d->life = zcs_life_begin();
 	d->refs = 1;
 	zcs_lru_init(&d->lru);
 	TAILQ_INIT(&d->fetch);
@@ -204,7 +205,7 @@ void zcs_device_unref(struct zcs_device *dev)
 
 void zcs_device_destroy(struct zcs_device *device)
 {
-	if (device)
+	if (device && !zcs_inherited(device))
 		zcs_device_unref(device);
 }
 
@@ -298,6 +299,8 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 
 	if (!device || !stats || stats->struct_size < sizeof(stats->struct_size))
 		return -EINVAL;
+	if (zcs_inherited(device))
+		return -ECHILD;
 	zcs_pool_stats(device->pool, &st.pool);
 	st.bos = device->bos;
 	st.pinned = device->pinned;
@@ -339,6 +342,8 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 
 	if (!bo || !stats || stats->struct_size < sizeof(stats->struct_size))
 		return -EINVAL;
+	if (zcs_inherited(bo))
+		return -ECHILD;
 	zcs_tt_count(bo->tt, &pages);
 	st.pinned = zcs_lru_pins(bo);
 	st.size_bytes = bo->end - bo->start;
@@ -374,6 +379,8 @@ int zcs_device_check(struct zcs_device *device)
 
 	if (!device)
 		return -EINVAL;
+	if (zcs_inherited(device))
+		return -ECHILD;
 	/* a fault thread is not through with a touch when its toucher goes on */
 	for (unsigned i = 0; device->serving && i < SETTLE_TRIES; i++)
 		zcs_sys_sleep_us(SETTLE_US);

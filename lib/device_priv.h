@@ -60,6 +60,7 @@ struct zcs_touch_stats {
 
 /*
  * struct zcs_bo - a contiguous tt with a place in the LRU
+ * @life: of the process that made it (life.h)
  * @refs: users; walkers and fault threads hold one while they work
  * @start, @end: addresses
  * @lru, @place, @moved: under the LRU's lock: node, list, the LRU's @moves when it came to this place
@@ -73,6 +74,7 @@ struct zcs_touch_stats {
  * @dead: node in the list of bos that the background thread destroys
  */
 struct zcs_bo {
+	uint64_t life;
 	struct zcs_device *device;
 	struct zcs_tt *tt;
 	_Atomic uint64_t refs;
@@ -94,12 +96,14 @@ struct zcs_bo {
 };
 
 struct zcs_bulk {
+	uint64_t life;
 	struct zcs_device *device;
 	TAILQ_HEAD(, zcs_bo) members;
 };
 
 /*
  * struct zcs_device - pool, store, LRU, policy
+ * @life: of the process that made it (life.h)
  * @refs: the creator and each bo
  * @tree: bos by address (tsearch), under @tree_lock
  * @low, @high: pages; 0: no limit of our own
@@ -116,6 +120,7 @@ struct zcs_bulk {
  * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its bo placed
  */
 struct zcs_device {
+	uint64_t life;
 	_Atomic uint64_t refs;
 	struct zcs_pool *pool;
 	struct zcs_store *store;

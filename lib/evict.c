@@ -436,6 +436,8 @@ int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t fl
 
 	if (!device || (flags & ~ZCS_SHRINK_NO_WRITEBACK))
 		return -EINVAL;
+	if (zcs_inherited(device))
+		return -ECHILD;
 	/* what was in somebody's hands is offered once more */
 	for (unsigned i = 0; i < SHRINK_TRIES && n < pages; i++) {
 		busy = device->contended;

@@ -24,6 +24,7 @@
 	X(POPULATE, "madvise_populate_write", EFAULT)    \
 	X(COLLAPSE, "madvise_collapse", EAGAIN)          \
 	X(ZAP, "madvise_dontneed", EINVAL)               \
+	X(WIPE_ON_FORK, "madvise_wipeonfork", EINVAL)    \
 	X(MBIND, "mbind", EPERM)                         \
 	X(UFFD, "userfaultfd", EPERM)                    \
 	X(UFFD_WP, "userfaultfd_wp", EINVAL)             \

@@ -137,6 +137,7 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 
 	if (!p)
 		return NULL;
+	p->life = zcs_life_begin();
 	p->refs = 1;
 	p->nr_nodes = zcs_sys_nr_nodes();
 	if (p->nr_nodes > ZCS_MAX_NODES)
@@ -273,7 +274,7 @@ void zcs_pool_unref(struct zcs_pool *pool)
 
 void zcs_pool_destroy(struct zcs_pool *pool)
 {
-	if (!pool)
+	if (!pool || zcs_inherited(pool))
 		return;
 	/* a shrinker that runs holds the lock shared: wait until it is out of the pool */
 	pthread_rwlock_wrlock(&pool->shrinkers);
@@ -353,6 +354,8 @@ int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, struc
 
 	if (!pool || !folio || order > ZCS_MAX_ORDER || (flags & ~ZCS_ALLOC_NOWAIT))
 		return -EINVAL;
+	if (zcs_inherited(pool))
+		return -ECHILD;
 	do {
 		seen = zcs_ahead_ended(pool);
 		err = zcs_pool_alloc(pool, order, flags, NULL, &f);
@@ -407,7 +410,7 @@ static void bad_put(struct zcs_folio *folio)
 
 void zcs_folio_put(struct zcs_folio *folio)
 {
-	if (!folio)
+	if (!folio || zcs_folio_inherited(folio))
 		return;
 	if (zcs_folio_move(folio, ZCS_FS_OWNED, ZCS_FS_BUSY))
 		zcs_pool_give(folio);
@@ -455,6 +458,8 @@ int zcs_folio_split(struct zcs_folio *folio, struct zcs_folio **pieces)
 	uint64_t pfn, nr;
 	int err = 0;
 
+	if (folio && zcs_folio_inherited(folio))
+		return -ECHILD;
 	if (!folio || !pieces || !zcs_folio_move(folio, ZCS_FS_OWNED, ZCS_FS_BUSY))
 		return -EINVAL;
 	arena = zcs_folio_arena(folio);
@@ -473,27 +478,33 @@ void *zcs_folio_address(const struct zcs_folio *folio)
 {
 	struct zcs_arena *arena;
 
-	if (!folio || zcs_folio_state(folio) != ZCS_FS_OWNED)
+	if (!folio || zcs_folio_inherited(folio) || zcs_folio_state(folio) != ZCS_FS_OWNED)
 		return NULL;
 	arena = zcs_folio_arena(folio);
 	return zcs_arena_linear(arena, zcs_arena_pfn(arena, folio));
 }
 
+/* NULL: a folio that is none, or is a parent's. */
+static struct zcs_arena *arena_of(const struct zcs_folio *folio)
+{
+	return folio && !zcs_folio_inherited(folio) ? zcs_folio_arena(folio) : NULL;
+}
+
 uint64_t zcs_folio_pfn(const struct zcs_folio *folio)
 {
-	struct zcs_arena *arena = folio ? zcs_folio_arena(folio) : NULL;
+	struct zcs_arena *arena = arena_of(folio);
 
 	return arena ? arena->offset / ZCS_PAGE_SIZE + zcs_arena_pfn(arena, folio) : UINT64_MAX;
 }
 
 unsigned zcs_folio_order(const struct zcs_folio *folio)
 {
-	return folio ? zcs_folio_ord(folio) : 0;
+	return folio && !zcs_folio_inherited(folio) ? zcs_folio_ord(folio) : 0;
 }
 
 int zcs_folio_node(const struct zcs_folio *folio)
 {
-	struct zcs_arena *arena = folio ? zcs_folio_arena(folio) : NULL;
+	struct zcs_arena *arena = arena_of(folio);
 
 	return arena ? arena->node : -1;
 }

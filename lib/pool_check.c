@@ -144,6 +144,8 @@ int zcs_pool_check(struct zcs_pool *pool)
 
 	if (!pool)
 		return -EINVAL;
+	if (zcs_inherited(pool))
+		return -ECHILD;
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++)
 		if (pool->arena[i])
 			walk_arena(pool->arena[i], &t);

@@ -11,6 +11,7 @@
 #include <zcswap/pool.h>
 
 #include "arena.h"
+#include "life.h"
 
 #define ZCS_ORDERS    (ZCS_MAX_ORDER + 1)
 #define ZCS_MAX_NODES 64
@@ -67,6 +68,7 @@ LIST_HEAD(zcs_ahead_list, zcs_ahead);
 
 /*
  * struct zcs_pool - folios over arenas
+ * @life: of the process that made it (life.h)
  * @refs: creator, tts, bound backups; at 0 the pool is a zombie until its last folio comes back
  * @zombie: no references left; set with every shard locked
  * @zombie_folios: folios that a zombie still waits for
@@ -89,6 +91,7 @@ LIST_HEAD(zcs_ahead_list, zcs_ahead);
  * @reclaim: asked for pages before an allocation fails on the limit; set by the device
  */
 struct zcs_pool {
+	uint64_t life;
 	_Atomic uint64_t refs;
 	atomic_bool zombie;
 	_Atomic int64_t zombie_folios;
@@ -264,6 +267,14 @@ static inline char *zcs_pool_linear(const struct zcs_pool *pool, uint64_t ppn)
 static inline struct zcs_pool *zcs_folio_pool(const struct zcs_folio *folio)
 {
 	return zcs_folio_arena(folio)->pool;
+}
+
+/* As zcs_inherited(); free address space belongs to nobody. */
+static inline bool zcs_folio_inherited(const struct zcs_folio *folio)
+{
+	const struct zcs_arena *arena = zcs_life_is_first() ? NULL : zcs_folio_arena(folio);
+
+	return arena && zcs_inherited(arena->pool);
 }
 
 static inline unsigned zcs_folio_ord(const struct zcs_folio *folio)

@@ -129,6 +129,8 @@ int zcs_pool_stats(struct zcs_pool *pool, struct zcs_pool_stats *stats)
 
 	if (!pool || !stats || stats->struct_size < sizeof(stats->struct_size))
 		return -EINVAL;
+	if (zcs_inherited(pool))
+		return -ECHILD;
 	size = stats->struct_size;
 	fill(pool, &st);
 	memcpy(stats, &st, size < sizeof(st) ? size : sizeof(st));
@@ -205,6 +207,8 @@ int64_t zcs_pool_dump(struct zcs_pool *pool, char *buf, size_t size)
 
 	if (!pool || (!buf && size))
 		return -EINVAL;
+	if (zcs_inherited(pool))
+		return -ECHILD;
 	fill(pool, &st);
 	dump_header(&t);
 	for (size_t n = 0; n < st.nr_nodes && n < ZCS_STATS_NODES; n++)

@@ -61,6 +61,7 @@ int zcs_store_new(const struct zcs_store_ops *ops, void *priv, struct zcs_store 
 		return -ENOMEM;
 	s->ops = ops;
 	s->priv = priv;
+	s->life = zcs_life_begin();
 	s->refs = 1;
 	*store = s;
 	return 0;
@@ -123,6 +124,8 @@ int64_t zcs_store_bytes_avail(struct zcs_store *store)
 {
 	if (!store)
 		return -EINVAL;
+	if (zcs_inherited(store))
+		return -ECHILD;
 	if (zcs_fault(ZCS_FAULT_STORE_FULL))
 		return 0;
 	return store->ops->bytes_avail(store);
@@ -135,7 +138,7 @@ void zcs_store_get(struct zcs_store *store)
 
 void zcs_store_close(struct zcs_store *store)
 {
-	if (!store || atomic_fetch_sub(&store->refs, 1) != 1)
+	if (!store || zcs_inherited(store) || atomic_fetch_sub(&store->refs, 1) != 1)
 		return;
 	store->ops->close(store);
 	free(store);
@@ -145,6 +148,8 @@ int zcs_store_check(struct zcs_store *store)
 {
 	if (!store)
 		return -EINVAL;
+	if (zcs_inherited(store))
+		return -ECHILD;
 	if (!store->refs) {
 		zcs_warn("zcs_store_check: store %p has no references", (void *)store);
 		return -EUCLEAN;
@@ -194,6 +199,8 @@ int zcs_store_stats(struct zcs_store *store, struct zcs_store_stats *stats)
 
 	if (!store || !stats || stats->struct_size < sizeof(stats->struct_size))
 		return -EINVAL;
+	if (zcs_inherited(store))
+		return -ECHILD;
 	size = stats->struct_size;
 	if (store->swap)
 		fill_swap(store, &st);
@@ -206,6 +213,8 @@ int64_t zcs_store_dump(struct zcs_store *store, char *buf, size_t size)
 {
 	if (!store || (!buf && size))
 		return -EINVAL;
+	if (zcs_inherited(store))
+		return -ECHILD;
 	if (!store->swap)
 		return snprintf(buf, size, "%s: never written back", store->ops->name);
 	return zcs_swap_text(store->swap, buf, size);

@@ -9,6 +9,8 @@
 
 #include <zcswap/store.h>
 
+#include "life.h"
+
 /* A block that changes owner: 2^order pages at @pfn of the arena's file, at page @index of the object. */
 struct zcs_extent {
 	uint64_t index;
@@ -67,6 +69,7 @@ struct zcs_store_ops {
 
 /*
  * struct zcs_store - what every store has
+ * @life: of the process that opened it (life.h)
  * @refs: the opener, and each backup
  * @swap: slots; NULL for stores that never write, or that keep objects of their own
  * @wb: writeback over @swap; @same: the words of same-filled folios
@@ -74,6 +77,7 @@ struct zcs_store_ops {
  */
 struct zcs_store {
 	const struct zcs_store_ops *ops;
+	uint64_t life;
 	_Atomic uint64_t refs;
 	struct zcs_swap *swap;
 	struct zcs_wb *wb;

@@ -17,6 +17,7 @@
 
 #include "log.h"
 #include "same.h"
+#include "store_priv.h"
 #include "sys.h"
 #include "sys_dev.h"
 #include "tt_priv.h"
@@ -45,6 +46,8 @@ int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, str
 
 	if (!pool || !tt || !num_pages || num_pages > MAX_PAGES || (flags & ~CREATE_FLAGS))
 		return -EINVAL;
+	if (zcs_inherited(pool))
+		return -ECHILD;
 	t = zcs_sys_calloc(ZCS_FAULT_ALLOC_TT, 1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
@@ -58,6 +61,7 @@ int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, str
 		free(t);
 		return err;
 	}
+	t->life = zcs_life_begin();
 	t->nr = num_pages;
 	t->flags = flags;
 	t->pool = pool;
@@ -344,6 +348,8 @@ int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 
 	if (!tt)
 		return -EINVAL;
+	if (zcs_inherited(tt))
+		return -ECHILD;
 	err = zcs_tt_lock(tt, ctx);
 	if (err)
 		return err;
@@ -357,7 +363,7 @@ int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 
 void zcs_tt_unpopulate(struct zcs_tt *tt)
 {
-	if (!tt)
+	if (!tt || zcs_inherited(tt))
 		return;
 	pthread_mutex_lock(&tt->lock);
 	if (tt->pages) {
@@ -408,6 +414,8 @@ int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store)
 
 	if (!tt || !store || (tt->flags & ZCS_TT_EXTERNAL))
 		return -EINVAL;
+	if (zcs_inherited(tt) || zcs_inherited(store))
+		return -ECHILD;
 	pthread_mutex_lock(&tt->lock);
 	err = setup_backup(tt, store);
 	zcs_tt_unlock(tt);
@@ -424,7 +432,7 @@ uint32_t zcs_tt_flags(const struct zcs_tt *tt)
 {
 	uint32_t flags;
 
-	if (!tt)
+	if (!tt || zcs_inherited(tt))
 		return 0;
 	pthread_mutex_lock(lock_of(tt));
 	flags = tt->flags;
@@ -438,7 +446,7 @@ uint32_t zcs_tt_flags(const struct zcs_tt *tt)
 
 uint64_t zcs_tt_num_pages(const struct zcs_tt *tt)
 {
-	return tt ? tt->nr : 0;
+	return tt && !zcs_inherited(tt) ? tt->nr : 0;
 }
 
 uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index)
@@ -446,7 +454,7 @@ uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index)
 	struct zcs_block blk;
 	uintptr_t slot = 0;
 
-	if (!tt || index >= tt->nr)
+	if (!tt || zcs_inherited(tt) || index >= tt->nr)
 		return 0;
 	pthread_mutex_lock(lock_of(tt));
 	blk = zcs_table_get(&tt->table, index);
@@ -464,7 +472,7 @@ void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 	struct zcs_block blk;
 	char *at = NULL;
 
-	if (!tt || index >= tt->nr)
+	if (!tt || zcs_inherited(tt) || index >= tt->nr)
 		return NULL;
 	pthread_mutex_lock(lock_of(tt));
 	blk = zcs_table_get(&tt->table, index);
@@ -480,14 +488,14 @@ void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 
 void *zcs_tt_address(const struct zcs_tt *tt)
 {
-	if (!tt || !zcs_tt_contiguous(tt))
+	if (!tt || zcs_inherited(tt) || !zcs_tt_contiguous(tt))
 		return NULL;
 	return zcs_arena_user(tt->home.arena, tt->home.pfn);
 }
 
 void zcs_tt_destroy(struct zcs_tt *tt)
 {
-	if (!tt)
+	if (!tt || zcs_inherited(tt))
 		return;
 	zcs_tt_forget_slots(tt, 0, tt->nr);
 	/* blocks of a home that are in the backup become holes of the home again */

@@ -244,13 +244,17 @@ static int64_t backup_range(struct zcs_tt *tt, uint64_t first, uint64_t count, u
 
 int64_t zcs_tt_backup(struct zcs_tt *tt, uint32_t flags)
 {
-	return tt ? backup_range(tt, 0, tt->nr, flags) : -EINVAL;
+	if (!tt)
+		return -EINVAL;
+	return zcs_inherited(tt) ? -ECHILD : backup_range(tt, 0, tt->nr, flags);
 }
 
 int64_t zcs_tt_backup_range(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags)
 {
 	if (!tt || !count || first >= tt->nr || count > tt->nr - first)
 		return -EINVAL;
+	if (zcs_inherited(tt))
+		return -ECHILD;
 	return backup_range(tt, first, count, flags);
 }
 
@@ -279,6 +283,8 @@ int zcs_tt_drop_backup(struct zcs_tt *tt)
 
 	if (!tt)
 		return -EINVAL;
+	if (zcs_inherited(tt))
+		return -ECHILD;
 	pthread_mutex_lock(&tt->lock);
 	err = drop_backup(tt);
 	zcs_tt_unlock(tt);

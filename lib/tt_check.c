@@ -67,6 +67,8 @@ int zcs_tt_check(struct zcs_tt *tt)
 
 	if (!tt)
 		return -EINVAL;
+	if (zcs_inherited(tt))
+		return -ECHILD;
 	pthread_mutex_lock(&tt->lock);
 	err = walk(tt);
 	backup_err = tt->backup ? zcs_backup_check(tt->backup) : 0;

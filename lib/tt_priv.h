@@ -14,6 +14,7 @@
 
 /*
  * struct zcs_tt - slots over a pool
+ * @life: of the process that made it (life.h)
  * @pool: reference held
  * @lock: every call holds it from start to end, but zcs_tt_restore_step(); taken before the backup's and the pool's
  * @waiting: touches that wait for @lock
@@ -28,6 +29,7 @@
  * @zapped_ns: when a range of it was last zapped
  */
 struct zcs_tt {
+	uint64_t life;
 	struct zcs_pool *pool;
 	pthread_mutex_t lock;
 	_Atomic unsigned waiting;

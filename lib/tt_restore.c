@@ -190,7 +190,9 @@ static int restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
 
 int zcs_tt_restore(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 {
-	return tt ? restore_range(tt, 0, tt->nr, ctx) : -EINVAL;
+	if (!tt)
+		return -EINVAL;
+	return zcs_inherited(tt) ? -ECHILD : restore_range(tt, 0, tt->nr, ctx);
 }
 
 int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
@@ -198,6 +200,8 @@ int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
 {
 	if (!tt || !count || first >= tt->nr || count > tt->nr - first)
 		return -EINVAL;
+	if (zcs_inherited(tt))
+		return -ECHILD;
 	return restore_range(tt, first, count, ctx);
 }
 

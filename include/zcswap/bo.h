@@ -24,7 +24,8 @@ extern "C" {
  * What the kernel itself accesses (read(2) into a bo, O_DIRECT, vmsplice) must be pinned first: without
  * privilege (vm.unprivileged_userfaultfd, CAP_SYS_PTRACE) a system call that meets an evicted page gets
  * EFAULT. Where userfaultfd is not to be had at all (struct zcs_stats.touch is false), a bo may be touched
- * only while it is pinned. A fork()ed child does not inherit bos: their addresses are unmapped there.
+ * only while it is pinned. A fork()ed child does not inherit bos: their addresses are unmapped there, and
+ * what it calls for a bo or device of its parent does nothing (DOC: pool).
  *
  * A touch is never refused on the pool's limit: it goes over it, counted, and from an eighth over it on waits
  * for eviction if it is of what is not in memory, a second at most. A page whose only copy cannot be read is poisoned: whoever touches it gets

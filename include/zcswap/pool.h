@@ -21,6 +21,10 @@ extern "C" {
  * Every folio a pool hands out is zero. Kernel counterpart: struct ttm_pool.
  *
  * Lock order inside the library: tt, backup, pool, store. No lock is held while a caller's code runs.
+ *
+ * In a child of fork() a call on an object that its parent made (pool, folio, store, backup, tt, device, bo, bulk) does
+ * nothing: it returns -ECHILD if it returns an int or a count, and else what it returns for NULL. The child may make
+ * objects of its own.
  */
 
 /** ZCS_PAGE_SIZE - bytes in a page; the unit of every page count and index */

@@ -81,6 +81,17 @@ static int zap(void)
 	return zcs_sys_zap(map, ZCS_PAGE_SIZE);
 }
 
+static int wipe_on_fork(void)
+{
+	void *p = NULL;
+	int err = zcs_sys_reserve(ZCS_PAGE_SIZE, &p);
+
+	if (!err)
+		err = zcs_sys_wipe_on_fork(p, ZCS_PAGE_SIZE);
+	zcs_sys_unmap(p, ZCS_PAGE_SIZE);
+	return err;
+}
+
 static int bind(void)
 {
 	return zcs_sys_bind(map, BYTES, 0, false);
@@ -140,6 +151,7 @@ static const struct wrapper {
 	{ "madvise_populate_write", populate, EFAULT, false },
 	{ "madvise_dontneed", zap, EINVAL, false },
 	{ "madvise_collapse", collapse, EAGAIN, false },
+	{ "madvise_wipeonfork", wipe_on_fork, EINVAL, false },
 	{ "mbind", bind, EPERM, false },
 	{ "userfaultfd", open_uffd, EPERM, true },
 	{ "uffdio_register", register_range, ENOMEM, true },

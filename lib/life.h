@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_LIFE_H
+#define ZCS_LIB_LIFE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * DOC: children of fork()
+ *
+ * A child has copies of all objects and none of their memory, which is shared with the parent through files: what it
+ * freed or evicted would be gone for the parent. Its destructors may well call us, for a program below a layer
+ * cannot know. So every object carries the life of the process that made it, and a call on an object of
+ * another life does nothing:
+ *
+ *	int, int64_t		-ECHILD
+ *	void			nothing happens
+ *	pointer, number		as for NULL
+ *
+ * A life is a number that the first object of a process takes from a page which the kernel clears in every child. The
+ * comparison comes before any lock, which may be held by a thread that is not in the child.
+ */
+
+/* That of a process which is no child of one that has objects: whatever it finds is its own. */
+#define ZCS_LIFE_FIRST 1u
+
+extern struct zcs_life {
+	_Alignas(4096) _Atomic uint64_t now;
+	char rest_of_page[4096 - sizeof(uint64_t)];
+} zcs_life;
+
+/* The life of this process, for a new object. */
+uint64_t zcs_life_begin(void);
+
+static inline bool zcs_life_is_first(void)
+{
+	return __builtin_expect(
+		atomic_load_explicit(&zcs_life.now, memory_order_relaxed) == ZCS_LIFE_FIRST, 1);
+}
+
+static inline bool zcs_life_is(uint64_t life)
+{
+	return atomic_load_explicit(&zcs_life.now, memory_order_relaxed) == life;
+}
+
+/* Whether @object, which has a member life, is a parent's. */
+#define zcs_inherited(object) (!zcs_life_is_first() && !zcs_life_is((object)->life))
+
+#endif
