@@ -63,9 +63,9 @@ int main(int argc, char **argv)
 	static const struct bench_program bo = {
 		.name = "bench_bo",
 		.about = "At most 3 GiB of memory are held, and 5 GiB of disk in TMPDIR (else\n"
-			 "/tmp), which should be on the disk in question. As root the kernel does "
-			 "the same work in a memory\n"
-			 "cgroup, with a swap file there; both are removed when the case ends.\n",
+			 "/tmp), which should be on the disk in question. As root the kernel does\n"
+			 "the same work in a memory cgroup, with a swap file there; both are\n"
+			 "removed when the case ends.\n",
 		.cases = cases,
 		.nr_cases = sizeof(cases) / sizeof(*cases),
 		.rounds = ROUNDS,

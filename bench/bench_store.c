@@ -58,9 +58,8 @@ int main(int argc, char **argv)
 	static const struct bench_program store = {
 		.name = "bench_store",
 		.about = "At most 3 GiB of memory are held, and 4 GiB of disk in TMPDIR (else\n"
-			 "/tmp), which should be on the disk in question. As root the cases "
-			 "\"kernel\" swap on a file there and\n"
-			 "swap it off when they end.\n",
+			 "/tmp), which should be on the disk in question. As root the cases\n"
+			 "\"kernel\" swap on a file there and swap it off when they end.\n",
 		.cases = cases,
 		.nr_cases = sizeof(cases) / sizeof(*cases),
 		.rounds = ROUNDS,
