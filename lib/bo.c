@@ -160,6 +160,7 @@ static void destroy(struct zcs_bo *bo)
 	if (bo->pins)
 		atomic_fetch_sub(&dev->pinned, 1);
 	zcs_tt_destroy(bo->tt);
+	zcs_room_changed(dev);
 	atomic_fetch_sub(&dev->bytes, bo->end - bo->start);
 	atomic_fetch_sub(&dev->bos, 1);
 	free(bo);
@@ -300,10 +301,20 @@ int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 
 void zcs_bo_unpin(struct zcs_bo *bo)
 {
-	if (!bo || zcs_inherited(bo) || zcs_lru_unpin(bo))
+	if (!bo || zcs_inherited(bo))
 		return;
+	if (zcs_lru_unpin(bo)) {
+		zcs_room_changed(bo->device);
+		return;
+	}
 	zcs_count(bo->device->bad_unpins);
 	zcs_misuse("zcs_bo_unpin: bo %p is not pinned; nothing done", (void *)bo);
+}
+
+static void note_evicted(struct zcs_bo *bo)
+{
+	zcs_count(bo->device->evicted);
+	zcs_room_changed(bo->device);
 }
 
 int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags)
@@ -316,7 +327,7 @@ int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags)
 		return -ECHILD;
 	n = zcs_evict_bo(bo, flags, NULL);
 	if (n > 0)
-		zcs_count(bo->device->evicted);
+		note_evicted(bo);
 	return n;
 }
 
@@ -331,7 +342,7 @@ int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint32_t fla
 		return -ECHILD;
 	n = zcs_evict_bo(bo, flags, ctx);
 	if (n > 0)
-		zcs_count(bo->device->evicted);
+		note_evicted(bo);
 	return n < 0 && n != -EINTR ? -EBUSY : n;
 }
 
@@ -371,5 +382,7 @@ int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable)
 	bo->purged = false;
 	pthread_mutex_unlock(&bo->device->lru.lock);
 	zcs_tt_unlock(bo->tt);
+	if (purgeable)
+		zcs_room_changed(bo->device);
 	return purged;
 }

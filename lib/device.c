@@ -46,6 +46,8 @@ static void init(struct zcs_device *d)
 	zcs_lru_init(&d->lru);
 	TAILQ_INIT(&d->fetch);
 	SLIST_INIT(&d->dead);
+	STAILQ_INIT(&d->parked);
+	d->changes = 1;
 	pthread_rwlock_init(&d->tree_lock, NULL);
 	pthread_mutex_init(&d->arm_lock, NULL);
 	pthread_mutex_init(&d->fetch_lock, NULL);
@@ -53,13 +55,15 @@ static void init(struct zcs_device *d)
 	pthread_mutex_init(&d->work_lock, NULL);
 	pthread_mutex_init(&d->room_lock, NULL);
 	zcs_sys_cond_init(&d->room);
+	zcs_sys_cond_init(&d->pace);
+	pthread_mutex_init(&d->toucher_lock, NULL);
 	d->epfd = d->fetch_event = d->event = d->stop_event = -1;
 	d->psi[ZCS_PSI_GROUP] = d->psi[ZCS_PSI_MACHINE] = -1;
 }
 
 static void free_device(struct zcs_device *d)
 {
-	zcs_touch_stop(d);
+	zcs_touchers_stop(d);
 	zcs_evict_stop(d);
 	zcs_pool_destroy(d->pool);
 	zcs_store_close(d->store);
@@ -69,6 +73,8 @@ static void free_device(struct zcs_device *d)
 	zcs_sys_close(d->event);
 	zcs_sys_close(d->psi[ZCS_PSI_GROUP]);
 	zcs_sys_close(d->psi[ZCS_PSI_MACHINE]);
+	pthread_mutex_destroy(&d->toucher_lock);
+	pthread_cond_destroy(&d->pace);
 	pthread_cond_destroy(&d->room);
 	pthread_mutex_destroy(&d->room_lock);
 	pthread_mutex_destroy(&d->work_lock);
@@ -89,9 +95,11 @@ static int open_events(struct zcs_device *d)
 	return d->event < 0 ? d->event : 0;
 }
 
+/* Not each time that a page is taken over a limit that cannot be kept. */
 static void wake(void *arg)
 {
-	zcs_evict_wake(arg);
+	if (zcs_room_may_try(arg))
+		zcs_evict_wake(arg);
 }
 
 /*
@@ -170,14 +178,10 @@ void zcs_device_get(struct zcs_device *dev)
 	atomic_fetch_add(&dev->refs, 1);
 }
 
-static bool on_own_thread(const struct zcs_device *d)
+static bool on_own_thread(struct zcs_device *d)
 {
-	pthread_t self = pthread_self();
-
-	for (unsigned i = 0; i < d->nr_touchers; i++)
-		if (pthread_equal(self, d->toucher[i]))
-			return true;
-	return d->has_background && pthread_equal(self, d->background);
+	return zcs_touchers_are_me(d) ||
+	       (d->has_background && pthread_equal(pthread_self(), d->background));
 }
 
 static void *take_down(void *arg)

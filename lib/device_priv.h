@@ -13,7 +13,8 @@
 #include "sys_dev.h"
 #include "tt_priv.h"
 
-#define ZCS_FAULT_THREADS 3u
+#define ZCS_FAULT_THREADS 3u /* to begin with */
+#define ZCS_TOUCHERS_MAX  32u
 
 struct zcs_store;
 
@@ -110,11 +111,18 @@ struct zcs_bulk {
  * @cap, @cap_until: after a pressure event: what may be resident, until when; 0: no pressure
  * @epfd: userfaultfds of the arenas in use, and the prefetch event; @arenas: those in it, by slot
  * @fetch_lock: protects @fetch, @fetchers (fault threads that restore for it) and @fetch_set (the event is set)
+ * @fetch_held: no thread may wait for a prefetch now
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
  * @psi, @psi_error: triggers of pressure, -1: none, and why
  * @event: wakes the background thread; @awake: it is set
  * @work_lock: held by the background thread while it works
- * @room: signalled, under @room_lock, when the background thread has freed something
+ * @room: signalled, under @room_lock, when the background thread has freed something; @pace: when a touch waits for
+ *	room, of which there are @hurry
+ * @freed: pages that the background thread freed without I/O
+ * @changes: counts what may make something evictable; @vain: its value when the background thread last found that
+ *	nothing is, with @vain_slots bytes of free slots, at @vain_ns
+ * @hot_pages, @hot_until_ns: so much may be resident until then, for all of it is in use
+ * @toucher_lock: protects @toucher, @nr_touchers, @waiting (fault threads that may wait) and @parked
  * @refused: the store's refusals for want of a run of slots when it was last looked at
  * @silent: probes since the last touch of a bo that was probed and still in memory
  * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its bo placed
@@ -140,15 +148,20 @@ struct zcs_device {
 	unsigned fetchers;
 	pthread_mutex_t dead_lock;
 	SLIST_HEAD(, zcs_bo) dead;
+	atomic_bool fetch_held;
 	int event, stop_event;
 	atomic_bool awake, stop;
 	_Atomic int psi[ZCS_PSI_NR], psi_error[ZCS_PSI_NR];
 	pthread_mutex_t work_lock;
 	pthread_mutex_t room_lock;
-	pthread_cond_t room;
+	pthread_cond_t room, pace;
+	unsigned hurry;
+	_Atomic uint64_t freed, changes, vain, vain_slots, vain_ns, hot_pages, hot_until_ns;
 	pthread_t background;
-	pthread_t toucher[ZCS_FAULT_THREADS];
-	unsigned nr_touchers;
+	pthread_mutex_t toucher_lock;
+	pthread_t toucher[ZCS_TOUCHERS_MAX];
+	unsigned nr_touchers, waiting;
+	STAILQ_HEAD(, zcs_parked) parked;
 	_Atomic unsigned serving;
 	bool has_background;
 	_Atomic uint64_t random, refused, silent;
@@ -196,9 +209,59 @@ struct zcs_bo *zcs_bo_find(struct zcs_device *dev, uintptr_t addr);
 void zcs_bo_put_later(struct zcs_bo *bo);
 void zcs_bo_destroy_dead(struct zcs_device *dev);
 
+/* -- touchers.c */
+/*
+ * struct zcs_parked - a touch that has to wait, and no thread may
+ * @bo: with a reference
+ */
+struct zcs_parked {
+	struct zcs_bo *bo;
+	struct zcs_tt_event event;
+	STAILQ_ENTRY(zcs_parked) next;
+};
+int zcs_touchers_start(struct zcs_device *dev);
+/* Ends all threads of the device that look at @stop, and waits for the fault threads. */
+void zcs_touchers_stop(struct zcs_device *dev);
+/* Whether the caller is one of the device's fault threads. */
+bool zcs_touchers_are_me(struct zcs_device *dev);
+/* Whether this fault thread may wait, for there is another; then zcs_toucher_waited() is due, until it returns NULL. */
+bool zcs_toucher_may_wait(struct zcs_device *dev);
+/* A touch that was parked, for the caller, who may go on waiting, to free; or NULL. */
+struct zcs_parked *zcs_toucher_waited(struct zcs_device *dev);
+/* Takes over the caller's reference; false: not parked, there is no memory, or again a thread that may wait. */
+bool zcs_toucher_park(struct zcs_bo *bo, const struct zcs_tt_event *event);
+
+/* -- room.c */
+/* Whether a touch that needs memory should wait, and not in vain. */
+bool zcs_room_is_short(struct zcs_device *dev);
+/* Waits until it is not short any more, a second at most; nothing may be locked. */
+void zcs_room_wait_for(struct zcs_device *dev, struct zcs_bo *bo);
+/* Waits until the background thread has freed something, some milliseconds at most. */
+void zcs_room_wait(struct zcs_device *dev);
+/* Something may be evictable that was not. */
+void zcs_room_changed(struct zcs_device *dev);
+/* Pages that were freed in all; to see whether a stretch of work brought anything. */
+uint64_t zcs_room_freed(struct zcs_device *dev);
+/* Writes that the store refused or failed, in all. */
+uint64_t zcs_room_refused(struct zcs_device *dev);
+/* Something was freed: it is not in vain any more. */
+void zcs_room_note_progress(struct zcs_device *dev);
+/* Nothing was evictable; @changes: the device's from before it was tried. */
+void zcs_room_note_vain(struct zcs_device *dev, uint64_t changes);
+bool zcs_room_in_vain(struct zcs_device *dev);
+/* Whether the background thread should try again. */
+bool zcs_room_may_try(struct zcs_device *dev);
+/* Tells those who wait. */
+void zcs_room_tell(struct zcs_device *dev);
+/* The background thread between two rounds: less than @us if somebody begins to wait. */
+void zcs_room_pause(struct zcs_device *dev, unsigned us);
+/* Whether somebody waits, and nothing is being written that could make room. */
+bool zcs_room_is_urgent(struct zcs_device *dev);
+
 /* -- touch.c */
 int zcs_touch_start(struct zcs_device *dev);
-void zcs_touch_stop(struct zcs_device *dev);
+/* What a fault thread does; @dev is the device. */
+void *zcs_touch_run(void *dev);
 /* Makes the fault threads serve an arena. */
 int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena);
 void zcs_touch_fetch(struct zcs_bo *bo);
@@ -220,8 +283,6 @@ void zcs_evict_wake(struct zcs_device *dev);
 uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool *interrupted);
 /* Whether there is anything left that might be evicted, now or when somebody lets go of it. */
 bool zcs_evict_may(struct zcs_device *dev);
-/* Waits until the background thread has freed something, some milliseconds at most. */
-void zcs_evict_wait_for_room(struct zcs_device *dev, unsigned ms);
 /* The pool's hook: frees without waiting, whatever the caller holds. */
 int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
 

@@ -43,6 +43,7 @@
 #define SILENT_ROUNDS (PROBE_NS / 1000u / STEP_US)
 #define SHRINK_TRIES  3u
 #define AGAIN_MS      50
+#define IN_VAIN_MS    1000
 #define WAIT_NS	      UINT64_C(5000000000)
 
 /* -- what is done to one bo */
@@ -416,6 +417,7 @@ bool zcs_evict_may(struct zcs_device *dev)
 	struct zcs_wb *wb = dev->store->wb;
 
 	return zcs_cache_pages(dev->pool) || atomic_load(&dev->pool->kept) ||
+	       atomic_load(&dev->purgeables) ||
 	       (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
 }
 
@@ -425,6 +427,8 @@ int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
 
 	(void)ctx;
 	zcs_count(dev->reclaims);
+	if (zcs_room_in_vain(dev))
+		return 0;
 	zcs_evict_wake(dev);
 	return (int64_t)pass_clean(dev, nr_pages, false);
 }
@@ -457,20 +461,15 @@ void zcs_evict_wake(struct zcs_device *dev)
 		zcs_sys_event_add(dev->event);
 }
 
-void zcs_evict_wait_for_room(struct zcs_device *dev, unsigned ms)
+/* A touch that waits for room is worth what there is no patience for otherwise; only as much as makes room. */
+static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
 {
-	struct timespec until = zcs_sys_deadline((uint64_t)ms * 1000000u);
+	uint64_t max = dev->pool->max_pages, resident = atomic_load(&dev->pool->resident), over;
 
-	pthread_mutex_lock(&dev->room_lock);
-	pthread_cond_timedwait(&dev->room, &dev->room_lock, &until);
-	pthread_mutex_unlock(&dev->room_lock);
-}
-
-static void tell_waiters(struct zcs_device *dev)
-{
-	pthread_mutex_lock(&dev->room_lock);
-	pthread_cond_broadcast(&dev->room);
-	pthread_mutex_unlock(&dev->room_lock);
+	if (!max || resident <= max || !zcs_room_is_urgent(dev))
+		return write_silent(dev, pages, stuck);
+	over = resident - max + ZCS_UNIT_PAGES;
+	return write_now(dev, over < pages ? over : pages);
 }
 
 /*
@@ -488,17 +487,34 @@ static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 		return false;
 	zcs_count(dev->rounds);
 	n = without_io(dev, excess, true);
+	atomic_fetch_add(&dev->freed, n);
 	if (wb && n + pending < excess) {
 		make_room_in_store(dev, excess - n - pending);
-		n += write_silent(dev, excess - n - pending, stuck);
+		n += write_some(dev, excess - n - pending, stuck);
 	}
 	return n || pending || (wb && zcs_lru_count(&dev->lru));
+}
+
+/*
+ * Over the limit, and nothing can be evicted without any patience: there is nothing, or the store takes nothing. What
+ * is in somebody's hands, or is touched each time that it is about to go, can be evicted.
+ */
+static bool nothing_goes(struct zcs_device *dev)
+{
+	uint64_t max = dev->pool->max_pages, resident = atomic_load(&dev->pool->resident),
+		 contended = dev->contended, refused = zcs_room_refused(dev);
+
+	if (!max || resident <= max || zcs_evict_pages(dev, resident - max, true, NULL) ||
+	    contended != dev->contended)
+		return false;
+	return !zcs_evict_may(dev) || refused != zcs_room_refused(dev);
 }
 
 /* A round that finds only bos it has just probed makes no progress; a few such rounds are patience. */
 static void balance(struct zcs_device *dev, uint64_t target)
 {
-	uint64_t last = UINT64_MAX, same = 0;
+	uint64_t last = UINT64_MAX, same = 0, changes = atomic_load(&dev->changes),
+		 freed = zcs_room_freed(dev);
 
 	while (!dev->stop && same < 2 * SILENT_ROUNDS &&
 	       round_towards(dev, target, same > SILENT_ROUNDS)) {
@@ -507,13 +523,17 @@ static void balance(struct zcs_device *dev, uint64_t target)
 
 		same = moving ? 0 : same + 1;
 		last = now;
-		tell_waiters(dev);
+		zcs_room_tell(dev);
 		zcs_bo_destroy_dead(dev);
-		zcs_sys_sleep_us(STEP_US);
+		zcs_room_pause(dev, STEP_US);
 	}
+	if (zcs_room_freed(dev) != freed)
+		zcs_room_note_progress(dev);
+	else if (nothing_goes(dev))
+		zcs_room_note_vain(dev, changes);
 	if (dev->store->wb && atomic_load(&dev->pool->resident) > target)
 		zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
-	tell_waiters(dev);
+	zcs_room_tell(dev);
 }
 
 void zcs_evict_on_pressure(struct zcs_device *dev, enum zcs_psi whose)
@@ -533,8 +553,13 @@ static bool is_over(struct zcs_device *dev)
  */
 static void wait_for_work(struct zcs_device *dev, struct zcs_sys_polled *polled)
 {
-	int ms = dev->cap || (is_over(dev) && zcs_evict_may(dev)) ? AGAIN_MS : -1;
 	int psi[ZCS_PSI_NR] = { dev->psi[ZCS_PSI_GROUP], dev->psi[ZCS_PSI_MACHINE] };
+	int ms = -1;
+
+	if (is_over(dev) && zcs_evict_may(dev))
+		ms = zcs_room_in_vain(dev) ? IN_VAIN_MS : AGAIN_MS;
+	if (dev->cap)
+		ms = AGAIN_MS;
 
 	zcs_sys_poll(dev->event, psi, ms, polled);
 	for (unsigned i = 0; i < ZCS_PSI_NR; i++)
@@ -565,12 +590,12 @@ static void *run(void *arg)
 		atomic_store(&dev->awake, false);
 		zcs_bo_destroy_dead(dev);
 		answer_pressure(dev, &polled);
-		if (is_over(dev))
+		if (is_over(dev) && zcs_room_may_try(dev))
 			balance(dev, dev->low);
 		else if (zcs_pressure_is_over_cap(dev))
 			balance(dev, dev->cap);
 		else
-			tell_waiters(dev);
+			zcs_room_tell(dev);
 		pthread_mutex_unlock(&dev->work_lock);
 	}
 	return NULL;

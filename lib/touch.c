@@ -5,20 +5,23 @@
  *	a thread touches ──▶ event ──▶ fault thread: whose is the address, restore the block, resolve
  *	an evicted page                               (which wakes whoever waits for it)
  *
- * Several threads, so that a slow read does not hold up a folio that is resident; each takes one event at a
- * time. They take no lock under which anybody waits for an event. Waking a sleeping thread is most of what a
+ * Several threads, each takes one event at a time; the thread that has one which must wait, for a read for instance,
+ * leaves another thread to serve the others (touchers.c). They take no lock under which anybody waits for an event.
+ * Waking a sleeping thread is most of what a
  * touch of a resident folio costs (40 to 55 us on an idle CPU, measured), therefore a thread that just had
  * work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher may have been put
  * on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch, not 11).
  *
- * Room: a touch is never refused on the pool's limit, it overshoots; when the overshoot is over an eighth, and the
- * touch is of what is not in memory, the fault thread waits, with nothing locked, until the background thread has caught up a little. When the
- * system itself has no page the thread evicts and tries again, for as long as it takes: the toucher cannot
- * be told. A page whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither resolved nor
- * poisoned is tried again.
+ * Room: a touch is never refused on the pool's limit, it overshoots. Far over it, a touch that needs memory waits
+ * first, with nothing locked, until the background thread has caught up a little (room.c). When the system itself has
+ * no page, the thread evicts and tries again. If that frees nothing it waits a little and wakes the toucher, which
+ * cannot be told: its next report queues behind those of others, so that no number of such touches stops one that
+ * can be served. A page whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither
+ * resolved nor poisoned is tried again.
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "device_priv.h"
@@ -30,90 +33,97 @@
 #include "sys_io.h"
 #include "writeback.h"
 
-#define SPIN_NS	      20000u
-#define OVERSHOOT_MAX 8u /* one part in */
-#define WAIT_MS	      10u
-#define WAITS_MAX     100u
-#define KEEP_ONE_IN   32u
-#define RETRY_US      1000u
-#define IDLE_MAX      24u /* waits that brought nothing: a little more than the background's patience */
+#define SPIN_NS	    20000u
+#define KEEP_ONE_IN 32u
+#define RETRY_US    1000u
+#define STARVED_MAX 16u
 
 /*
  * struct turn - a thread's turn at the events of an arena
- * @shared: others may read them as well
+ * @arena: NULL when it takes up touches that were parked
+ * @shared: others may read the arena's events as well
+ * @may_wait: there is another thread to serve others while this one waits; zcs_toucher_waited() is due
  */
 struct turn {
 	struct zcs_device *dev;
 	struct zcs_arena *arena;
-	bool shared;
+	bool shared, may_wait;
 };
 
 /* Before anything that takes longer than waking another thread. */
-static void share(void *arg)
+static void share(struct turn *t)
 {
-	struct turn *t = arg;
-
 	if (!t->shared)
 		zcs_sys_epoll_again(t->dev->epfd, t->arena->uffd, t->arena);
 	t->shared = true;
 }
 
-static bool is_far_over(const struct zcs_device *dev)
+/* False: it has to wait, and must not. */
+static bool slow(void *arg, bool waits)
 {
-	uint64_t max = dev->pool->max_pages;
+	struct turn *t = arg;
 
-	return max && atomic_load(&dev->pool->resident) > max + max / OVERSHOOT_MAX;
-}
-
-/*
- * Waits for the background thread, unless that gets nowhere: everything may be pinned. What is in memory is given
- * back at any time: holding its touchers up would free nothing.
- */
-static void throttle(struct turn *t, struct zcs_bo *bo, uint64_t index)
-{
-	struct zcs_device *dev = t->dev;
-	struct zcs_wb *wb = dev->store->wb;
-	uint64_t last = UINT64_MAX;
-
-	if (!is_far_over(dev))
-		return;
+	if (waits && !t->may_wait)
+		t->may_wait = zcs_toucher_may_wait(t->dev);
 	share(t);
-	if (!zcs_tt_needs_memory(bo->tt, index))
-		return;
-	for (unsigned i = 0, idle = 0; i < WAITS_MAX && idle < IDLE_MAX && is_far_over(dev); i++) {
-		uint64_t now = atomic_load(&dev->pool->resident);
+	return !waits || t->may_wait;
+}
 
-		idle = now < last || (wb && zcs_wb_pending(wb)) ? 0 : idle + 1;
-		last = now;
-		zcs_count(dev->stats.waits);
-		zcs_count(bo->stats.waits);
-		zcs_evict_wake(dev);
-		zcs_evict_wait_for_room(dev, WAIT_MS);
-	}
+/* What is in memory is given back at any time: holding its touchers up would free nothing. -EAGAIN: must not wait. */
+static int find_room(struct turn *t, struct zcs_bo *bo, uint64_t index)
+{
+	int needs;
+
+	if (!zcs_room_is_short(t->dev))
+		return 0;
+	needs = zcs_tt_needs_memory(bo->tt, index, false);
+	if (!needs)
+		return 0;
+	if (!slow(t, true))
+		return -EAGAIN;
+	if (needs < 0 && !zcs_tt_needs_memory(bo->tt, index, true))
+		return 0;
+	zcs_room_wait_for(t->dev, bo);
+	return 0;
 }
 
 /*
- * Restores, however long it takes to find a page; other errors are returned. *what is what the first try met: a
- * later one may find the block restored and only not resolved.
+ * The system has no page. *what is what the first try met: a later one may find the block restored and only not
+ * resolved.
  */
-static int restore(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
-		   enum zcs_touch *what)
+static int find_page(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
+		     enum zcs_touch *what)
 {
 	struct zcs_device *dev = t->dev;
 	enum zcs_touch again;
-	int err;
+	int err = -ENOMEM;
 
-	throttle(t, bo, event->index);
-	err = zcs_tt_touch(bo->tt, event, what, share, t);
-	while (err == -ENOMEM && !dev->stop) {
-		share(t);
+	if (!slow(t, true))
+		return -EAGAIN;
+	for (unsigned i = 0; i < STARVED_MAX && err == -ENOMEM && !dev->stop; i++) {
 		zcs_count(dev->stats.waits);
 		zcs_count(bo->stats.waits);
 		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, NULL))
-			zcs_sys_sleep_us(1000);
-		err = zcs_tt_touch(bo->tt, event, &again, share, t);
+			break;
+		err = zcs_tt_touch(bo->tt, event, &again, slow, t);
 	}
-	return err;
+	if (err != -ENOMEM)
+		return err;
+	zcs_room_wait(dev);
+	zcs_tt_wake(bo->tt, event->index);
+	*what = ZCS_TOUCH_LATE;
+	return 0;
+}
+
+/* -EAGAIN: it has to wait, and must not. */
+static int restore(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
+		   enum zcs_touch *what)
+{
+	int err = find_room(t, bo, event->index);
+
+	if (!err)
+		err = zcs_tt_touch(bo->tt, event, what, slow, t);
+	return err == -ENOMEM ? find_page(t, bo, event, what) : err;
 }
 
 static void count_touch(struct zcs_touch_stats *s, enum zcs_touch what, uint64_t ns)
@@ -185,31 +195,102 @@ static void failed(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
 	zcs_count(bo->stats.errors);
 }
 
-static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t asked_ns)
+static void note(struct zcs_bo *bo, const struct zcs_tt_event *event, enum zcs_touch what)
 {
-	struct zcs_device *dev = t->dev;
-	struct zcs_tt_event event = { .asked_ns = asked_ns, .write = touch->write };
-	struct zcs_bo *bo = zcs_bo_find(dev, touch->addr);
-	enum zcs_touch what = ZCS_TOUCH_LATE;
-	uint64_t ns;
-	int err;
+	uint64_t ns = zcs_sys_now_ns() - event->asked_ns;
 
-	/* between the last reference and the unmapping of its home: nobody may touch it any more */
-	if (!bo)
-		return;
-	event.index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
-	err = restore(t, bo, &event, &what);
-	if (err)
-		failed(t, bo, event.index, err);
-	ns = zcs_sys_now_ns() - asked_ns;
-	count_touch(&dev->stats, what, ns);
+	count_touch(&bo->device->stats, what, ns);
 	count_touch(&bo->stats, what, ns);
-	ZCS_PROBE3(fault, touch->addr, what, ns);
+	ZCS_PROBE3(fault, bo->start + event->index * ZCS_PAGE_SIZE, what, ns);
+}
+
+/* Who must not wait leaves the touch to a thread that may; if there is no memory for that, the toucher asks again. */
+static void park(struct zcs_bo *bo, const struct zcs_tt_event *event)
+{
+	if (zcs_toucher_park(bo, event))
+		return;
+	zcs_tt_wake(bo->tt, event->index);
+	zcs_bo_put_later(bo);
+}
+
+/* Takes over the caller's reference. */
+static void serve_touch(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event)
+{
+	enum zcs_touch what = ZCS_TOUCH_LATE;
+	int err = restore(t, bo, event, &what);
+
+	/* it has to wait, or failed, after which the thread has to wait as well */
+	if (err && !t->may_wait) {
+		if (!slow(t, true)) {
+			park(bo, event);
+			return;
+		}
+		err = restore(t, bo, event, &what);
+	}
+	if (err)
+		failed(t, bo, event->index, err);
+	note(bo, event, what);
 	if (!err && bo->failing)
 		bo->failing = false;
 	if (!err)
 		place(bo, what);
 	zcs_bo_put_later(bo);
+}
+
+/* -- the event of prefetches */
+
+/* With the lock held: whether there is work, and a thread that may do it. The event wakes as long as it is set. */
+static void set_fetch_event(struct zcs_device *dev)
+{
+	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1 &&
+		   !dev->fetch_held;
+
+	if (set && !dev->fetch_set)
+		zcs_sys_event_add(dev->fetch_event);
+	if (!set && dev->fetch_set)
+		zcs_sys_event_clear(dev->fetch_event);
+	dev->fetch_set = set;
+}
+
+static void hold_fetch(struct zcs_device *dev, bool held)
+{
+	pthread_mutex_lock(&dev->fetch_lock);
+	dev->fetch_held = held;
+	set_fetch_event(dev);
+	pthread_mutex_unlock(&dev->fetch_lock);
+}
+
+/* -- touches */
+
+/* A thread that has waited takes up what was parked meanwhile. */
+static void end_waiting(struct turn *t)
+{
+	while (t->may_wait) {
+		struct zcs_parked *parked = zcs_toucher_waited(t->dev);
+
+		if (parked) {
+			serve_touch(t, parked->bo, &parked->event);
+			atomic_fetch_sub(&t->dev->serving, 1);
+			free(parked);
+		} else {
+			t->may_wait = false;
+			if (t->dev->fetch_held)
+				hold_fetch(t->dev, false);
+		}
+	}
+}
+
+static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t asked_ns)
+{
+	struct zcs_tt_event event = { .asked_ns = asked_ns, .write = touch->write };
+	struct zcs_bo *bo = zcs_bo_find(t->dev, touch->addr);
+
+	/* between the last reference and the unmapping of its home: nobody may touch it any more */
+	if (!bo)
+		return;
+	event.index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
+	serve_touch(t, bo, &event);
+	end_waiting(t);
 }
 
 /*
@@ -237,18 +318,6 @@ static void serve(struct zcs_device *dev, struct zcs_arena *arena)
 }
 
 /* -- prefetch: one folio a turn, and one thread for touches whatever is prefetched */
-
-/* With the lock held: whether there is work, and a thread that may do it. The event wakes as long as it is set. */
-static void set_fetch_event(struct zcs_device *dev)
-{
-	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1;
-
-	if (set && !dev->fetch_set)
-		zcs_sys_event_add(dev->fetch_event);
-	if (!set && dev->fetch_set)
-		zcs_sys_event_clear(dev->fetch_event);
-	dev->fetch_set = set;
-}
 
 void zcs_touch_fetch(struct zcs_bo *bo)
 {
@@ -300,7 +369,7 @@ static bool push_again(struct zcs_bo *bo, bool go_on)
 	return more;
 }
 
-static void fetch(struct zcs_device *dev)
+static void fetch_one(struct zcs_device *dev)
 {
 	uint64_t at;
 	struct zcs_bo *bo = pop_fetch(dev, &at);
@@ -315,9 +384,25 @@ static void fetch(struct zcs_device *dev)
 		zcs_bo_put_later(bo);
 }
 
+/* A prefetch waits; while too many threads do, none is begun. */
+static void fetch(struct zcs_device *dev)
+{
+	struct turn turn = { .dev = dev, .shared = true };
+
+	if (!slow(&turn, true)) {
+		hold_fetch(dev, true);
+		/* those who waited may all have done so just before */
+		if (!slow(&turn, true))
+			return;
+		hold_fetch(dev, false);
+	}
+	fetch_one(dev);
+	end_waiting(&turn);
+}
+
 /* -- threads */
 
-static void *run(void *arg)
+void *zcs_touch_run(void *arg)
 {
 	struct zcs_device *dev = arg;
 
@@ -347,21 +432,7 @@ int zcs_touch_start(struct zcs_device *dev)
 {
 	int err = add_events(dev);
 
-	while (!err && dev->nr_touchers < ZCS_FAULT_THREADS) {
-		err = zcs_sys_thread(&dev->toucher[dev->nr_touchers], "zcs-touch", run, dev);
-		if (!err)
-			dev->nr_touchers++;
-	}
-	/* one is enough to work */
-	return dev->nr_touchers ? 0 : err;
-}
-
-void zcs_touch_stop(struct zcs_device *dev)
-{
-	dev->stop = true;
-	zcs_sys_event_add(dev->stop_event);
-	while (dev->nr_touchers)
-		pthread_join(dev->toucher[--dev->nr_touchers], NULL);
+	return err ? err : zcs_touchers_start(dev);
 }
 
 int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena)

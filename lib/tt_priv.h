@@ -75,13 +75,14 @@ struct zcs_tt_event {
 
 /*
  * Restores the block of the event's slot and resolves it; *what tells from where. @slow is called, perhaps with
- * the lock held, if it is going to wait, read or populate. An event from before the last zap restores nothing:
- * whoever still waits is woken, and reports again.
+ * the lock held, before it populates, and with @waits before it waits for the lock or a read; if that returns false,
+ * nothing is done and the result is -EAGAIN. An event from before the last zap restores nothing: whoever still waits
+ * is woken, and reports again.
  */
 int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
-		 void (*slow)(void *arg), void *arg);
-/* Whether a touch of slot @index would take memory that the tt and its backup do not hold. */
-bool zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index);
+		 bool (*slow)(void *arg, bool waits), void *arg);
+/* Whether a touch of slot @index would take memory that the tt and its backup do not hold: 0, 1; -EBUSY without @wait. */
+int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait);
 /* After -EIO: the touchers of the slot get SIGBUS. -EEXIST: it is a page, or poisoned; who waits is not woken. */
 int zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
 /* The touchers of the slot touch it again. */

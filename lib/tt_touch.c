@@ -49,12 +49,15 @@ static void lock_for_touch(struct zcs_tt *tt)
 	atomic_fetch_sub(&tt->waiting, 1);
 }
 
-bool zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index)
+int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait)
 {
 	struct zcs_block blk;
 	bool needs;
 
-	lock_for_touch(tt);
+	if (wait)
+		lock_for_touch(tt);
+	else if (pthread_mutex_trylock(&tt->lock))
+		return -EBUSY;
 	blk = zcs_tt_block(tt, index);
 	needs = blk.entry == ZCS_E_EMPTY;
 	if (blk.entry == ZCS_E_HANDLE)
@@ -64,7 +67,7 @@ bool zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index)
 }
 
 static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
-			 void (*slow)(void *arg), void *arg)
+			 bool (*slow)(void *arg, bool waits), void *arg)
 {
 	struct zcs_block blk = zcs_tt_block(tt, event->index);
 
@@ -79,19 +82,20 @@ static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, en
 		zcs_tt_wake(tt, event->index);
 		return 0;
 	}
-	if (*what != ZCS_TOUCH_RESIDENT)
-		slow(arg);
+	if (*what != ZCS_TOUCH_RESIDENT && !slow(arg, *what == ZCS_TOUCH_READ))
+		return -EAGAIN;
 	return zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch,
 				     event->write);
 }
 
 int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
-		 void (*slow)(void *arg), void *arg)
+		 bool (*slow)(void *arg, bool waits), void *arg)
 {
 	int err;
 
 	if (pthread_mutex_trylock(&tt->lock)) {
-		slow(arg);
+		if (!slow(arg, true))
+			return -EAGAIN;
 		lock_for_touch(tt);
 	}
 	err = resolve_touch(tt, event, what, slow, arg);

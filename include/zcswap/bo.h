@@ -27,8 +27,11 @@ extern "C" {
  * only while it is pinned. A fork()ed child does not inherit bos: their addresses are unmapped there, and
  * what it calls for a bo or device of its parent does nothing (DOC: pool).
  *
- * A touch is never refused on the pool's limit: it goes over it, counted, and from an eighth over it on waits
- * for eviction if it is of what is not in memory, a second at most. A page whose only copy cannot be read is poisoned: whoever touches it gets
+ * A touch is never refused on the pool's limit. It may exceed the limit; each time is counted. Once the pool is
+ * 12.5 % over, not counting what is being written (up to as much again, and up to 4 MiB in small pools), touching a
+ * page that is not in memory waits for eviction, for at most 1 s. It does not wait where nothing can be evicted: the
+ * store frees nothing or is full, or everything is pinned. Touches that wait, for room, for a read or for a lock, do
+ * not hold up touches that need not. A page whose only copy cannot be read is poisoned: whoever touches it gets
  * SIGBUS. That is the page that was touched, 4 KiB on shmem and 2 MiB on hugetlb; other pages of its folio are
  * read again when they are touched. A zcs_bo_pin() that succeeds makes it good.
  */
@@ -264,7 +267,8 @@ ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uin
  * @touches: faults handled; @touch_ns: their duration in all; @latency: see ZCS_LATENCY_BUCKETS
  * @touch_empty, @touch_resident, @touch_read: pages committed; taken back without I/O; read
  * @touch_late: somebody else had restored it
- * @touch_errors: faults that ended in SIGBUS; @touch_waits: times that faults waited for room
+ * @touch_errors: faults that ended in SIGBUS; @touch_waits: times that faults waited for room or
+ *	memory, 20 ms at most each time
  * @overshoots: folios taken over the limit for a touch
  * @evicted: evictions by zcs_bo_evict() and zcs_bo_shrink(), and bos that were written back for want of memory;
  *	@probes: bos zapped to see whether they are used; @purged: bos dropped for want of memory
