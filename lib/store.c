@@ -190,6 +190,9 @@ static void fill_swap(struct zcs_store *store, struct zcs_store_stats *st)
 	st->io_uring = sw.uring;
 	st->direct_devices = sw.direct;
 	st->buffered_devices = sw.buffered;
+	st->devices_away = sw.away;
+	st->outages = sw.outages;
+	st->held_back = wb.held_back;
 }
 
 int zcs_store_stats(struct zcs_store *store, struct zcs_store_stats *stats)

@@ -72,16 +72,24 @@ void zcs_swap_close(struct zcs_swap *swap);
  * @slot: where its first slot is put
  *
  * At most 10 steps per device. Finds a run if there is one. Waits only if the one run left is being
- * discarded.
+ * discarded. A device that takes no writes is left alone.
  *
- * Return: 0; -ENOSPC; -EINVAL.
+ * Return: 0; -ENOSPC; the error of the last write to a device that is left alone; -EINVAL.
  */
 int zcs_swap_alloc(struct zcs_swap *swap, unsigned order, uint32_t *slot);
 
 /** zcs_swap_free - free an aligned run of used slots; discarding it, if asked for, is done by a thread */
 void zcs_swap_free(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
-/** zcs_swap_retire - take an aligned run of used slots out of use for good, after a write error */
+/**
+ * zcs_swap_free_failed - free the run of a write that failed
+ *
+ * If the device takes other writes the slots may be bad: they are free once more, and when their next write fails
+ * as well they are retired. If the device takes none, that is an outage, and they stay good (swap_outage.c).
+ */
+void zcs_swap_free_failed(struct zcs_swap *swap, uint32_t slot, unsigned order);
+
+/** zcs_swap_retire - take an aligned run of used slots out of use for good */
 void zcs_swap_retire(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
 /** zcs_swap_name - the file or device that a used slot is in, for messages */
@@ -169,6 +177,7 @@ void zcs_swap_drain(struct zcs_swap *swap);
  * @shorts: transfers that were short and continued; @retries: that were begun again
  * @full: times that the ring was full
  * @cancelled: requests taken back
+ * @outages: times that a device began to take no writes; @away: devices that take none now
  * @queued, @flying: requests now waiting, and with the kernel
  * @uring: io_uring is used; otherwise @why_not says why
  * @direct: devices that use O_DIRECT; @buffered: devices that do not
@@ -177,11 +186,11 @@ struct zcs_swap_stats {
 	uint64_t slots, free, used, retired, discarded;
 	uint64_t reads, writes, read_bytes, written_bytes;
 	uint64_t read_errors, write_errors, bad_checksums;
-	uint64_t shorts, retries, full, cancelled;
+	uint64_t shorts, retries, full, cancelled, outages;
 	uint32_t queued, flying;
 	bool uring;
 	const char *why_not;
-	unsigned direct, buffered;
+	unsigned direct, buffered, away;
 };
 
 void zcs_swap_stats(struct zcs_swap *swap, struct zcs_swap_stats *stats);

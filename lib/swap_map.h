@@ -73,19 +73,34 @@ static inline void zcs_map_clear(struct zcs_map *map, uint64_t n)
 	}
 }
 
+/* The lowest member under word @n of level @levels - 1; that word is not 0. */
+static inline int64_t zcs_map_descend(const struct zcs_map *map, unsigned levels, uint64_t n)
+{
+	for (unsigned l = levels; l-- > 0;)
+		n = n * 64 + (uint64_t)__builtin_ctzll(map->level[l][n]);
+	return (int64_t)n;
+}
+
 /* The lowest member, or -1. */
 static inline int64_t zcs_map_first(const struct zcs_map *map)
 {
-	uint64_t n = 0;
+	return *map->level[map->levels - 1] ? zcs_map_descend(map, map->levels, 0) : -1;
+}
 
-	for (unsigned l = map->levels; l-- > 0;) {
-		uint64_t word = map->level[l][n];
+/* The lowest member that is not under @n, a number that the set may have; or -1. */
+static inline int64_t zcs_map_from(const struct zcs_map *map, uint64_t n)
+{
+	if (zcs_map_test(map, n))
+		return (int64_t)n;
+	for (unsigned l = 0; l < map->levels; l++, n /= 64) {
+		/* above n: in level 0 it is no member itself, higher up it has been looked through */
+		uint64_t above = map->level[l][n / 64] & ~(UINT64_MAX >> (63 - n % 64));
 
-		if (!word)
-			return -1;
-		n = n * 64 + (uint64_t)__builtin_ctzll(word);
+		if (above)
+			return zcs_map_descend(map, l,
+					       n / 64 * 64 + (uint64_t)__builtin_ctzll(above));
 	}
-	return (int64_t)n;
+	return -1;
 }
 
 #endif

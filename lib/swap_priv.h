@@ -18,7 +18,7 @@
  * @used: a bit a slot
  * @stale: free clusters that are still to be discarded; each is in free[9] too
  * @nr_free, @nr_used, @nr_retired: slots; their sum is @nr
- * @nr_discarding: clusters being discarded: counted in @nr_free, but in no map
+ * @nr_discarding: clusters being discarded, and @nr_aside: slots set aside: counted in @nr_free, but in no map
  * @nr_stale: members of @stale
  */
 struct zcs_slots {
@@ -26,7 +26,7 @@ struct zcs_slots {
 	struct zcs_map free[ZCS_CLUSTER_ORDER + 1];
 	uint64_t *used;
 	struct zcs_map stale;
-	uint64_t nr_free, nr_used, nr_retired;
+	uint64_t nr_free, nr_used, nr_retired, nr_aside;
 	uint32_t nr_stale, nr_discarding;
 	void *memory;
 	size_t memory_bytes;
@@ -35,9 +35,16 @@ struct zcs_slots {
 int zcs_slots_init(struct zcs_slots *slots, uint32_t nr);
 void zcs_slots_fini(struct zcs_slots *slots);
 int zcs_slots_alloc(struct zcs_slots *slots, unsigned order, uint32_t *slot);
+/* The lowest run from slot @from on, or if there is none, of all. */
+int zcs_slots_alloc_from(struct zcs_slots *slots, unsigned order, uint32_t from, uint32_t *slot);
 bool zcs_slots_used(const struct zcs_slots *slots, uint32_t slot, unsigned order);
 void zcs_slots_free(struct zcs_slots *slots, uint32_t slot, unsigned order, bool discard);
 void zcs_slots_retire(struct zcs_slots *slots, uint32_t slot, unsigned order);
+/* Used slots that are free but not given out; they end free or retired. */
+void zcs_slots_set_aside(struct zcs_slots *slots, uint32_t slot, unsigned order);
+void zcs_slots_back_from_aside(struct zcs_slots *slots, uint32_t slot, unsigned order,
+			       bool discard);
+void zcs_slots_retire_aside(struct zcs_slots *slots, uint32_t slot, unsigned order);
 /* Takes neighbouring stale clusters, @max at most, out of the maps; and puts them back. */
 uint32_t zcs_slots_discard_begin(struct zcs_slots *slots, uint32_t max, uint32_t *cluster);
 void zcs_slots_discard_end(struct zcs_slots *slots, uint32_t cluster, uint32_t nr);
@@ -58,6 +65,43 @@ struct zcs_swap_spec {
 	unsigned depth;
 };
 
+/* As many runs as are likely to fail at once; of more, nothing is remembered. */
+#define ZCS_OUTAGE_RUNS 128u
+
+/*
+ * struct zcs_slot_run - slots whose write failed, numbered within their device
+ * @given: their writer has given them up
+ * @judged: whether they or the device are to blame is known; @bad: they are
+ */
+struct zcs_slot_run {
+	uint32_t slot;
+	unsigned order;
+	bool given, judged, bad;
+};
+
+/*
+ * struct zcs_outage - how a device takes writes; under the slots_lock, but @doubt and @away for who only looks
+ * @doubt: something of the following is not as it is with a device that works
+ * @row: writes that failed since the last that worked; @since_ns: when the first of them did; @error: of the last
+ * @alone: no slots are given out before @until_ns, and then one run for one write: @probing, slot @probe
+ * @away: that one failed too
+ * @pause_ns: from one attempt to the next
+ * @place: where the last attempt was made, in parts of the device
+ * @outages: times that @away became true
+ * @run: what failed and is not settled; @suspect: what failed once while the device worked; free places have no @bad
+ */
+struct zcs_outage {
+	atomic_bool doubt, away;
+	bool alone, probing;
+	unsigned row;
+	int error;
+	uint32_t probe;
+	uint16_t place;
+	uint64_t since_ns, until_ns, pause_ns, outages;
+	unsigned nr_runs, nr_suspects, next_suspect;
+	struct zcs_slot_run run[ZCS_OUTAGE_RUNS], suspect[ZCS_OUTAGE_RUNS];
+};
+
 /*
  * struct zcs_swap_dev - a device
  * @name: for messages
@@ -69,7 +113,7 @@ struct zcs_swap_spec {
  * @sparse: the file system could not preallocate
  * @refusing: its file system had no room for the last write
  * @writing: a buffered write is under way, from its transfer to the end of its sync; under the swap's lock
- * @slots: see there
+ * @outage, @slots: see there
  * @turn, @turn_left: in the first device of its priority: the device to allocate from, and how many
  *	slots more before the next one's turn
  */
@@ -81,6 +125,7 @@ struct zcs_swap_dev {
 	uint64_t bytes;
 	uint32_t sector, first;
 	atomic_bool refusing;
+	struct zcs_outage outage;
 	struct zcs_slots slots;
 	unsigned turn;
 	uint32_t turn_left;
@@ -169,6 +214,19 @@ int zcs_swap_open_dev(const struct zcs_swap_spec *spec, struct zcs_swap_dev *dev
 /* -- swap_slots.c */
 int zcs_swap_reserve(size_t bytes, void **memory);
 struct zcs_swap_dev *zcs_swap_dev_of(struct zcs_swap *swap, uint32_t slot, unsigned order);
+
+/* -- swap_outage.c; all but the first two with the slots_lock held, and slots numbered within the device */
+/* Whether an error of a write may be the slots' or the device's. */
+bool zcs_outage_concerns(int err);
+/* What a write that is over says about its slots and its device. */
+void zcs_outage_judge(struct zcs_swap *swap, const struct zcs_swap_req *req);
+/* Whether slots may be given out now; and a run, under that condition. */
+bool zcs_outage_allows(const struct zcs_swap_dev *dev);
+int zcs_outage_alloc(struct zcs_swap_dev *dev, unsigned order, uint32_t *slot);
+/* A run is given up; @failed: by its writer, after an error. True: it has been seen to. */
+bool zcs_outage_give_up(struct zcs_swap_dev *dev, uint32_t slot, unsigned order, bool failed);
+/* Gives back what is set aside, for there is no other slot. False: nothing was. */
+bool zcs_outage_return_runs(struct zcs_swap_dev *dev);
 
 /* -- swap_sum.c */
 /* Stores the checksums of slots @from to @from + @nr of a request. */

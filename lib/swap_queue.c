@@ -298,6 +298,8 @@ void zcs_swap_finish(struct zcs_swap *s, struct zcs_swap_req *req)
 {
 	int err = req->err;
 
+	if (req->op == ZCS_SWAP_WRITE)
+		zcs_outage_judge(s, req);
 	pthread_mutex_lock(&s->lock);
 	account(s, req);
 	req->state = ZCS_REQ_IDLE;
@@ -332,7 +334,8 @@ static bool fail(struct zcs_swap *s, struct zcs_swap_req *req, int err, const ch
 {
 	bool write = req->op == ZCS_SWAP_WRITE;
 
-	if (!req->err)
+	/* of a device that takes no writes that has been said */
+	if (!req->err && !(write && atomic_load(&req->dev->outage.away)))
 		zcs_swap_complain(s, req, write ? ZCS_COMPLAINT_WRITE : ZCS_COMPLAINT_READ,
 				  "%s of slot %u, order %u, at byte %llu: %s",
 				  write ? "write" : "read", req->slot, req->order,

@@ -117,18 +117,10 @@ static void not_stale(struct zcs_slots *slots, uint32_t cluster)
 	slots->nr_stale--;
 }
 
-int zcs_slots_alloc(struct zcs_slots *slots, unsigned order, uint32_t *slot)
+/* Halves a free block of order @from until it fits. */
+static void take_block(struct zcs_slots *slots, unsigned from, int64_t block, unsigned order,
+		       uint32_t *slot)
 {
-	int64_t block = -1;
-	unsigned from;
-
-	for (from = order; from <= ZCS_CLUSTER_ORDER; from++) {
-		block = zcs_map_first(&slots->free[from]);
-		if (block >= 0)
-			break;
-	}
-	if (block < 0)
-		return -ENOSPC;
 	zcs_map_clear(&slots->free[from], (uint64_t)block);
 	if (from == ZCS_CLUSTER_ORDER)
 		not_stale(slots, (uint32_t)block);
@@ -141,16 +133,39 @@ int zcs_slots_alloc(struct zcs_slots *slots, unsigned order, uint32_t *slot)
 	mark_used(slots, *slot, order, true);
 	slots->nr_free -= 1u << order;
 	slots->nr_used += 1u << order;
-	return 0;
 }
 
-void zcs_slots_free(struct zcs_slots *slots, uint32_t slot, unsigned order, bool discard)
+int zcs_slots_alloc(struct zcs_slots *slots, unsigned order, uint32_t *slot)
+{
+	for (unsigned from = order; from <= ZCS_CLUSTER_ORDER; from++) {
+		int64_t block = zcs_map_first(&slots->free[from]);
+
+		if (block < 0)
+			continue;
+		take_block(slots, from, block, order, slot);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+int zcs_slots_alloc_from(struct zcs_slots *slots, unsigned order, uint32_t at, uint32_t *slot)
+{
+	for (unsigned from = order; from <= ZCS_CLUSTER_ORDER; from++) {
+		int64_t block = zcs_map_from(&slots->free[from], at >> from);
+
+		if (block < 0)
+			continue;
+		take_block(slots, from, block, order, slot);
+		return 0;
+	}
+	return zcs_slots_alloc(slots, order, slot);
+}
+
+/* Joins free slots with their neighbours. */
+static void join(struct zcs_slots *slots, uint32_t slot, unsigned order, bool discard)
 {
 	uint32_t block = slot >> order;
 
-	mark_used(slots, slot, order, false);
-	slots->nr_free += 1u << order;
-	slots->nr_used -= 1u << order;
 	while (order < ZCS_CLUSTER_ORDER && zcs_map_test(&slots->free[order], block ^ 1)) {
 		zcs_map_clear(&slots->free[order], block ^ 1);
 		block /= 2;
@@ -161,6 +176,36 @@ void zcs_slots_free(struct zcs_slots *slots, uint32_t slot, unsigned order, bool
 		return;
 	zcs_map_set(&slots->stale, block);
 	slots->nr_stale++;
+}
+
+void zcs_slots_free(struct zcs_slots *slots, uint32_t slot, unsigned order, bool discard)
+{
+	mark_used(slots, slot, order, false);
+	slots->nr_free += 1u << order;
+	slots->nr_used -= 1u << order;
+	join(slots, slot, order, discard);
+}
+
+void zcs_slots_set_aside(struct zcs_slots *slots, uint32_t slot, unsigned order)
+{
+	mark_used(slots, slot, order, false);
+	slots->nr_used -= 1u << order;
+	slots->nr_free += 1u << order;
+	slots->nr_aside += 1u << order;
+}
+
+void zcs_slots_back_from_aside(struct zcs_slots *slots, uint32_t slot, unsigned order, bool discard)
+{
+	slots->nr_aside -= 1u << order;
+	join(slots, slot, order, discard);
+}
+
+void zcs_slots_retire_aside(struct zcs_slots *slots, uint32_t slot, unsigned order)
+{
+	(void)slot;
+	slots->nr_aside -= 1u << order;
+	slots->nr_free -= 1u << order;
+	slots->nr_retired += 1u << order;
 }
 
 void zcs_slots_retire(struct zcs_slots *slots, uint32_t slot, unsigned order)
@@ -229,7 +274,8 @@ static int check_stale(const struct zcs_slots *slots)
 
 int zcs_slots_check(const struct zcs_slots *slots)
 {
-	uint64_t free = (uint64_t)slots->nr_discarding * ZCS_CLUSTER_SLOTS, used = 0;
+	uint64_t free = (uint64_t)slots->nr_discarding * ZCS_CLUSTER_SLOTS + slots->nr_aside,
+		 used = 0;
 
 	for (unsigned o = 0; o <= ZCS_CLUSTER_ORDER; o++)
 		if (check_order(slots, o, &free))
@@ -268,8 +314,8 @@ static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsign
 		unsigned turn = (head->turn + i) % nr;
 		struct zcs_swap_dev *d = &s->dev[first + turn];
 
-		if (atomic_load(&d->refusing) != refusing ||
-		    zcs_slots_alloc(&d->slots, order, slot))
+		if (atomic_load(&d->refusing) != refusing || !zcs_outage_allows(d) ||
+		    zcs_outage_alloc(d, order, slot))
 			continue;
 		*slot += d->first;
 		if (i)
@@ -301,11 +347,32 @@ static int alloc_by_priority(struct zcs_swap *s, unsigned order, bool refusing, 
 }
 
 /* A device that had no room for what its slots were to hold would be the first choice for ever: it is the last. */
-static int alloc_anywhere(struct zcs_swap *s, unsigned order, uint32_t *slot)
+static int alloc_ready(struct zcs_swap *s, unsigned order, uint32_t *slot)
 {
 	int err = alloc_by_priority(s, order, false, slot);
 
 	return err ? alloc_by_priority(s, order, true, slot) : 0;
+}
+
+/* No room, or there may be some when a device that is left alone takes writes again. */
+static int why_none(const struct zcs_swap *s)
+{
+	for (unsigned i = 0; i < s->nr_devs; i++)
+		if (s->dev[i].slots.nr_free && !zcs_outage_allows(&s->dev[i]))
+			return s->dev[i].outage.error;
+	return -ENOSPC;
+}
+
+static int alloc_anywhere(struct zcs_swap *s, unsigned order, uint32_t *slot)
+{
+	bool returned = false;
+
+	if (!alloc_ready(s, order, slot))
+		return 0;
+	for (unsigned i = 0; i < s->nr_devs; i++)
+		if (zcs_outage_allows(&s->dev[i]))
+			returned |= zcs_outage_return_runs(&s->dev[i]);
+	return returned && !alloc_ready(s, order, slot) ? 0 : why_none(s);
 }
 
 static bool discarding(const struct zcs_swap *s)
@@ -332,17 +399,21 @@ int zcs_swap_alloc(struct zcs_swap *s, unsigned order, uint32_t *slot)
 	return err;
 }
 
-/* Used slots that become free or retired. */
-static void give_up(struct zcs_swap *s, uint32_t slot, unsigned order, bool retire)
+enum end { FREE, FAILED, RETIRED };
+
+/* Used slots that become free or retired, or are set aside. */
+static void give_up(struct zcs_swap *s, uint32_t slot, unsigned order, enum end end)
 {
 	struct zcs_swap_dev *d = zcs_swap_dev_of(s, slot, order);
 	bool bad = !d, stale = false;
 
 	pthread_mutex_lock(&s->slots_lock);
 	bad = bad || !zcs_slots_used(&d->slots, slot - d->first, order);
-	if (!bad && retire)
+	if (bad || zcs_outage_give_up(d, slot - d->first, order, end == FAILED))
+		;
+	else if (end == RETIRED)
 		zcs_slots_retire(&d->slots, slot - d->first, order);
-	else if (!bad)
+	else
 		zcs_slots_free(&d->slots, slot - d->first, order, d->discard);
 	if (!bad)
 		stale = d->slots.nr_stale == 1;
@@ -351,17 +422,22 @@ static void give_up(struct zcs_swap *s, uint32_t slot, unsigned order, bool reti
 	pthread_mutex_unlock(&s->slots_lock);
 	if (bad)
 		zcs_misuse("swap: slot %u, order %u is %s, but is not in use", slot, order,
-			   retire ? "retired" : "freed");
+			   end == RETIRED ? "retired" : "freed");
 }
 
 void zcs_swap_free(struct zcs_swap *s, uint32_t slot, unsigned order)
 {
-	give_up(s, slot, order, false);
+	give_up(s, slot, order, FREE);
+}
+
+void zcs_swap_free_failed(struct zcs_swap *s, uint32_t slot, unsigned order)
+{
+	give_up(s, slot, order, FAILED);
 }
 
 void zcs_swap_retire(struct zcs_swap *s, uint32_t slot, unsigned order)
 {
-	give_up(s, slot, order, true);
+	give_up(s, slot, order, RETIRED);
 }
 
 int64_t zcs_swap_avail(struct zcs_swap *s)

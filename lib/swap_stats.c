@@ -25,6 +25,8 @@ void zcs_swap_stats(struct zcs_swap *s, struct zcs_swap_stats *st)
 		st->retired += d->slots.nr_retired;
 		st->direct += d->direct;
 		st->buffered += !d->direct;
+		st->outages += d->outage.outages;
+		st->away += d->outage.away;
 	}
 	pthread_mutex_unlock(&s->slots_lock);
 }
@@ -45,10 +47,10 @@ static void append(char *text, size_t size, int *len, const char *fmt, ...)
 
 static void append_dev(char *text, size_t size, int *len, const struct zcs_swap_dev *d)
 {
-	append(text, size, len, "; %s: %llu MiB, prio %d, %s%s%s%s", d->name,
+	append(text, size, len, "; %s: %llu MiB, prio %d, %s%s%s%s%s", d->name,
 	       (unsigned long long)(d->bytes >> 20), d->prio, d->direct ? "direct" : "buffered",
 	       d->sparse ? ", not preallocated" : "", d->keep ? ", kept" : "",
-	       d->discard ? ", discard" : "");
+	       d->discard ? ", discard" : "", d->outage.away ? ", takes no writes" : "");
 }
 
 int zcs_swap_text(struct zcs_swap *s, char *text, size_t size)
@@ -68,9 +70,11 @@ int zcs_swap_text(struct zcs_swap *s, char *text, size_t size)
 	       (unsigned long long)st.writes, (unsigned long long)st.reads,
 	       (unsigned long long)st.write_errors, (unsigned long long)st.read_errors,
 	       (unsigned long long)st.bad_checksums);
-	append(text, size, &len, ", short %llu, retried %llu, ring full %llu, cancelled %llu",
+	append(text, size, &len,
+	       ", short %llu, retried %llu, ring full %llu, cancelled %llu, outages %llu",
 	       (unsigned long long)st.shorts, (unsigned long long)st.retries,
-	       (unsigned long long)st.full, (unsigned long long)st.cancelled);
+	       (unsigned long long)st.full, (unsigned long long)st.cancelled,
+	       (unsigned long long)st.outages);
 	/* a discard that fails is switched off */
 	pthread_mutex_lock(&s->slots_lock);
 	for (unsigned i = 0; i < s->nr_devs; i++)

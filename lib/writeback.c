@@ -12,7 +12,7 @@
  * given to the device yet is cancelled, any other is abandoned (its slot is given up when it ends; that the
  * device reads pages that change is harmless, nobody will read that slot). Until an abandoned write has ended
  * its pool punches nothing: a transfer that comes to a hole would bring its memory back, or find none. A
- * write that fails leaves the folio resident and retires the slot, unless it failed for want of room or memory.
+ * write that fails leaves the folio resident, and the swap judges its slot (swap_outage.c).
  *
  * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them it gives the
  * backup's lock up, lets those have it who wait, sees to transfers that ended, and comes back by way of the queue.
@@ -236,6 +236,12 @@ static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs
 	return true;
 }
 
+/* Of a file that is sparse or that was discarded the file system may be full for a moment. */
+static bool no_room(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
+}
+
 /* One marked block; false if there is no request free and it has to wait. */
 static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
 			struct zcs_folio *folio)
@@ -253,7 +259,7 @@ static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zc
 	err = zcs_swap_alloc(wb->swap, blk->order, &slot);
 	if (err) {
 		tell(b, blk, err);
-		bump(wb, &wb->stats.refused_no_space);
+		bump(wb, no_room(err) ? &wb->stats.refused_no_space : &wb->stats.held_back);
 		no_longer_pending(b, folio);
 		put_req(r);
 		return true;
@@ -334,19 +340,11 @@ static struct zcs_block block_of(const struct wb_req *r)
 	return zcs_table_get(&r->b->table, r->index);
 }
 
-/* Of a file that is sparse or that was discarded the file system may be full for a moment. */
-static bool no_room(int err)
-{
-	return err == -ENOSPC || err == -EDQUOT;
-}
-
-/* The slots of a write that nobody will read back: bad, unless what failed was not theirs. */
+/* The slots of a write that nobody will read back. */
 static void give_slots_up(struct zcs_wb *wb, const struct wb_req *r)
 {
-	int err = r->io.err;
-
-	if (err && err != -ENOMEM && !no_room(err))
-		zcs_swap_retire(wb->swap, r->io.slot, r->io.order);
+	if (r->io.err)
+		zcs_swap_free_failed(wb->swap, r->io.slot, r->io.order);
 	else
 		zcs_swap_free(wb->swap, r->io.slot, r->io.order);
 }

@@ -20,7 +20,7 @@ struct zcs_wb;
  */
 struct zcs_wb_stats {
 	uint64_t written_blocks, same_blocks, clean_blocks;
-	uint64_t refused_no_space, failed_writes, cancelled, abandoned;
+	uint64_t refused_no_space, held_back, failed_writes, cancelled, abandoned;
 	uint64_t ra_read, ra_hits, ra_wasted;
 };
 

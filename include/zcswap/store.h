@@ -17,7 +17,9 @@ extern "C" {
  *
  * Where written-back folios live. A backup belongs to a store. Kernel counterpart: the swap devices.
  *
- * What cannot be written, for want of a slot or an error of the device, stays in memory. What cannot be read, or
+ * What cannot be written, for want of a slot or an error of the device, stays in memory. A device that takes no
+ * writes at all is left alone: it is tried again after 10 ms, then after twice as long, up to a second, until it does,
+ * and other devices of the store are used meanwhile. What cannot be read, or
  * has not the checksum that was made when it was written, is -EIO for the call that needs it, and stays where it
  * is for another try.
  */
@@ -83,7 +85,8 @@ ZCS_API int zcs_store_check(struct zcs_store *store);
 /**
  * struct zcs_store_stats - what a store holds and did; all 0 for "mem:"
  * @struct_size: sizeof(struct zcs_store_stats), set by the caller
- * @slots: slots of 4 KiB == @free_slots + @used_slots + @retired_slots (after write errors)
+ * @slots: slots of 4 KiB == @free_slots + @used_slots + @retired_slots (whose writes failed twice while those to
+ *	other slots of the device succeeded)
  * @discarded_slots: given back to the device
  * @reads, @writes: transfers that succeeded; @read_bytes, @written_bytes: their bytes
  * @read_errors, @write_errors: transfers that failed; @bad_checksums: of those, reads of other bytes than
@@ -96,6 +99,9 @@ ZCS_API int zcs_store_check(struct zcs_store *store);
  * @ra_read: blocks read ahead; @ra_hits: of those, taken later; @ra_wasted: not
  * @io_uring: transfers go by io_uring, else by threads
  * @direct_devices, @buffered_devices: with O_DIRECT, and without
+ * @devices_away: devices that take no writes now
+ * @outages: times that a device began to take none; when it does, and when it is back, is logged once
+ * @held_back: folios that stayed resident because no device with free slots took writes
  */
 struct zcs_store_stats {
 	size_t struct_size;
@@ -105,7 +111,8 @@ struct zcs_store_stats {
 	uint64_t written_blocks, same_blocks, clean_blocks, no_space, cancelled, abandoned;
 	uint64_t ra_read, ra_hits, ra_wasted;
 	bool io_uring;
-	uint32_t direct_devices, buffered_devices;
+	uint32_t direct_devices, buffered_devices, devices_away;
+	uint64_t outages, held_back;
 };
 
 /** zcs_store_stats - read a store's counters; 0 or -EINVAL. Thread-safe. */

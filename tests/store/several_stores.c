@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Several devices in one specification: the higher priority is filled first, equal ones by turns, and what went
- * to any of them comes back. One that fails is retired slot by slot; the others go on.
+ * to any of them comes back. One that fails is left alone; the others go on.
  */
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes that fail: the folio stays resident and whole, its slots are never used again, the failure is counted,
- * and the next attempt goes elsewhere.
+ * Writes that fail: the folio stays resident and whole, the failure is counted, and the next attempt goes
+ * elsewhere. What becomes of the slots: see outage.c of the swap.
  */
 #include <unistd.h>
 
@@ -61,15 +61,16 @@ static void all_of_them(void **state)
 	zcs_test_faults_off();
 	st = store_test_stats(s.store);
 	zcs_assert_is(st.write_errors, NR);
-	zcs_assert_is(st.retired_slots, PAGES);
+	zcs_assert_is(st.retired_slots, 0);
 	zcs_assert_is(st.used_slots, 0);
 	zcs_assert_is(st.written_blocks, 0);
 	zcs_assert_is(zcs_test_stats(s.pool).inserted_pages, PAGES);
-	zcs_assert_is(zcs_store_bytes_avail(s.store),
-		      (int64_t)((st.slots - PAGES) * ZCS_PAGE_SIZE));
-	zcs_assert_is(writeback(&s), PAGES);
+	zcs_assert_is(zcs_store_bytes_avail(s.store), (int64_t)(st.slots * ZCS_PAGE_SIZE));
+	/* a device that failed so often is left alone for a moment, and then one write tells how it is */
+	while (store_test_backup_stats(s.backup).resident_pages)
+		writeback(&s);
 	zcs_assert_is(zcs_test_arena_bytes(), 0);
-	zcs_assert_is(store_test_stats(s.store).retired_slots, PAGES);
+	zcs_assert_is(store_test_stats(s.store).retired_slots, 0);
 	finish(&s);
 }
 
@@ -82,7 +83,7 @@ static void one_of_them(void **state)
 	zcs_test_fault("write", 3, 1, EIO);
 	zcs_assert_is(writeback(&s), PAGES - (1 << ORDER));
 	zcs_assert_is(store_test_stats(s.store).write_errors, 1);
-	zcs_assert_is(store_test_stats(s.store).retired_slots, 1 << ORDER);
+	zcs_assert_is(store_test_stats(s.store).retired_slots, 0);
 	zcs_assert_is(zcs_test_stats(s.pool).inserted_pages, 1 << ORDER);
 	zcs_assert_is(writeback(&s), 1 << ORDER);
 	finish(&s);
@@ -152,8 +153,8 @@ static void for_want_of_room(void **state)
 	}
 }
 
-/* A store whose every slot failed is full. */
-static void until_no_slot_is_left(void **state)
+/* There is no other slot that could tell whether these are bad: they are used again. */
+static void of_the_only_slots(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
 	struct zcs_store *store = store_test_file(2);
@@ -161,13 +162,14 @@ static void until_no_slot_is_left(void **state)
 
 	(void)state;
 	store_test_insert(backup, pool, 1, 0, 9, 0);
-	zcs_test_fault("write", 0, 1, EIO);
+	zcs_test_fault("write", 0, 3, EIO);
 	store_test_log_start();
-	zcs_assert_is(zcs_backup_writeback(backup, 0, 511, ZCS_WB_WAIT), -EIO);
+	for (unsigned i = 0; i < 3; i++)
+		zcs_assert_is(zcs_backup_writeback(backup, 0, 511, ZCS_WB_WAIT), -EIO);
 	store_test_log_end();
-	zcs_assert_is(store_test_stats(store).retired_slots, 512);
-	zcs_assert_is(zcs_store_bytes_avail(store), 0);
-	zcs_assert_is(zcs_backup_writeback(backup, 0, 511, ZCS_WB_WAIT), -ENOSPC);
+	zcs_assert_is(store_test_stats(store).retired_slots, 0);
+	zcs_assert_is(zcs_store_bytes_avail(store), 512 * ZCS_PAGE_SIZE);
+	zcs_assert_is(zcs_backup_writeback(backup, 0, 511, ZCS_WB_WAIT), 512);
 	store_test_take(backup, pool, 1, 0, 9);
 	store_test_backup_done(backup, pool);
 	store_test_done(store);
@@ -201,9 +203,7 @@ static void of_an_abandoned_write(void **state)
 	zcs_assert_ok(zcs_store_check(s.store));
 	zcs_assert_is(store_test_stats(s.store).abandoned, 1);
 	zcs_assert_is(store_test_stats(s.store).used_slots, 0);
-	/* one error is of the request that held the thread */
-	zcs_assert_is(store_test_stats(s.store).retired_slots,
-		      (int64_t)(store_test_stats(s.store).write_errors - 1) << ORDER);
+	zcs_assert_is(store_test_stats(s.store).retired_slots, 0);
 	zcs_assert_is(zcs_backup_insert_folio(s.backup, folio, ORDER, 0, 0), 1);
 	zcs_assert_is(writeback(&s), PAGES);
 	finish(&s);
@@ -239,7 +239,7 @@ static bool rest_of_an_abandoned_write(void)
 	/* one error is of the request that held the thread */
 	failed = store_test_stats(s.store).write_errors;
 	failed -= failed > 0;
-	zcs_assert_is(store_test_stats(s.store).retired_slots, (int64_t)(failed << ORDER));
+	zcs_assert_is(store_test_stats(s.store).retired_slots, 0);
 	zcs_assert_is(zcs_backup_insert_folio(s.backup, folio, ORDER, 0, 0), 1);
 	zcs_assert_is(writeback(&s), PAGES);
 	finish(&s);
@@ -265,7 +265,7 @@ int main(void)
 		store_test_both(as_it_is_inserted),
 		store_test_both(of_a_buffered_device),
 		store_test_both(for_want_of_room),
-		store_test(until_no_slot_is_left),
+		store_test(of_the_only_slots),
 		store_test_uring(of_an_abandoned_write),
 		store_test_uring(of_the_rest_of_an_abandoned_write),
 	};

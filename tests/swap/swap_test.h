@@ -21,7 +21,8 @@
 			f                                                              \
 		}                                                                      \
 	}
-#define swap_test(f) swap_test_entry(#f, f, swap_test_setup_uring)
+#define swap_test(f)	     swap_test_entry(#f, f, swap_test_setup_uring)
+#define swap_test_threads(f) swap_test_entry(#f, f, swap_test_setup_threads)
 #define swap_test_both(f)                                            \
 	swap_test_entry(#f " (io_uring)", f, swap_test_setup_uring), \
 		swap_test_entry(#f " (threads)", f, swap_test_setup_threads)

@@ -16,6 +16,13 @@ static void start(void)
 	zcs_test_fill(out, 5, 0, 512);
 }
 
+/* Before the device fails: afterwards it is left alone. */
+static void alloc_slots(uint32_t *slot, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		slot[i] = swap_test_alloc(swap, 0);
+}
+
 static void a_failed_write_is_counted_and_its_slots_retired(void **state)
 {
 	uint32_t slot, other;
@@ -83,15 +90,16 @@ static void a_failed_read_can_be_tried_again(void **state)
 static void a_device_that_is_gone_fails_everything_and_nothing_hangs(void **state)
 {
 	struct swap_test_io io[20];
+	uint32_t slot[20];
 
 	(void)state;
 	start();
+	alloc_slots(slot, 20);
 	zcs_test_fault("read", 0, 0, ENXIO);
 	zcs_test_fault("write", 0, 0, ENXIO);
 	swap_test_log_start();
 	for (unsigned i = 0; i < 20; i++)
-		swap_test_submit(swap, &io[i], i % 2 ? ZCS_SWAP_READ : ZCS_SWAP_WRITE,
-				 swap_test_alloc(swap, 0), 0,
+		swap_test_submit(swap, &io[i], i % 2 ? ZCS_SWAP_READ : ZCS_SWAP_WRITE, slot[i], 0,
 				 (i % 2 ? in : out) + i * ZCS_PAGE_SIZE);
 	for (unsigned i = 0; i < 20; i++)
 		zcs_assert_is(swap_test_wait(&io[i]), -ENXIO);
@@ -133,15 +141,17 @@ static void a_failure_does_not_touch_its_neighbours(void **state)
 
 static void messages_of_a_dying_device_end(void **state)
 {
+	uint32_t slot[100];
 	unsigned lines = 0;
 	const char *log;
 
 	(void)state;
 	start();
+	alloc_slots(slot, 100);
 	zcs_test_fault("write", 0, 0, 0);
 	swap_test_log_start();
 	for (unsigned i = 0; i < 100; i++)
-		zcs_assert_is(swap_test_write(swap, swap_test_alloc(swap, 0), 0, out), -EIO);
+		zcs_assert_is(swap_test_write(swap, slot[i], 0, out), -EIO);
 	log = swap_test_log_end();
 	swap_test_log_has(log, "further ones are only counted");
 	for (; *log; log++)
@@ -154,16 +164,17 @@ static void messages_of_a_dying_device_end(void **state)
 /* So that the one message about corruption is not lost among those of a device that is full of errors. */
 static void each_kind_of_message_has_its_own_end(void **state)
 {
-	uint32_t slot;
+	uint32_t slot, bad[20];
 
 	(void)state;
 	start();
 	slot = swap_test_alloc(swap, 0);
+	alloc_slots(bad, 20);
 	zcs_assert_ok(swap_test_write(swap, slot, 0, out));
 	zcs_test_fault("write", 0, 0, 0);
 	swap_test_log_start();
 	for (unsigned i = 0; i < 20; i++)
-		zcs_assert_is(swap_test_write(swap, swap_test_alloc(swap, 0), 0, out), -EIO);
+		zcs_assert_is(swap_test_write(swap, bad[i], 0, out), -EIO);
 	zcs_test_faults_off();
 	zcs_test_fault("read", 0, 20, 0);
 	for (unsigned i = 0; i < 20; i++)
