@@ -69,6 +69,7 @@
 	X(URING_SUBMIT, "uring_submit", EAGAIN)          \
 	X(URING_FULL, "uring_full", EBUSY)               \
 	X(IO_THREAD, "io_thread", EAGAIN)                \
+	X(THREAD_ATTR, "thread_attributes", EPERM)       \
 	X(ALLOC_SWAP, "alloc_swap", ENOMEM)              \
 	X(SWAP_SLOT, "swap_slot", ENOSPC)                \
 	X(CHECKSUM, "checksum", EIO)

@@ -23,6 +23,8 @@
 #include "sys_io.h"
 
 #define RESERVE_MOST 4u
+#define YIELDS	     16u
+#define LEAVING_US   20u
 #define FLYING_US    50u /* a write of 2 MiB takes ten times that */
 
 bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order)
@@ -48,13 +50,23 @@ static bool try_charge(struct zcs_pool *pool, uint64_t nr)
 	return true;
 }
 
-/* Whether anything became free, or is about to. */
-static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
+/* For whoever gives memory up just now. A real-time thread that only yields would keep its CPU from them. */
+static void stand_back(unsigned times)
+{
+	if (times < YIELDS)
+		sched_yield();
+	else
+		zcs_sys_sleep_us(LEAVING_US);
+}
+
+/* Whether anything became free, or is about to. @waited: how often that was not by our own doing. */
+static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort,
+		      unsigned *waited)
 {
 	if (zcs_cache_shrink(pool, -1, nr))
 		return true;
 	if (atomic_load(&pool->leaving)) {
-		sched_yield();
+		stand_back((*waited)++);
 		return true;
 	}
 	if (!effort || !pool->reclaim || (ctx && ctx->no_wait))
@@ -97,10 +109,11 @@ static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_
 			   bool effort)
 {
 	int err = nr > pool->max_pages ? -ENOMEM : -EAGAIN;
+	unsigned waited = 0;
 
 	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
 	while (err == -EAGAIN) {
-		if (!make_room(pool, nr, ctx, effort))
+		if (!make_room(pool, nr, ctx, effort, &waited))
 			err = charge_or_refuse(pool, nr);
 		else if (try_charge(pool, nr))
 			err = 0;

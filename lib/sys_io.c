@@ -228,21 +228,6 @@ struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring)
 	return zcs_fault(ZCS_FAULT_URING_FULL) ? NULL : io_uring_get_sqe(ring);
 }
 
-int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
-{
-	sigset_t all, old;
-	int err;
-
-	INJECT(IO_THREAD);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(thread, NULL, run, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!err)
-		pthread_setname_np(*thread, name);
-	return -err;
-}
-
 int zcs_sys_sleep_us(unsigned us)
 {
 	return usleep(us) ? -errno : 0;

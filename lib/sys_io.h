@@ -68,7 +68,7 @@ int zcs_sys_uring_enter(struct io_uring *ring, unsigned wait);
 /* A free entry; NULL: the ring is full. */
 struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring);
 
-/* A thread that takes no signals. */
+/* sys_thread.c. A thread that takes no signals, and has neither its maker's policy nor its CPUs alone. */
 int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
 /* -EINTR: a signal handler ran meanwhile. */
 int zcs_sys_sleep_us(unsigned us);

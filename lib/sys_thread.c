@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The library's own threads. A new thread is like the one that makes it, and that one may be anything: pinned to
+ * one CPU, real-time, with memory locked. So what matters is said: no signals; SCHED_OTHER; the CPUs that the process
+ * began with, and those of its first thread and of the maker; a stack of no more than is used.
+ *
+ * Where one of these is refused (a sandbox, a policy that may not be left, thread-local variables larger than the
+ * stack) the thread is made like its maker. The nice value is the maker's.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "sys_io.h"
+
+#define STACK_BYTES (512u << 10)
+
+static cpu_set_t first_cpus;
+
+/* When the library is loaded, mostly before anybody pins himself. */
+__attribute__((constructor)) static void note_cpus(void)
+{
+	if (sched_getaffinity(0, sizeof(first_cpus), &first_cpus))
+		CPU_ZERO(&first_cpus);
+}
+
+/* Empty: that cannot be told, as with more CPUs than fit. */
+static void find_cpus(cpu_set_t *cpus)
+{
+	cpu_set_t more;
+
+	*cpus = first_cpus;
+	if (!CPU_COUNT(cpus))
+		return;
+	if (!sched_getaffinity(getpid(), sizeof(more), &more))
+		CPU_OR(cpus, cpus, &more);
+	if (!sched_getaffinity(0, sizeof(more), &more))
+		CPU_OR(cpus, cpus, &more);
+}
+
+/* Sanitizers need more of a stack than the default that they set themselves. */
+extern void __tsan_init(void) __attribute__((weak));
+extern void __asan_init(void) __attribute__((weak));
+
+static int set_attributes(pthread_attr_t *attr)
+{
+	const struct sched_param param = { 0 };
+	cpu_set_t cpus;
+	int err = -zcs_fault(ZCS_FAULT_THREAD_ATTR);
+
+	find_cpus(&cpus);
+	if (!err && !__tsan_init && !__asan_init)
+		err = -pthread_attr_setstacksize(attr, STACK_BYTES);
+	if (!err)
+		err = -pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+	if (!err)
+		err = -pthread_attr_setschedpolicy(attr, SCHED_OTHER);
+	if (!err)
+		err = -pthread_attr_setschedparam(attr, &param);
+	if (!err && CPU_COUNT(&cpus))
+		err = -pthread_attr_setaffinity_np(attr, sizeof(cpus), &cpus);
+	return err;
+}
+
+static int create(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	int err = -pthread_attr_init(&attr);
+
+	if (err)
+		return err;
+	err = set_attributes(&attr);
+	if (!err)
+		err = -pthread_create(thread, &attr, run, arg);
+	pthread_attr_destroy(&attr);
+	/* -EAGAIN is for want of anything */
+	return err && err != -EAGAIN ? -pthread_create(thread, NULL, run, arg) : err;
+}
+
+int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
+{
+	int err = -zcs_fault(ZCS_FAULT_IO_THREAD);
+	sigset_t all, old;
+
+	if (err)
+		return err;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = create(thread, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!err)
+		pthread_setname_np(*thread, name);
+	return err;
+}
