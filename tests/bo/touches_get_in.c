@@ -95,62 +95,87 @@ static void prefetches_leave_a_thread_for_touches(void **state)
 
 /*
  * Something waits for the bo, which is held: it begins at the first folio. The touch is of the last, and finds it
- * where it was: nobody has restored it meanwhile.
+ * where it was: nobody has restored it meanwhile. False: somebody had.
  */
-static void touch_the_end(struct zcs_bo *bo, const struct zcs_stats *before)
+static bool touch_the_end(struct zcs_bo *bo, const struct zcs_stats *before)
 {
 	struct zcs_stats after;
 	struct worker w;
 
 	start(&w, touch, bo, zcs_bo_size(bo) - 1);
+	bo_wait_for(bo->tt->waiting == 1);
 	bo_let_go(bo);
 	end(&w, 2);
 	bo_settle(bo->device);
 	after = bo_stats(bo);
-	zcs_assert_is(after.touch_late, (int64_t)before->touch_late);
-	zcs_assert_is(after.touch_resident, (int64_t)before->touch_resident + 1);
+	return after.touch_late == before->touch_late &&
+	       after.touch_resident == before->touch_resident + 1;
 }
 
-static void a_prefetch_lets_touches_of_its_bo_in(void **state)
+static bool prefetch_and_touch(enum zcs_backing backing)
 {
-	(void)state;
-	zcs_test_for_each_backing(backing)
-	{
-		struct zcs_device *device = bo_device(backing, 0, BO_FILE);
-		struct zcs_bo *bo = inserted(device, BO_SIZE);
-		struct zcs_stats before = bo_stats(bo);
+	struct zcs_device *device = bo_device(backing, 0, BO_FILE);
+	struct zcs_bo *bo = inserted(device, BO_SIZE);
+	struct zcs_stats before = bo_stats(bo);
+	bool let_in;
 
-		bo_hold(bo);
-		zcs_assert_ok(zcs_bo_prefetch(bo));
-		bo_sleep_ms(20);
-		touch_the_end(bo, &before);
-		bo_wait_for(bo_stats(bo).mapped_bytes == BO_SIZE);
-		bo_settle(device);
-		bo_device_ok(device);
-		zcs_bo_put(bo);
-		bo_device_done(device);
-	}
+	bo_hold(bo);
+	zcs_assert_ok(zcs_bo_prefetch(bo));
+	bo_sleep_ms(20);
+	let_in = touch_the_end(bo, &before);
+	bo_wait_for(bo_stats(bo).mapped_bytes == BO_SIZE);
+	bo_settle(device);
+	bo_device_ok(device);
+	zcs_bo_put(bo);
+	bo_device_done(device);
+	return let_in;
 }
 
 /* One folio more than are restored at a time. */
-static void a_pin_lets_touches_of_its_bo_in(void **state)
+static bool pin_and_touch(enum zcs_backing backing)
 {
 	uint64_t size = (ZCS_VEC + 1) * ZCS_TEST_HUGE_BYTES;
-	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, BO_FILE);
+	struct zcs_device *device = bo_device(backing, 0, BO_FILE);
 	struct zcs_bo *bo = inserted(device, size);
 	struct zcs_stats before = bo_stats(bo);
 	struct worker w;
+	bool let_in;
 
-	(void)state;
 	bo_hold(bo);
 	start(&w, pin, bo, 0);
-	touch_the_end(bo, &before);
+	let_in = touch_the_end(bo, &before);
 	end(&w, 0);
 	zcs_assert_is(bo_stats(bo).mapped_bytes, (int64_t)size);
 	zcs_bo_unpin(bo);
 	bo_device_ok(device);
 	zcs_bo_put(bo);
 	bo_device_done(device);
+	return let_in;
+}
+
+/*
+ * Standing back for a touch lasts 1 ms at most, in which a thread may not get a CPU where others want it; but a touch
+ * that is not let in is late every time.
+ */
+static void assert_let_in(bool (*once)(enum zcs_backing backing), enum zcs_backing backing)
+{
+	unsigned left = 10;
+
+	while (left && !once(backing))
+		left--;
+	assert_true(left);
+}
+
+static void a_prefetch_lets_touches_of_its_bo_in(void **state)
+{
+	(void)state;
+	zcs_test_for_each_backing(backing) assert_let_in(prefetch_and_touch, backing);
+}
+
+static void a_pin_lets_touches_of_its_bo_in(void **state)
+{
+	(void)state;
+	assert_let_in(pin_and_touch, ZCS_BACKING_SMALL);
 }
 
 /* Asked for again while it is under way, and by several: all of it is there in the end. */

@@ -31,7 +31,8 @@ void __wrap_zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block 
 			      uint32_t entry);
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
-int __wrap_zcs_sys_sleep_us(unsigned us);
+void __real_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times);
+void __wrap_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times);
 
 /* With the lock held, as the first block goes: now somebody else comes for it. */
 static void wait_for_reader(struct zcs_backup *backup)
@@ -60,17 +61,18 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 	return __real_pthread_mutex_unlock(lock);
 }
 
-/* Standing back for the reader: that is made as long as it takes. */
-int __wrap_zcs_sys_sleep_us(unsigned us)
+/* For the reader it lasts as long as that takes: not until a time is over, which may be too short. */
+void __wrap_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times)
 {
 	sem_t *done = reader;
 
-	if (!done)
-		return usleep(us) ? -errno : 0;
+	if (!done) {
+		__real_zcs_sys_stand_back(waiting, us, times);
+		return;
+	}
 	reader = NULL;
 	while (sem_wait(done))
 		;
-	return 0;
 }
 
 static void watch(pthread_mutex_t *lock)
