@@ -10,6 +10,7 @@
 #include "life.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "log.h"
 #include "sys.h"
@@ -22,7 +23,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void clear_in_child(void)
 {
-	atomic_store(&zcs_life.now, 0);
+	memset(&zcs_life, 0, sizeof(zcs_life));
 }
 
 static void arm(void)

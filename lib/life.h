@@ -2,6 +2,7 @@
 #ifndef ZCS_LIB_LIFE_H
 #define ZCS_LIB_LIFE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,9 +26,14 @@
 /* That of a process which is no child of one that has objects: whatever it finds is its own. */
 #define ZCS_LIFE_FIRST 1u
 
+/*
+ * struct zcs_life - what begins anew in a child, all zero; a page of its own
+ * @now: the process's life; 0: it has made no object yet
+ * @log_lock: see log.c
+ */
 extern struct zcs_life {
 	_Alignas(4096) _Atomic uint64_t now;
-	char rest_of_page[4096 - sizeof(uint64_t)];
+	pthread_rwlock_t log_lock;
 } zcs_life;
 
 /* The life of this process, for a new object. */

@@ -3,6 +3,10 @@
  * Messages. The environment is read once; a message is formatted into one buffer and written with one
  * write, so that lines of several threads do not mix, and stdio's locks and buffers are not involved
  * (a message may be written while memory is short).
+ *
+ * Whoever gets messages in place of stderr is called under a lock, shared by all messages, so that who sets another
+ * one knows when the last is through. The lock lies where memory is zero in a child of fork(), which is a lock that
+ * nobody holds: threads that held it are not there to let go.
  */
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,9 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "life.h"
 #include "log.h"
 
 #define LINE_MAX_BYTES 512
+
+static struct {
+	zcs_log_fn *fn;
+	void *user;
+} receiver;
 
 static int level_from_env(void)
 {
@@ -40,19 +50,42 @@ static int log_level(void)
 	return l;
 }
 
-static void emit(const char *fmt, va_list ap)
+static void write_line(char *line, size_t len)
 {
-	char line[LINE_MAX_BYTES] = "zcswap: ";
-	size_t len = strlen(line);
-	int n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
 	ssize_t done;
 
-	if (n < 0)
-		return;
-	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
 	line[len++] = '\n';
 	done = write(STDERR_FILENO, line, len);
 	(void)done;
+}
+
+static void emit(enum zcs_log_level level, const char *fmt, va_list ap)
+{
+	static const char prefix[] = "zcswap: ";
+	char line[LINE_MAX_BYTES], *text = line + sizeof(prefix) - 1;
+	size_t room = sizeof(line) - sizeof(prefix), len;
+	int n;
+
+	memcpy(line, prefix, sizeof(prefix));
+	n = vsnprintf(text, room, fmt, ap);
+	if (n < 0)
+		return;
+	len = (size_t)n < room ? (size_t)n : room - 1;
+	pthread_rwlock_rdlock(&zcs_life.log_lock);
+	if (receiver.fn)
+		receiver.fn(level, text, receiver.user);
+	else
+		write_line(line, len + sizeof(prefix) - 1);
+	pthread_rwlock_unlock(&zcs_life.log_lock);
+}
+
+void zcs_set_log(zcs_log_fn *fn, void *user)
+{
+	zcs_life_begin();
+	pthread_rwlock_wrlock(&zcs_life.log_lock);
+	receiver.fn = fn;
+	receiver.user = user;
+	pthread_rwlock_unlock(&zcs_life.log_lock);
 }
 
 void zcs_log(enum zcs_log_level level, const char *fmt, ...)
@@ -62,8 +95,14 @@ void zcs_log(enum zcs_log_level level, const char *fmt, ...)
 	if ((int)level > log_level())
 		return;
 	va_start(ap, fmt);
-	emit(fmt, ap);
+	emit(level, fmt, ap);
 	va_end(ap);
+}
+
+bool zcs_broken(const char *call, const char *what, const char *rule, int64_t value)
+{
+	zcs_debug("%s: %s must be %s; it is %lld", call, what, rule, (long long)value);
+	return false;
 }
 
 void zcs_misuse(const char *fmt, ...)
@@ -73,7 +112,7 @@ void zcs_misuse(const char *fmt, ...)
 
 	if (log_level() >= ZCS_LOG_WARN) {
 		va_start(ap, fmt);
-		emit(fmt, ap);
+		emit(ZCS_LOG_WARN, fmt, ap);
 		va_end(ap);
 	}
 	if (debug && *debug && strcmp(debug, "0") != 0)
