@@ -91,7 +91,8 @@ int zcs_backup_create(struct zcs_store *store, uint64_t num_pages, struct zcs_ba
 	struct zcs_backup *b;
 	int err;
 
-	if (!store || !backup || !num_pages || num_pages > MAX_PAGES)
+	if (!zcs_expect(store, != NULL) || !zcs_expect(backup, != NULL) ||
+	    !zcs_expect(num_pages, != 0) || !zcs_expect(num_pages, <= MAX_PAGES))
 		return -EINVAL;
 	if (zcs_inherited(store))
 		return -ECHILD;

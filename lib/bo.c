@@ -138,9 +138,11 @@ int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_
 
 	if (!params)
 		params = &defaults;
-	if (!device || !bo || !size || size > INT64_MAX - UNIT_BYTES ||
-	    params->struct_size != sizeof(*params) || params->priority >= ZCS_PRIORITIES ||
-	    (params->flags & ~ZCS_BO_PURGEABLE))
+	if (!zcs_expect(device, != NULL) || !zcs_expect(bo, != NULL) || !zcs_expect(size, != 0) ||
+	    !zcs_expect(size, <= INT64_MAX - UNIT_BYTES) ||
+	    !zcs_expect(params->struct_size, == sizeof(*params)) ||
+	    !zcs_expect(params->priority, < ZCS_PRIORITIES) ||
+	    !zcs_expect(params->flags & ~ZCS_BO_PURGEABLE, == 0))
 		return -EINVAL;
 	if (zcs_inherited(device))
 		return -ECHILD;
@@ -288,7 +290,7 @@ int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
 	int err;
 
-	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)))
+	if (!bo || (ctx && !zcs_expect(ctx->struct_size, == sizeof(*ctx))))
 		return -EINVAL;
 	if (zcs_inherited(bo))
 		return -ECHILD;
@@ -335,7 +337,7 @@ int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint32_t fla
 {
 	int64_t n;
 
-	if (!bo || (ctx && ctx->struct_size != sizeof(*ctx)) ||
+	if (!bo || (ctx && !zcs_expect(ctx->struct_size, == sizeof(*ctx))) ||
 	    (flags & ~(ZCS_BACKUP_PURGE | ZCS_BACKUP_WRITEBACK)))
 		return -EINVAL;
 	if (zcs_inherited(bo))

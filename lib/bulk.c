@@ -9,13 +9,14 @@
 #include <stdlib.h>
 
 #include "device_priv.h"
+#include "log.h"
 #include "sys.h"
 
 int zcs_bulk_create(struct zcs_device *device, struct zcs_bulk **bulk)
 {
 	struct zcs_bulk *b;
 
-	if (!device || !bulk)
+	if (!zcs_expect(device, != NULL) || !zcs_expect(bulk, != NULL))
 		return -EINVAL;
 	if (zcs_inherited(device))
 		return -ECHILD;

@@ -30,13 +30,15 @@
 
 static const struct zcs_device_params default_params = ZCS_DEVICE_PARAMS_INIT;
 
-static bool params_ok(const struct zcs_device_params *p)
+static bool params_ok(const struct zcs_device_params *params, const char *call)
 {
-	unsigned low = p->low_percent ? p->low_percent : LOW_PERCENT,
-		 high = p->high_percent ? p->high_percent : HIGH_PERCENT;
+	unsigned low_percent = params->low_percent ? params->low_percent : LOW_PERCENT,
+		 high_percent = params->high_percent ? params->high_percent : HIGH_PERCENT;
 
-	return p->struct_size == sizeof(*p) && !(p->flags & ~ZCS_DEVICE_NO_PSI) && low < high &&
-	       high <= 100;
+	return zcs_expect_in(call, params->struct_size, == sizeof(*params)) &&
+	       zcs_expect_in(call, params->flags & ~ZCS_DEVICE_NO_PSI, == 0) &&
+	       zcs_expect_in(call, low_percent, < high_percent) &&
+	       zcs_expect_in(call, high_percent, <= 100);
 }
 
 static void init(struct zcs_device *d)
@@ -159,7 +161,7 @@ int zcs_device_create(const struct zcs_device_params *params, struct zcs_device 
 
 	if (!params)
 		params = &default_params;
-	if (!device || !params_ok(params))
+	if (!zcs_expect(device, != NULL) || !params_ok(params, __func__))
 		return -EINVAL;
 	d = zcs_sys_calloc(ZCS_FAULT_ALLOC_DEVICE, 1, sizeof(*d));
 	if (!d)

@@ -24,16 +24,29 @@
 #define SHARDS	    16u
 #define STACK_PAGES (UINT64_C(1) << 24)
 
-static bool params_ok(const struct zcs_pool_params *p)
+static bool node_ok(const struct zcs_pool_params *params, const char *call)
 {
-	if (p->struct_size != sizeof(*p) || p->flags || p->backing > ZCS_BACKING_SMALL)
+	int nodes = zcs_sys_nr_nodes();
+
+	if (params->node < 0)
+		return zcs_expect_in(call, params->node, >= -1);
+	return zcs_expect_in(call, params->node, < nodes) &&
+	       zcs_expect_in(call, zcs_sys_node_exists(params->node), == true);
+}
+
+/* @call: the public function, for messages */
+static bool params_ok(const struct zcs_pool_params *params, const char *call)
+{
+	if (!zcs_expect_in(call, params->struct_size, == sizeof(*params)) ||
+	    !zcs_expect_in(call, params->flags, == 0) ||
+	    !zcs_expect_in(call, params->backing, <= ZCS_BACKING_SMALL) ||
+	    !zcs_expect_in(call, params->beneficial_order, <= ZCS_MAX_ORDER) ||
+	    !node_ok(params, call))
 		return false;
-	if (p->beneficial_order > ZCS_MAX_ORDER || (p->max_bytes && p->max_bytes < ZCS_PAGE_SIZE))
+	if (params->max_bytes && !zcs_expect_in(call, params->max_bytes, >= ZCS_PAGE_SIZE))
 		return false;
-	if (p->node < -1 || (p->node >= 0 && !zcs_sys_node_exists(p->node)))
-		return false;
-	for (size_t i = 0; i < sizeof(p->reserved) / sizeof(p->reserved[0]); i++)
-		if (p->reserved[i])
+	for (size_t i = 0; i < sizeof(params->reserved) / sizeof(params->reserved[0]); i++)
+		if (!zcs_expect_in(call, params->reserved[i], == 0))
 			return false;
 	return true;
 }
@@ -164,18 +177,21 @@ int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_pool **pool
 {
 	if (!params)
 		params = &default_params;
-	if (!pool || !params_ok(params))
+	if (!zcs_expect(pool, != NULL) || !params_ok(params, __func__))
 		return -EINVAL;
 	*pool = new_pool(params);
 	return *pool ? 0 : -ENOMEM;
 }
+
+#define FROM_FD "zcs_pool_create_from_fd"
 
 /* The kind of an arena over a file whose page size is @page. */
 static int outside_kind(enum zcs_backing backing, size_t page, enum zcs_arena_kind *kind)
 {
 	bool hugetlb = page != ZCS_PAGE_SIZE;
 
-	if (backing != ZCS_BACKING_AUTO && (backing == ZCS_BACKING_HUGETLB) != hugetlb)
+	if (backing != ZCS_BACKING_AUTO &&
+	    !zcs_expect_in(FROM_FD, backing == ZCS_BACKING_HUGETLB, == hugetlb))
 		return -EINVAL;
 	if (hugetlb)
 		*kind = ZCS_ARENA_HUGETLB;
@@ -192,7 +208,10 @@ static int check_range(int fd, uint64_t offset, uint64_t bytes, size_t *page)
 
 	if (err)
 		return err;
-	if (!bytes || offset % unit || bytes % unit || bytes > size || offset > size - bytes)
+	if (!zcs_expect_in(FROM_FD, bytes, != 0) || !zcs_expect_in(FROM_FD, offset % unit, == 0) ||
+	    !zcs_expect_in(FROM_FD, bytes % unit, == 0) ||
+	    !zcs_expect_in(FROM_FD, bytes, <= size) ||
+	    !zcs_expect_in(FROM_FD, offset, <= size - bytes))
 		return -EINVAL;
 	return 0;
 }
@@ -208,7 +227,7 @@ int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64
 
 	if (!params)
 		params = &default_params;
-	if (!pool || !params_ok(params))
+	if (!zcs_expect(pool, != NULL) || !params_ok(params, __func__))
 		return -EINVAL;
 	err = check_range(fd, offset, bytes, &page);
 	if (!err)
@@ -220,7 +239,7 @@ int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64
 		return -ENOMEM;
 	/* all page numbers are the one arena's, however many nodes there are */
 	p->arena_shift = arena_shift(1);
-	if (bytes / ZCS_PAGE_SIZE > UINT64_C(1) << p->arena_shift)
+	if (!zcs_expect(bytes / ZCS_PAGE_SIZE, <= UINT64_C(1) << p->arena_shift))
 		err = -EINVAL;
 	else
 		err = zcs_arena_adopt(fd, kind, p->node < 0 ? 0 : p->node, offset, bytes, &arena);

@@ -103,7 +103,7 @@ static bool is_device(const char *spec)
 
 int zcs_store_open(const char *spec, struct zcs_store **store)
 {
-	if (!spec || !store || !*spec)
+	if (!zcs_expect(store, != NULL) || !zcs_expect(spec, != NULL) || !zcs_expect(*spec, != 0))
 		return -EINVAL;
 	if (!strcmp(spec, "mem:"))
 		return zcs_store_new(&mem_ops, NULL, store);

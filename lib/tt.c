@@ -27,7 +27,7 @@
 
 int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 {
-	if (ctx && ctx->struct_size != sizeof(*ctx))
+	if (ctx && !zcs_expect_in("struct zcs_ctx", ctx->struct_size, == sizeof(*ctx)))
 		return -EINVAL;
 	if (!ctx || !ctx->no_wait)
 		return -pthread_mutex_lock(&tt->lock);
@@ -44,7 +44,9 @@ int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, str
 	struct zcs_tt *t;
 	int err;
 
-	if (!pool || !tt || !num_pages || num_pages > MAX_PAGES || (flags & ~CREATE_FLAGS))
+	if (!zcs_expect(pool, != NULL) || !zcs_expect(tt, != NULL) ||
+	    !zcs_expect(num_pages, != 0) || !zcs_expect(num_pages, <= MAX_PAGES) ||
+	    !zcs_expect(flags & ~CREATE_FLAGS, == 0))
 		return -EINVAL;
 	if (zcs_inherited(pool))
 		return -ECHILD;
@@ -412,7 +414,8 @@ int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store)
 {
 	int err;
 
-	if (!tt || !store || (tt->flags & ZCS_TT_EXTERNAL))
+	if (!zcs_expect(tt, != NULL) || !zcs_expect(store, != NULL) ||
+	    !zcs_expect(tt->flags & ZCS_TT_EXTERNAL, == 0))
 		return -EINVAL;
 	if (zcs_inherited(tt) || zcs_inherited(store))
 		return -ECHILD;
