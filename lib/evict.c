@@ -80,8 +80,10 @@ static int64_t back_up(struct zcs_tt *tt, uint32_t flags)
 
 	/* first: a page whose write fails at once would be counted twice */
 	if ((flags & ZCS_BACKUP_WRITEBACK) && !(flags & ZCS_BACKUP_PURGE))
-		older = zcs_tt_writeback_locked(tt);
+		older = zcs_tt_write_older_locked(tt);
 	n = zcs_tt_backup_locked(tt, 0, tt->nr, flags);
+	if (older < 0)
+		return n ? n : older;
 	return older && n < 0 ? older : older + n;
 }
 

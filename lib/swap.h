@@ -98,6 +98,9 @@ const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot);
 /** zcs_swap_avail - bytes of free slots, exactly */
 int64_t zcs_swap_avail(struct zcs_swap *swap);
 
+/** zcs_swap_has_room - whether a device with free slots takes writes, or is to be tried again now */
+bool zcs_swap_has_room(struct zcs_swap *swap);
+
 enum zcs_swap_op { ZCS_SWAP_READ, ZCS_SWAP_WRITE };
 
 /* somebody waits for it: it goes before all that is queued; reads only */

@@ -451,6 +451,17 @@ int64_t zcs_swap_avail(struct zcs_swap *s)
 	return (int64_t)(nr * ZCS_SLOT_BYTES);
 }
 
+bool zcs_swap_has_room(struct zcs_swap *s)
+{
+	bool room = false;
+
+	pthread_mutex_lock(&s->slots_lock);
+	for (unsigned i = 0; i < s->nr_devs; i++)
+		room |= s->dev[i].slots.nr_free && zcs_outage_allows(&s->dev[i]);
+	pthread_mutex_unlock(&s->slots_lock);
+	return room;
+}
+
 int zcs_swap_check(struct zcs_swap *s)
 {
 	int err = 0;

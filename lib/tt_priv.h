@@ -96,6 +96,11 @@ int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
 uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages);
 /* Begins to write back what is inserted; pages, without those being written already. With the lock held. */
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
+/*
+ * The same for who is to be told what came of it: where no write can begin, those that need none are freed. -EBUSY:
+ * there was none of these.
+ */
+int64_t zcs_tt_write_older_locked(struct zcs_tt *tt);
 /* Whether something is inserted, and not about to be written. With the lock held. */
 bool zcs_tt_is_stuck(struct zcs_tt *tt);
 /* Pages in memory, mapped or inserted. With the lock held. */

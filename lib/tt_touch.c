@@ -186,6 +186,22 @@ int64_t zcs_tt_writeback_locked(struct zcs_tt *tt)
 	return ret;
 }
 
+int64_t zcs_tt_write_older_locked(struct zcs_tt *tt)
+{
+	struct zcs_backup *b = tt->backup;
+	int64_t pages = 0;
+	bool left = false;
+
+	if (!tt->handles || !b->store->wb || zcs_wb_has_room(b->store->wb))
+		return zcs_tt_writeback_locked(tt);
+	for (uint64_t at = 0; at < b->num_pages;) {
+		pthread_mutex_lock(&b->lock);
+		pages += (int64_t)zcs_wb_free_without_io(b, &at, &left);
+		pthread_mutex_unlock(&b->lock);
+	}
+	return left && !pages ? -EBUSY : pages;
+}
+
 bool zcs_tt_is_stuck(struct zcs_tt *tt)
 {
 	struct zcs_backup *b = tt->backup;

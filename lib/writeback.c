@@ -485,6 +485,11 @@ uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last)
 	return pages;
 }
 
+bool zcs_wb_has_room(struct zcs_wb *wb)
+{
+	return zcs_swap_has_room(wb->swap);
+}
+
 uint64_t zcs_wb_pending(struct zcs_wb *wb)
 {
 	return atomic_load_explicit(&wb->pending, memory_order_relaxed);
@@ -536,6 +541,28 @@ static uint64_t free_some(struct zcs_backup *b, unsigned flag, uint64_t *at)
 uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at)
 {
 	return free_some(backup, ZCS_FF_SLOT, at);
+}
+
+uint64_t zcs_wb_free_without_io(struct zcs_backup *b, uint64_t *at, bool *left)
+{
+	uint64_t sum = 0;
+
+	for (unsigned looks = 0; looks < LOOKS && *at < b->num_pages && sum < BITE; looks++) {
+		struct zcs_block blk = zcs_table_get(&b->table, *at);
+		struct zcs_folio *folio;
+
+		*at = zcs_block_end(&blk);
+		if (!zcs_e_is_page(blk.entry))
+			continue;
+		folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk.entry));
+		if (zcs_folio_state(folio) != ZCS_FS_INSERTED)
+			continue;
+		if (without_io(b->store->wb, b, &blk, folio))
+			sum += zcs_block_pages(&blk);
+		else
+			*left = true;
+	}
+	return sum;
 }
 
 static bool is_pending(const struct zcs_backup *b, const struct zcs_block *blk)

@@ -29,6 +29,8 @@ int zcs_wb_create(struct zcs_swap *swap, struct zcs_same *same, struct zcs_wb **
 void zcs_wb_destroy(struct zcs_wb *wb);
 void zcs_wb_stats(struct zcs_wb *wb, struct zcs_wb_stats *stats);
 
+/* Whether writes can begin: there is a free slot, on a device that takes writes. By any thread, without a lock. */
+bool zcs_wb_has_room(struct zcs_wb *wb);
 /* Pages that are marked or being written; by any thread, without a lock. */
 uint64_t zcs_wb_pending(struct zcs_wb *wb);
 /* Pages that writeback has freed, in all. */
@@ -38,7 +40,9 @@ uint64_t zcs_wb_freed(struct zcs_wb *wb);
  * to where it ended, the size of the backup at last. Returns pages.
  */
 uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at);
-/* The same with one block; 0: it is in use, or its content is nowhere else. */
+/* The same, and those that are filled with one word too. *left becomes true for one that has to be written. */
+uint64_t zcs_wb_free_without_io(struct zcs_backup *backup, uint64_t *at, bool *left);
+/* zcs_wb_free_clean() with one block; 0: it is in use, or its content is nowhere else. */
 uint64_t zcs_wb_free_block(struct zcs_backup *backup, const struct zcs_block *blk);
 /* Marks the resident blocks that lie in [first, last] and wakes the thread. Returns the pages newly marked. */
 uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last);

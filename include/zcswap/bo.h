@@ -178,8 +178,9 @@ ZCS_API void zcs_bo_unpin(struct zcs_bo *bo);
  * One atomic step for whoever writes to it at that moment. The device may have inserted pages of the bo before, to
  * see whether they are used: with ZCS_BACKUP_WRITEBACK they are written as well.
  *
- * Return: pages; 0 if it is out, or all of it is being written; -EBUSY: pinned, or the store is full; -EINVAL;
- * as zcs_tt_backup(). Thread-safe.
+ * Return: pages that went, or are being written; 0 if it is out, or all of it was being written; -EBUSY: pinned, or
+ * nothing went, for the store is full or takes no writes now; -EINVAL; as zcs_tt_backup(). A write that fails later
+ * leaves its pages in memory, and the store's statistics tell. Thread-safe.
  */
 ZCS_API int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags);
 
