@@ -13,6 +13,8 @@
 #define STEP_MS	     20u
 #define GRACE_S	     120u
 #define SOAK_SECONDS 600
+#define LATE_PERCENT 20u
+#define LATE_MS	     20u
 #define LOG_BYTES    6000
 
 /* What fails where a page cannot be had, mapped or made huge: together, for one hides behind the other. */
@@ -42,7 +44,7 @@ static const char *const stores[] = {
 
 struct options {
 	const char *kind, *store, *faults;
-	unsigned seconds, percent;
+	unsigned seconds, percent, delay_ms;
 	uint64_t limit;
 	bool soak, here;
 	void (*run)(const struct stress_round *round);
@@ -50,12 +52,14 @@ struct options {
 
 /* -- fault points */
 
-static void fault_on(const char *name, unsigned percent)
+static void fault_on(const char *name, unsigned percent, unsigned delay_ms)
 {
-	struct zcs_fault_attr attr = { .struct_size = sizeof(attr), .probability = percent };
+	struct zcs_fault_attr attr = { .struct_size = sizeof(attr),
+				       .probability = percent,
+				       .delay_ms = delay_ms };
 
 	/* by nature it says "not allowed": the arena would do without for good, and nothing could be touched */
-	if (strcmp(name, "userfaultfd") == 0)
+	if (!delay_ms && strcmp(name, "userfaultfd") == 0)
 		attr.error = EMFILE;
 	zcs_assert_ok(zcs_fault_set(name, &attr));
 }
@@ -66,9 +70,9 @@ void stress_faults_on(const struct stress_round *round)
 
 	memcpy(names, round->faults, sizeof(names));
 	for (char *name = strtok_r(names, ",", &save); name; name = strtok_r(NULL, ",", &save))
-		fault_on(name, round->percent);
+		fault_on(name, round->percent, round->delay_ms);
 	if (round->collapse)
-		fault_on("huge_file", 100);
+		fault_on("huge_file", 100, 0);
 }
 
 static unsigned number_of_points(void)
@@ -193,6 +197,8 @@ static void tell_round(const struct stress_round *r, const char *how)
 		printf(" --limit=%" PRIu64, r->limit / ZCS_TEST_MIB);
 	if (*r->faults)
 		printf(" --fault=%s", r->faults);
+	if (r->delay_ms)
+		printf(" --delay=%u", r->delay_ms);
 	printf("\n");
 	fflush(stdout);
 }
@@ -238,6 +244,7 @@ static struct stress_round round_of(const struct options *o, const struct kind *
 		.limit = o->limit,
 		.seconds = o->seconds,
 		.percent = o->percent,
+		.delay_ms = o->delay_ms,
 		.seed = seed_of_run(),
 	};
 }
@@ -248,7 +255,16 @@ static bool wanted(const struct options *o, const struct kind *kind, const char 
 	       zcs_test_backing_works(kind->backing);
 }
 
-/* Without faults, with those that go together, and with any. */
+/* With a device that answers late now and then. */
+static bool play_late(const struct options *o, struct stress_round round)
+{
+	snprintf(round.faults, sizeof(round.faults), "read,write");
+	round.percent = LATE_PERCENT;
+	round.delay_ms = LATE_MS;
+	return play(o, &round);
+}
+
+/* Without faults, with those that go together, with any, and with a store that is late. */
 static unsigned short_rounds(const struct options *o, const struct kind *kind, const char *store,
 			     unsigned nr)
 {
@@ -264,7 +280,8 @@ static unsigned short_rounds(const struct options *o, const struct kind *kind, c
 	snprintf(round.faults, sizeof(round.faults), OUT_OF_MEMORY);
 	failed += !play(o, &round);
 	any_points(&round, &rng);
-	return failed + !play(o, &round);
+	failed += !play(o, &round);
+	return strcmp(store, "mem:") == 0 ? failed : failed + !play_late(o, round);
 }
 
 static unsigned each_combination(const struct options *o)
@@ -301,7 +318,7 @@ static unsigned soak(const struct options *o)
 		else
 			snprintf(round.faults, sizeof(round.faults), "%s",
 				 zcs_fault_name((first + nr++) % points));
-		failed += !play(o, &round);
+		failed += rng_one_in(&rng, 8) ? !play_late(o, round) : !play(o, &round);
 	}
 	return failed;
 }
@@ -332,6 +349,8 @@ static void set_option(struct options *o, int letter, const char *value)
 		o->seconds = number(value);
 	else if (letter == 'p')
 		o->percent = number(value);
+	else if (letter == 't')
+		o->delay_ms = number(value);
 	else if (letter == 'l')
 		o->limit = number(value) * ZCS_TEST_MIB;
 	else if (letter == 'k')
@@ -350,6 +369,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{ "fault", required_argument, NULL, 'f' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "percent", required_argument, NULL, 'p' },
+		{ "delay", required_argument, NULL, 't' },
 		{ "limit", required_argument, NULL, 'l' },
 		{ "soak", no_argument, NULL, 'k' },
 		{ "here", no_argument, NULL, 'h' },

@@ -15,6 +15,7 @@
  *	--backing=hugetlb|thp|collapse|small|auto	only this one
  *	--store=SPEC		only this one
  *	--fault=NAME[,NAME...]	one round with these points, each at --percent (2)
+ *	--delay=MS		they are slow, and do not fail
  *	--seconds=N		of a round (1)
  *	--limit=MIB		of the pool
  *	--soak			rounds of one fault point each in any order, for ZCSWAP_SOAK_SECONDS (600)
@@ -27,14 +28,14 @@
  * struct stress_round - one round
  * @collapse: THP without a tmpfs of its own: by MADV_COLLAPSE alone
  * @limit: of the pool in bytes; 0: what the program takes for good
- * @faults: names of fault points, joined by commas
+ * @faults: names of fault points, joined by commas; @delay_ms: 0, or they are slow and do not fail
  */
 struct stress_round {
 	enum zcs_backing backing;
 	bool collapse;
 	const char *store;
 	uint64_t limit;
-	unsigned seconds, percent;
+	unsigned seconds, percent, delay_ms;
 	char faults[512];
 	uint64_t seed;
 };
