@@ -369,18 +369,27 @@ static bool push_again(struct zcs_bo *bo, bool go_on)
 	return more;
 }
 
+/* The queue has a reference: if that is all, the bo was put, and dies with it. */
+static bool is_wanted(struct zcs_bo *bo)
+{
+	return atomic_load(&bo->refs) > 1;
+}
+
 static void fetch_one(struct zcs_device *dev)
 {
 	uint64_t at;
 	struct zcs_bo *bo = pop_fetch(dev, &at);
-	int err;
+	bool go_on;
 
 	if (!bo)
 		return;
-	/* what cannot be had now comes when it is touched; some of it may be there all the same */
-	err = zcs_tt_restore_step(bo->tt, &at, ZCS_UNIT_PAGES, NULL);
-	zcs_lru_move(bo, ZCS_LRU_ACTIVE);
-	if (!push_again(bo, !err))
+	go_on = is_wanted(bo);
+	if (go_on) {
+		/* what cannot be had now comes when it is touched; some of it may be there all the same */
+		go_on = !zcs_tt_restore_step(bo->tt, &at, ZCS_UNIT_PAGES, NULL);
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
+	}
+	if (!push_again(bo, go_on))
 		zcs_bo_put_later(bo);
 }
 

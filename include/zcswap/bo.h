@@ -199,7 +199,8 @@ ZCS_API int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint
  * zcs_bo_prefetch - begin to bring a bo back
  * @bo: which
  *
- * A fault thread restores it. What cannot be had now, for errors or for want of room, comes when it is touched.
+ * A fault thread restores it. What cannot be had now, for errors or for want of room, comes when it is touched. Of a
+ * bo that is put meanwhile no more is restored.
  *
  * Return: 0; -EINVAL: NULL. Thread-safe.
  */
