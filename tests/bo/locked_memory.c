@@ -40,10 +40,18 @@ static uint64_t rss(void)
 	return rss_of("RssShmem") + rss_of("RssAnon");
 }
 
+/* With MCL_FUTURE it is what is mapped next that is over RLIMIT_MEMLOCK, such as a thread's stack. */
 static void lock(int how)
 {
+	size_t bytes = 64 * ZCS_TEST_MIB;
+	void *p;
+
 	if (how && mlockall(how))
 		_exit(77);
+	p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		_exit(77);
+	munmap(p, bytes);
 }
 
 static void evict_and_read(struct zcs_device *device, struct zcs_bo **bo)
