@@ -253,6 +253,8 @@ static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 	st->touch = !d->no_touch;
 	st->kernel_touch = d->kernel_touch;
 	st->bad_unpins = d->bad_unpins;
+	st->over_bytes = zcs_over_pages(d) * ZCS_PAGE_SIZE;
+	st->limit_failed = d->limit_failed;
 }
 
 /* A bo's pages that are not in memory; its tt's lock, which a restore holds for long, is not needed. */

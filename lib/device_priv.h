@@ -126,6 +126,9 @@ struct zcs_bulk {
  * @refused: the store's refusals for want of a run of slots when it was last looked at
  * @silent: probes since the last touch of a bo that was probed and still in memory
  * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its bo placed
+ * @limit_failed: times that nothing could be evicted, over the limit
+ * @over_no_space, @over_failed, @over_said: the background thread's: the store's refusals and failed writes that were
+ *	seen then, and the reasons that were said
  */
 struct zcs_device {
 	uint64_t life;
@@ -169,7 +172,9 @@ struct zcs_device {
 	struct zcs_touch_stats stats;
 	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, psi_ignored,
 		contended;
-	_Atomic uint64_t bad_unpins;
+	_Atomic uint64_t bad_unpins, limit_failed;
+	uint64_t over_no_space, over_failed;
+	unsigned over_said;
 };
 
 #define zcs_count(counter) atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed)
@@ -295,6 +300,12 @@ void zcs_pressure_lost(struct zcs_device *dev, enum zcs_psi whose);
 bool zcs_pressure_event(struct zcs_device *dev, enum zcs_psi whose);
 /* Whether what is resident has grown over the cap of the last event, if that still holds. */
 bool zcs_pressure_is_over_cap(struct zcs_device *dev);
+
+/* -- over.c */
+/* Pages over the pool's limit. */
+uint64_t zcs_over_pages(const struct zcs_device *dev);
+/* On the background thread: over the limit, and nothing can be evicted. */
+void zcs_over_note(struct zcs_device *dev);
 
 /* -- device.c */
 void zcs_device_get(struct zcs_device *dev);

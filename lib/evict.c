@@ -512,6 +512,16 @@ static bool nothing_goes(struct zcs_device *dev)
 	return !zcs_evict_may(dev) || refused != zcs_room_refused(dev);
 }
 
+/* Told once, until something changes. */
+static void note_nothing_goes(struct zcs_device *dev, uint64_t changes)
+{
+	bool known = zcs_room_in_vain(dev);
+
+	zcs_room_note_vain(dev, changes);
+	if (!known)
+		zcs_over_note(dev);
+}
+
 /* A round that finds only bos it has just probed makes no progress; a few such rounds are patience. */
 static void balance(struct zcs_device *dev, uint64_t target)
 {
@@ -532,7 +542,7 @@ static void balance(struct zcs_device *dev, uint64_t target)
 	if (zcs_room_freed(dev) != freed)
 		zcs_room_note_progress(dev);
 	else if (nothing_goes(dev))
-		zcs_room_note_vain(dev, changes);
+		note_nothing_goes(dev, changes);
 	if (dev->store->wb && atomic_load(&dev->pool->resident) > target)
 		zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
 	zcs_room_tell(dev);

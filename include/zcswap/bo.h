@@ -285,6 +285,10 @@ ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uin
  * @dirty_bytes: the rest of @resident_bytes
  * @bad_unpins: zcs_bo_unpin() of what was not pinned
  * @psi_ignored: of @psi_events, those that came while memory was not short
+ * @over_bytes: what the pool holds over its max_bytes
+ * @limit_failed: times that the background thread found it so and nothing to evict, since the store is full or is
+ *	"mem:", or all the rest is pinned; counted again only after something changed. That it is the store is also logged,
+ *	once
  *
  * Of a bo, what follows @touch_waits is 0 but for @clean_bytes and @dirty_bytes, and so is @lru. Fields are
  * read one after the other while others work: sums hold at quiescence.
@@ -303,6 +307,7 @@ struct zcs_stats {
 	struct zcs_pool_stats pool;
 	uint64_t clean_bytes, dirty_bytes, bad_unpins;
 	uint64_t psi_ignored;
+	uint64_t over_bytes, limit_failed;
 };
 
 /**
