@@ -135,6 +135,7 @@ int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_
 		  struct zcs_bo **bo)
 {
 	static const struct zcs_bo_params defaults = ZCS_BO_PARAMS_INIT;
+	int err;
 
 	if (!params)
 		params = &defaults;
@@ -146,13 +147,17 @@ int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_
 		return -EINVAL;
 	if (zcs_inherited(device))
 		return -ECHILD;
-	return new_bo(device, rounded(size), params, bo);
+	zcs_sys_hold_signals();
+	err = new_bo(device, rounded(size), params, bo);
+	zcs_sys_let_signals();
+	return err;
 }
 
 static void destroy(struct zcs_bo *bo)
 {
 	struct zcs_device *dev = bo->device;
 
+	zcs_sys_hold_signals();
 	pthread_rwlock_wrlock(&dev->tree_lock);
 	tdelete(bo, &dev->tree, compare);
 	pthread_rwlock_unlock(&dev->tree_lock);
@@ -166,6 +171,7 @@ static void destroy(struct zcs_bo *bo)
 	atomic_fetch_sub(&dev->bytes, bo->end - bo->start);
 	atomic_fetch_sub(&dev->bos, 1);
 	free(bo);
+	zcs_sys_let_signals();
 	zcs_device_unref(dev);
 }
 
@@ -378,11 +384,11 @@ int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable)
 		return -ECHILD;
 	/* the tt's lock: who asks must not be told "not dropped" while it is just being dropped */
 	zcs_tt_lock(bo->tt, NULL);
-	pthread_mutex_lock(&bo->device->lru.lock);
+	zcs_lru_lock(&bo->device->lru);
 	make_purgeable(bo, purgeable);
 	purged = bo->purged;
 	bo->purged = false;
-	pthread_mutex_unlock(&bo->device->lru.lock);
+	zcs_lru_unlock(&bo->device->lru);
 	zcs_tt_unlock(bo->tt);
 	if (purgeable)
 		zcs_room_changed(bo->device);

@@ -41,14 +41,14 @@ int zcs_bulk_add(struct zcs_bulk *bulk, struct zcs_bo *bo)
 		return -ECHILD;
 	if (bo->device != bulk->device)
 		return -EXDEV;
-	pthread_mutex_lock(&bo->device->lru.lock);
+	zcs_lru_lock(&bo->device->lru);
 	if (bo->bulk) {
 		err = -EBUSY;
 	} else {
 		bo->bulk = bulk;
 		TAILQ_INSERT_TAIL(&bulk->members, bo, in_bulk);
 	}
-	pthread_mutex_unlock(&bo->device->lru.lock);
+	zcs_lru_unlock(&bo->device->lru);
 	return err;
 }
 
@@ -60,14 +60,14 @@ int zcs_bulk_remove(struct zcs_bo *bo)
 		return -EINVAL;
 	if (zcs_inherited(bo))
 		return -ECHILD;
-	pthread_mutex_lock(&bo->device->lru.lock);
+	zcs_lru_lock(&bo->device->lru);
 	if (bo->bulk) {
 		TAILQ_REMOVE(&bo->bulk->members, bo, in_bulk);
 		bo->bulk = NULL;
 	} else {
 		err = -ENOENT;
 	}
-	pthread_mutex_unlock(&bo->device->lru.lock);
+	zcs_lru_unlock(&bo->device->lru);
 	return err;
 }
 
@@ -90,11 +90,11 @@ int zcs_bulk_move_tail(struct zcs_bulk *bulk)
 	if (zcs_inherited(bulk))
 		return -ECHILD;
 	lru = &bulk->device->lru;
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	TAILQ_FOREACH(bo, &bulk->members, in_bulk)
 	if (bo->place != ZCS_LRU_OFF && bo->place != ZCS_LRU_OUT)
 		move_tail(lru, bo);
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 	return 0;
 }
 
@@ -104,10 +104,10 @@ void zcs_bulk_destroy(struct zcs_bulk *bulk)
 
 	if (!bulk || zcs_inherited(bulk))
 		return;
-	pthread_mutex_lock(&bulk->device->lru.lock);
+	zcs_lru_lock(&bulk->device->lru);
 	TAILQ_FOREACH(bo, &bulk->members, in_bulk)
 	bo->bulk = NULL;
-	pthread_mutex_unlock(&bulk->device->lru.lock);
+	zcs_lru_unlock(&bulk->device->lru);
 	zcs_device_unref(bulk->device);
 	free(bulk);
 }

@@ -309,6 +309,7 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 		return -EINVAL;
 	if (zcs_inherited(device))
 		return -ECHILD;
+	zcs_sys_hold_signals();
 	zcs_pool_stats(device->pool, &st.pool);
 	st.bos = device->bos;
 	st.pinned = device->pinned;
@@ -316,6 +317,7 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 	fill_sizes(&st, device);
 	fill_touches(&st, &device->stats);
 	fill_events(&st, device);
+	zcs_sys_let_signals();
 	return deliver(&st, stats);
 }
 
@@ -392,6 +394,7 @@ int zcs_device_check(struct zcs_device *device)
 	/* a fault thread is not through with a touch when its toucher goes on */
 	for (unsigned i = 0; device->serving && i < SETTLE_TRIES; i++)
 		zcs_sys_sleep_us(SETTLE_US);
+	zcs_sys_hold_signals();
 	pthread_mutex_lock(&device->work_lock);
 	pthread_rwlock_rdlock(&device->tree_lock);
 	twalk_r(device->tree, check_bo, &err);
@@ -399,5 +402,6 @@ int zcs_device_check(struct zcs_device *device)
 	if (zcs_lru_check(device) || zcs_pool_check(device->pool) || zcs_store_check(device->store))
 		err = -EUCLEAN;
 	pthread_mutex_unlock(&device->work_lock);
+	zcs_sys_let_signals();
 	return err;
 }

@@ -11,6 +11,7 @@
 #include <zcswap/bo.h>
 
 #include "sys_dev.h"
+#include "sys_io.h"
 #include "tt_priv.h"
 
 #define ZCS_FAULT_THREADS 3u /* to begin with */
@@ -181,6 +182,18 @@ struct zcs_device {
 
 /* -- lru.c */
 void zcs_lru_init(struct zcs_lru *lru);
+static inline void zcs_lru_lock(struct zcs_lru *lru)
+{
+	zcs_sys_hold_signals();
+	pthread_mutex_lock(&lru->lock);
+}
+
+static inline void zcs_lru_unlock(struct zcs_lru *lru)
+{
+	pthread_mutex_unlock(&lru->lock);
+	zcs_sys_let_signals();
+}
+
 /* Moves a bo to a list's tail, unless it is pinned (then it stays off). */
 void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place);
 /* Where a bo belongs that had to be read again: FRESH, or ACTIVE if it is there, or was OUT and @keep. */

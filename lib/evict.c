@@ -106,17 +106,17 @@ static bool may_purge(struct zcs_bo *bo)
 	struct zcs_lru *lru = &bo->device->lru;
 	bool may;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	may = bo->purgeable && !bo->pins;
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 	return may;
 }
 
 static void note_purge(struct zcs_bo *bo)
 {
-	pthread_mutex_lock(&bo->device->lru.lock);
+	zcs_lru_lock(&bo->device->lru);
 	bo->purged = true;
-	pthread_mutex_unlock(&bo->device->lru.lock);
+	zcs_lru_unlock(&bo->device->lru);
 	zcs_count(bo->device->purged);
 }
 
@@ -402,16 +402,32 @@ static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_
 	return zcs_wb_freed(dev->store->wb) - before;
 }
 
+/*
+ * Frees what is free at once, and begins to write, with signals held. Returns the pages, and in *before what writes
+ * had freed before the first that was begun.
+ */
+static uint64_t begin_eviction(struct zcs_device *dev, uint64_t pages, struct zcs_wb *wb,
+			       uint64_t *before)
+{
+	uint64_t n;
+
+	zcs_sys_hold_signals();
+	n = without_io(dev, pages, false);
+	if (wb) {
+		*before = zcs_wb_freed(wb);
+		if (n < pages)
+			pass_write(dev, pages - n);
+	}
+	zcs_sys_let_signals();
+	return n;
+}
+
 uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool *interrupted)
 {
-	struct zcs_wb *wb = dev->store->wb;
-	uint64_t n = without_io(dev, pages, false), before;
+	struct zcs_wb *wb = writeback ? dev->store->wb : NULL;
+	uint64_t before = 0, n = begin_eviction(dev, pages, wb, &before);
 
-	if (n >= pages || !writeback || !wb)
-		return n;
-	before = zcs_wb_freed(wb);
-	pass_write(dev, pages - n);
-	return n + wait_for_writes(dev, before, pages - n, interrupted);
+	return wb && n < pages ? n + wait_for_writes(dev, before, pages - n, interrupted) : n;
 }
 
 bool zcs_evict_may(struct zcs_device *dev)
@@ -592,6 +608,7 @@ static void *run(void *arg)
 {
 	struct zcs_device *dev = arg;
 
+	zcs_sys_own_thread();
 	while (!dev->stop) {
 		struct zcs_sys_polled polled;
 

@@ -63,41 +63,41 @@ void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place)
 {
 	struct zcs_lru *lru = &bo->device->lru;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	move(lru, bo, place);
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 }
 
 void zcs_lru_read_again(struct zcs_bo *bo, bool keep)
 {
 	struct zcs_lru *lru = &bo->device->lru;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	if (bo->place == ZCS_LRU_OUT && keep)
 		move(lru, bo, ZCS_LRU_ACTIVE);
 	else if (bo->place != ZCS_LRU_ACTIVE)
 		move(lru, bo, ZCS_LRU_FRESH);
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 }
 
 void zcs_lru_remove(struct zcs_bo *bo)
 {
 	struct zcs_lru *lru = &bo->device->lru;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	leave(lru, bo);
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 }
 
 void zcs_lru_pin(struct zcs_bo *bo)
 {
 	struct zcs_lru *lru = &bo->device->lru;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	if (!bo->pins++)
 		zcs_count(bo->device->pinned);
 	leave(lru, bo);
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 }
 
 bool zcs_lru_unpin(struct zcs_bo *bo)
@@ -105,13 +105,13 @@ bool zcs_lru_unpin(struct zcs_bo *bo)
 	struct zcs_lru *lru = &bo->device->lru;
 	bool pinned;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	pinned = bo->pins > 0;
 	if (pinned && !--bo->pins) {
 		atomic_fetch_sub(&bo->device->pinned, 1);
 		enter(lru, bo, ZCS_LRU_ACTIVE);
 	}
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 	return pinned;
 }
 
@@ -120,22 +120,22 @@ void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority)
 	struct zcs_lru *lru = &bo->device->lru;
 	enum zcs_lru_list place;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	place = bo->place;
 	leave(lru, bo);
 	bo->priority = priority;
 	if (place != ZCS_LRU_OFF)
 		enter(lru, bo, place);
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 }
 
 unsigned zcs_lru_pins(struct zcs_bo *bo)
 {
 	unsigned pins;
 
-	pthread_mutex_lock(&bo->device->lru.lock);
+	zcs_lru_lock(&bo->device->lru);
 	pins = bo->pins;
-	pthread_mutex_unlock(&bo->device->lru.lock);
+	zcs_lru_unlock(&bo->device->lru);
 	return pins;
 }
 
@@ -143,11 +143,11 @@ bool zcs_lru_is_idle(struct zcs_lru *lru)
 {
 	bool idle = true;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	for (unsigned p = 0; p < ZCS_PRIORITIES; p++)
 		for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_OUT; l++)
 			idle = idle && TAILQ_EMPTY(&lru->list[l][p]);
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 	return idle;
 }
 
@@ -178,7 +178,7 @@ static struct zcs_bo *next(struct zcs_lru *lru, struct zcs_lru_head *head, struc
 {
 	struct zcs_bo *bo;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	bo = c->marked ? TAILQ_NEXT(&c->mark, lru) : TAILQ_FIRST(head);
 	while (bo && (bo->moved > c->start || !get_live(bo)))
 		bo = TAILQ_NEXT(bo, lru);
@@ -187,26 +187,26 @@ static struct zcs_bo *next(struct zcs_lru *lru, struct zcs_lru_head *head, struc
 	if (bo)
 		TAILQ_INSERT_AFTER(head, bo, &c->mark, lru);
 	c->marked = bo != NULL;
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 	return bo;
 }
 
 static void end_walk(struct zcs_lru *lru, struct zcs_lru_head *head, struct cursor *c)
 {
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	if (c->marked)
 		TAILQ_REMOVE(head, &c->mark, lru);
 	c->marked = false;
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 }
 
 static uint64_t read_locked(struct zcs_lru *lru, const uint64_t *number)
 {
 	uint64_t n;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	n = *number;
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 	return n;
 }
 
@@ -300,13 +300,13 @@ int zcs_lru_check(struct zcs_device *dev)
 	uint64_t count = 0, inactive[ZCS_PRIORITIES] = { 0 };
 	int err = 0;
 
-	pthread_mutex_lock(&lru->lock);
+	zcs_lru_lock(lru);
 	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS; l++)
 		for (unsigned p = 0; p < (l == ZCS_LRU_OUT ? 1 : ZCS_PRIORITIES); p++)
 			if (check_list(lru, (enum zcs_lru_list)l, p, &count, inactive))
 				err = -EUCLEAN;
 	if (check_counts(lru, count, inactive))
 		err = -EUCLEAN;
-	pthread_mutex_unlock(&lru->lock);
+	zcs_lru_unlock(lru);
 	return err;
 }

@@ -68,6 +68,14 @@ int zcs_sys_uring_enter(struct io_uring *ring, unsigned wait);
 /* A free entry; NULL: the ring is full. */
 struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring);
 
+/*
+ * sys_signals.c. Signals that come from outside wait from hold to let; calls nest. For locks that a fault thread
+ * needs: a handler that touches a bo, on a thread that holds one, would wait for itself.
+ */
+void zcs_sys_hold_signals(void);
+void zcs_sys_let_signals(void);
+/* The calling thread is the library's and takes no signals: hold and let need not say so each time. */
+void zcs_sys_own_thread(void);
 /* sys_thread.c. A thread that takes no signals, and has neither its maker's policy nor its CPUs alone. */
 int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
 /* -EINTR: a signal handler ran meanwhile. */

@@ -323,6 +323,7 @@ void zcs_touch_fetch(struct zcs_bo *bo)
 {
 	struct zcs_device *dev = bo->device;
 
+	zcs_sys_hold_signals();
 	pthread_mutex_lock(&dev->fetch_lock);
 	bo->fetch_at = 0;
 	if (!bo->fetching) {
@@ -332,6 +333,7 @@ void zcs_touch_fetch(struct zcs_bo *bo)
 	}
 	set_fetch_event(dev);
 	pthread_mutex_unlock(&dev->fetch_lock);
+	zcs_sys_let_signals();
 }
 
 static struct zcs_bo *pop_fetch(struct zcs_device *dev, uint64_t *at)
@@ -415,6 +417,7 @@ void *zcs_touch_run(void *arg)
 {
 	struct zcs_device *dev = arg;
 
+	zcs_sys_own_thread();
 	while (!dev->stop) {
 		void *what = NULL;
 

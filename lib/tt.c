@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <zcswap/store.h>
 
@@ -20,23 +21,58 @@
 #include "store_priv.h"
 #include "sys.h"
 #include "sys_dev.h"
+#include "sys_io.h"
 #include "tt_priv.h"
 
 #define MAX_PAGES    ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
+#define TURN_NS	     UINT64_C(20000000)
 #define CREATE_FLAGS (ZCS_TT_ZERO_ALLOC | ZCS_TT_EXTERNAL | ZCS_TT_CONTIGUOUS)
+
+/* Whoever holds the lock may be reading: handlers have their turn now and then, unless the caller holds them too. */
+static void lock(struct zcs_tt *tt)
+{
+	int err = pthread_mutex_trylock(&tt->lock);
+
+	while (err) {
+		struct timespec until = zcs_sys_deadline(TURN_NS);
+
+		err = pthread_mutex_clocklock(&tt->lock, CLOCK_MONOTONIC, &until);
+		if (err && tt->served) {
+			zcs_sys_let_signals();
+			zcs_sys_hold_signals();
+		}
+	}
+}
 
 int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 {
 	if (ctx && !zcs_expect_in("struct zcs_ctx", ctx->struct_size, == sizeof(*ctx)))
 		return -EINVAL;
-	if (!ctx || !ctx->no_wait)
-		return -pthread_mutex_lock(&tt->lock);
-	return -pthread_mutex_trylock(&tt->lock);
+	if (ctx && ctx->no_wait)
+		return zcs_tt_try_lock(tt) ? 0 : -EBUSY;
+	if (tt->served)
+		zcs_sys_hold_signals();
+	lock(tt);
+	return 0;
+}
+
+bool zcs_tt_try_lock(struct zcs_tt *tt)
+{
+	int err;
+
+	if (tt->served)
+		zcs_sys_hold_signals();
+	err = pthread_mutex_trylock(&tt->lock);
+	if (err && tt->served)
+		zcs_sys_let_signals();
+	return !err;
 }
 
 void zcs_tt_unlock(struct zcs_tt *tt)
 {
 	pthread_mutex_unlock(&tt->lock);
+	if (tt->served)
+		zcs_sys_let_signals();
 }
 
 int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, struct zcs_tt **tt)
@@ -367,7 +403,7 @@ void zcs_tt_unpopulate(struct zcs_tt *tt)
 {
 	if (!tt || zcs_inherited(tt))
 		return;
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	if (tt->pages) {
 		zcs_tt_zap(tt, 0, tt->nr);
 		zcs_tt_free_pages(tt, 0, tt->nr, false);
@@ -419,16 +455,16 @@ int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store)
 		return -EINVAL;
 	if (zcs_inherited(tt) || zcs_inherited(store))
 		return -ECHILD;
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	err = setup_backup(tt, store);
 	zcs_tt_unlock(tt);
 	return err;
 }
 
-/* The lock of a tt that the caller only looks at. */
-static pthread_mutex_t *lock_of(const struct zcs_tt *tt)
+/* To lock a tt that the caller only looks at. */
+static struct zcs_tt *looked_at(const struct zcs_tt *tt)
 {
-	return &((struct zcs_tt *)(uintptr_t)tt)->lock;
+	return (struct zcs_tt *)(uintptr_t)tt;
 }
 
 uint32_t zcs_tt_flags(const struct zcs_tt *tt)
@@ -437,13 +473,13 @@ uint32_t zcs_tt_flags(const struct zcs_tt *tt)
 
 	if (!tt || zcs_inherited(tt))
 		return 0;
-	pthread_mutex_lock(lock_of(tt));
+	zcs_tt_lock(looked_at(tt), NULL);
 	flags = tt->flags;
 	if (tt->backed_up)
 		flags |= ZCS_TT_BACKED_UP;
 	if (tt->pages == tt->nr)
 		flags |= ZCS_TT_POPULATED;
-	pthread_mutex_unlock(lock_of(tt));
+	zcs_tt_unlock(looked_at(tt));
 	return flags;
 }
 
@@ -459,14 +495,14 @@ uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index)
 
 	if (!tt || zcs_inherited(tt) || index >= tt->nr)
 		return 0;
-	pthread_mutex_lock(lock_of(tt));
+	zcs_tt_lock(looked_at(tt), NULL);
 	blk = zcs_table_get(&tt->table, index);
 	if (blk.entry == ZCS_E_HANDLE)
 		slot = zcs_handle_to_slot(zcs_handle_from_index(index));
 	else if (zcs_e_is_page(blk.entry))
 		slot = (uintptr_t)zcs_pool_linear(tt->pool,
 						  zcs_e_ppn(blk.entry) + index - blk.index);
-	pthread_mutex_unlock(lock_of(tt));
+	zcs_tt_unlock(looked_at(tt));
 	return slot;
 }
 
@@ -477,7 +513,7 @@ void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 
 	if (!tt || zcs_inherited(tt) || index >= tt->nr)
 		return NULL;
-	pthread_mutex_lock(lock_of(tt));
+	zcs_tt_lock(looked_at(tt), NULL);
 	blk = zcs_table_get(&tt->table, index);
 	if (zcs_e_is_page(blk.entry)) {
 		/* what is written through the linear map nobody sees */
@@ -485,7 +521,7 @@ void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
 		at = zcs_pool_linear(tt->pool, zcs_e_ppn(blk.entry) + index - blk.index);
 	}
-	pthread_mutex_unlock(lock_of(tt));
+	zcs_tt_unlock(looked_at(tt));
 	return at;
 }
 

@@ -236,7 +236,7 @@ static int64_t backup_range(struct zcs_tt *tt, uint64_t first, uint64_t count, u
 
 	if (flags & ~(ZCS_BACKUP_PURGE | ZCS_BACKUP_WRITEBACK))
 		return -EINVAL;
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	ret = zcs_tt_backup_locked(tt, first, count, flags);
 	zcs_tt_unlock(tt);
 	return ret;
@@ -285,7 +285,7 @@ int zcs_tt_drop_backup(struct zcs_tt *tt)
 		return -EINVAL;
 	if (zcs_inherited(tt))
 		return -ECHILD;
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	err = drop_backup(tt);
 	zcs_tt_unlock(tt);
 	return err;

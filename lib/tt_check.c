@@ -69,9 +69,9 @@ int zcs_tt_check(struct zcs_tt *tt)
 		return -EINVAL;
 	if (zcs_inherited(tt))
 		return -ECHILD;
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	err = walk(tt);
 	backup_err = tt->backup ? zcs_backup_check(tt->backup) : 0;
-	pthread_mutex_unlock(&tt->lock);
+	zcs_tt_unlock(tt);
 	return err ? err : backup_err;
 }

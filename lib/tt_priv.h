@@ -26,6 +26,7 @@
  * @backed_up: some slots were backed up or purged, and not everything is restored
  * @poisoned: a page could not be read and was poisoned in the user map
  * @unmapped: resolving the user map failed for some pages; the next restore does it again
+ * @served: a device's: touches are served at any time, and signals are held while it is locked
  * @zapped_ns: when a range of it was last zapped
  */
 struct zcs_tt {
@@ -39,7 +40,7 @@ struct zcs_tt {
 	struct zcs_home home;
 	struct zcs_backup *backup;
 	uint64_t pages, handles;
-	bool backed_up, unmapped, poisoned;
+	bool backed_up, unmapped, poisoned, served;
 	uint64_t zapped_ns;
 };
 
@@ -55,6 +56,7 @@ static inline struct zcs_folio *zcs_tt_folio(const struct zcs_tt *tt, const stru
 
 /* The lock, for a call with a context: -EBUSY if that may not wait, -EINVAL if it is none. */
 int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx);
+bool zcs_tt_try_lock(struct zcs_tt *tt);
 void zcs_tt_unlock(struct zcs_tt *tt);
 
 /* -- tt_touch.c: what the device asks of a contiguous tt; they take the lock themselves */

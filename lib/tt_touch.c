@@ -18,7 +18,8 @@
 
 void zcs_tt_commit_on_touch(struct zcs_tt *tt)
 {
-	pthread_mutex_lock(&tt->lock);
+	tt->served = true;
+	zcs_tt_lock(tt, NULL);
 	tt->backed_up = true;
 	zcs_tt_unlock(tt);
 }
@@ -45,7 +46,7 @@ static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 static void lock_for_touch(struct zcs_tt *tt)
 {
 	atomic_fetch_add(&tt->waiting, 1);
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	atomic_fetch_sub(&tt->waiting, 1);
 }
 
@@ -56,7 +57,7 @@ int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait)
 
 	if (wait)
 		lock_for_touch(tt);
-	else if (pthread_mutex_trylock(&tt->lock))
+	else if (!zcs_tt_try_lock(tt))
 		return -EBUSY;
 	blk = zcs_tt_block(tt, index);
 	needs = blk.entry == ZCS_E_EMPTY;
@@ -93,7 +94,7 @@ int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_t
 {
 	int err;
 
-	if (pthread_mutex_trylock(&tt->lock)) {
+	if (!zcs_tt_try_lock(tt)) {
 		if (!slow(arg, true))
 			return -EAGAIN;
 		lock_for_touch(tt);
@@ -107,7 +108,7 @@ int zcs_tt_poison(struct zcs_tt *tt, uint64_t index)
 {
 	int err = -EEXIST;
 
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	if (!zcs_e_is_page(zcs_table_get(&tt->table, index).entry))
 		err = zcs_arena_poison(tt->home.arena, tt->home.pfn + index);
 	if (!err)
@@ -144,7 +145,7 @@ int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
 	uint64_t at = 0, pages = 0;
 
 	while (at != UINT64_MAX) {
-		if (pthread_mutex_trylock(&tt->lock))
+		if (!zcs_tt_try_lock(tt))
 			return pages ? (int64_t)pages : -EBUSY;
 		pages += free_some_clean(tt, &at);
 		zcs_tt_unlock(tt);
@@ -227,7 +228,7 @@ uint64_t zcs_tt_resident(struct zcs_tt *tt)
 
 void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages)
 {
-	pthread_mutex_lock(&tt->lock);
+	zcs_tt_lock(tt, NULL);
 	*pages = (struct zcs_tt_pages){ .mapped = tt->pages };
 	if (tt->backup) {
 		pthread_mutex_lock(&tt->backup->lock);

@@ -34,6 +34,10 @@ extern "C" {
  * not hold up touches that need not. A page whose only copy cannot be read is poisoned: whoever touches it gets
  * SIGBUS. That is the page that was touched, 4 KiB on shmem and 2 MiB on hugetlb; other pages of its folio are
  * read again when they are touched. A zcs_bo_pin() that succeeds makes it good.
+ *
+ * A signal handler may touch bos. While a call holds a lock that such a touch needs, the calling thread's signals
+ * wait, but for those that a thread raises by what it does (SIGSEGV, SIGBUS and so on). If the call reads from the
+ * store meanwhile, they wait until it has read.
  */
 struct zcs_device;
 struct zcs_bo;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals that wait while the calling thread holds a lock that a fault thread needs. A mask is two system calls, so
+ * pieces of code that hold them inside of others only count.
+ */
+#include <pthread.h>
+#include <signal.h>
+
+#include "sys_io.h"
+
+/*
+ * @depth: how many pieces of code hold them; @before: the mask that the thread came with. Of the static model: no access
+ * allocates.
+ */
+static _Thread_local struct {
+	unsigned depth;
+	sigset_t before;
+} held __attribute__((tls_model("initial-exec")));
+
+/* Not those that the thread itself raises by what it does: blocked, they end the process. */
+static void all_from_outside(sigset_t *set)
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		sigdelset(set, own[i]);
+}
+
+void zcs_sys_hold_signals(void)
+{
+	sigset_t set;
+
+	if (held.depth++)
+		return;
+	all_from_outside(&set);
+	pthread_sigmask(SIG_BLOCK, &set, &held.before);
+}
+
+void zcs_sys_let_signals(void)
+{
+	if (!--held.depth)
+		pthread_sigmask(SIG_SETMASK, &held.before, NULL);
+}
+
+void zcs_sys_own_thread(void)
+{
+	held.depth++;
+}
