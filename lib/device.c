@@ -188,6 +188,7 @@ static bool on_own_thread(struct zcs_device *d)
 
 static void *take_down(void *arg)
 {
+	zcs_sys_own_thread("zcs-down");
 	free_device(arg);
 	return NULL;
 }
@@ -202,7 +203,7 @@ void zcs_device_unref(struct zcs_device *dev)
 		free_device(dev);
 		return;
 	}
-	if (zcs_sys_thread(&thread, "zcs-down", take_down, dev))
+	if (zcs_sys_thread(&thread, take_down, dev))
 		zcs_warn("device %p: no thread to take it down; its memory is not freed",
 			 (void *)dev);
 	else

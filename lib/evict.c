@@ -608,7 +608,7 @@ static void *run(void *arg)
 {
 	struct zcs_device *dev = arg;
 
-	zcs_sys_own_thread();
+	zcs_sys_own_thread("zcs-evict");
 	while (!dev->stop) {
 		struct zcs_sys_polled polled;
 
@@ -632,7 +632,7 @@ static void *run(void *arg)
 
 int zcs_evict_start(struct zcs_device *dev)
 {
-	int err = zcs_sys_thread(&dev->background, "zcs-evict", run, dev);
+	int err = zcs_sys_thread(&dev->background, run, dev);
 
 	dev->has_background = !err;
 	return err;

@@ -75,6 +75,7 @@ static void *discard_thread(void *arg)
 {
 	struct zcs_swap *s = arg;
 
+	zcs_sys_own_thread("zcs-discard");
 	pthread_mutex_lock(&s->slots_lock);
 	while (!s->discard_stop) {
 		if (!nr_stale(s)) {
@@ -97,7 +98,7 @@ int zcs_swap_discard_start(struct zcs_swap *s)
 		wanted |= s->dev[i].discard;
 	if (!wanted)
 		return 0;
-	err = zcs_sys_thread(&s->discard_thread, "zcs-discard", discard_thread, s);
+	err = zcs_sys_thread(&s->discard_thread, discard_thread, s);
 	s->discard_running = !err;
 	return err;
 }

@@ -63,6 +63,7 @@ void zcs_swap_serve(struct zcs_swap *s)
 
 static void *run(void *arg)
 {
+	zcs_sys_own_thread("zcs-swap");
 	zcs_swap_serve(arg);
 	return NULL;
 }
@@ -78,7 +79,7 @@ static int start(struct zcs_swap *s)
 
 	s->depth = ZCS_SWAP_THREADS;
 	while (s->nr_threads < ZCS_SWAP_THREADS && !err) {
-		err = zcs_sys_thread(&s->thread[s->nr_threads], "zcs-swap", run, s);
+		err = zcs_sys_thread(&s->thread[s->nr_threads], run, s);
 		s->nr_threads += !err;
 	}
 	/* one is enough to go on with */

@@ -318,6 +318,7 @@ static void *run(void *arg)
 {
 	struct zcs_uring *u = arg;
 
+	zcs_sys_own_thread("zcs-swap");
 	arm_event(u);
 	while (!u->dead)
 		if (!turn(u))
@@ -377,7 +378,7 @@ static int start(struct zcs_swap *s)
 	s->uring->event = -1;
 	err = set_up(s->uring);
 	if (!err)
-		err = zcs_sys_thread(&s->thread[0], "zcs-swap", run, s->uring);
+		err = zcs_sys_thread(&s->thread[0], run, s->uring);
 	if (err)
 		zcs_uring_free(s);
 	else

@@ -74,10 +74,13 @@ struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring);
  */
 void zcs_sys_hold_signals(void);
 void zcs_sys_let_signals(void);
-/* The calling thread is the library's and takes no signals: hold and let need not say so each time. */
-void zcs_sys_own_thread(void);
+/*
+ * What such a thread calls first: its name, and that it is the library's and takes no signals. Named by another thread
+ * it would have its file in /proc opened, as descriptor 0 if that is free.
+ */
+void zcs_sys_own_thread(const char *name);
 /* sys_thread.c. A thread that takes no signals, and has neither its maker's policy nor its CPUs alone. */
-int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
+int zcs_sys_thread(pthread_t *thread, void *(*run)(void *), void *arg);
 /* -EINTR: a signal handler ran meanwhile. */
 int zcs_sys_sleep_us(unsigned us);
 /* Sleeps @us at a time while anybody is counted in @waiting, @most times: to let them have a lock just given up. */

@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "sys_io.h"
 
@@ -43,7 +44,8 @@ void zcs_sys_let_signals(void)
 		pthread_sigmask(SIG_SETMASK, &held.before, NULL);
 }
 
-void zcs_sys_own_thread(void)
+void zcs_sys_own_thread(const char *name)
 {
+	prctl(PR_SET_NAME, name);
 	held.depth++;
 }

@@ -80,7 +80,7 @@ static int create(pthread_t *thread, void *(*run)(void *), void *arg)
 	return err && err != -EAGAIN ? -pthread_create(thread, NULL, run, arg) : err;
 }
 
-int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
+int zcs_sys_thread(pthread_t *thread, void *(*run)(void *), void *arg)
 {
 	int err = -zcs_fault(ZCS_FAULT_IO_THREAD);
 	sigset_t all, old;
@@ -91,7 +91,5 @@ int zcs_sys_thread(pthread_t *thread, const char *name, void *(*run)(void *), vo
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = create(thread, run, arg);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!err)
-		pthread_setname_np(*thread, name);
 	return err;
 }

@@ -417,7 +417,7 @@ void *zcs_touch_run(void *arg)
 {
 	struct zcs_device *dev = arg;
 
-	zcs_sys_own_thread();
+	zcs_sys_own_thread("zcs-touch");
 	while (!dev->stop) {
 		void *what = NULL;
 

@@ -27,7 +27,7 @@ static bool one_is_left(const struct zcs_device *dev)
 /* With the lock held. */
 static int add_toucher(struct zcs_device *dev)
 {
-	int err = zcs_sys_thread(&dev->toucher[dev->nr_touchers], "zcs-touch", zcs_touch_run, dev);
+	int err = zcs_sys_thread(&dev->toucher[dev->nr_touchers], zcs_touch_run, dev);
 
 	if (!err)
 		dev->nr_touchers++;

@@ -434,6 +434,7 @@ static void *run(void *arg)
 	struct zcs_backup *b;
 	struct wb_req *r;
 
+	zcs_sys_own_thread("zcs-writeback");
 	while (next_work(wb, &r, &b)) {
 		if (r)
 			finish(wb, r);
@@ -722,7 +723,7 @@ int zcs_wb_create(struct zcs_swap *swap, struct zcs_same *same, struct zcs_wb **
 		w->req[i].next = w->free;
 		w->free = &w->req[i];
 	}
-	err = zcs_sys_thread(&w->thread, "zcs-writeback", run, w);
+	err = zcs_sys_thread(&w->thread, run, w);
 	if (err) {
 		free(w);
 		return err;
