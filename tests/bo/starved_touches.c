@@ -79,6 +79,17 @@ static void assert_others_are_served(struct sample *s, bool new_pages)
 	zcs_assert_is(s->served, 0);
 }
 
+/* Fault threads that wait. */
+static unsigned waiting(struct zcs_device *device)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&device->toucher_lock);
+	n = device->waiting;
+	pthread_mutex_unlock(&device->toucher_lock);
+	return n;
+}
+
 static void finish(struct sample *s)
 {
 	alarm(60);
@@ -88,7 +99,7 @@ static void finish(struct sample *s)
 	zcs_assert_is(s->served, TOUCHERS);
 	bo_settle(s->device);
 	assert_true(STAILQ_EMPTY(&s->device->parked));
-	zcs_assert_is(s->device->waiting, 0);
+	zcs_assert_is(waiting(s->device), 0);
 	for (unsigned i = 0; i < TOUCHERS; i++)
 		zcs_bo_put(s->bo[i]);
 	zcs_bo_put(s->here);
@@ -112,7 +123,7 @@ static void they_wait_for_memory(void **state)
 /* So many as there may be threads that wait; the others are parked. */
 static void wait_until_all_wait(struct sample *s)
 {
-	bo_wait_for(s->device->waiting == ZCS_TOUCHERS_MAX - 1 && s->device->serving >= TOUCHERS);
+	bo_wait_for(waiting(s->device) == ZCS_TOUCHERS_MAX - 1 && s->device->serving >= TOUCHERS);
 }
 
 static void they_wait_for_a_device_that_hangs(void **state)
