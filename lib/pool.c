@@ -175,12 +175,17 @@ static const struct zcs_pool_params default_params = ZCS_POOL_PARAMS_INIT;
 
 int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_pool **pool)
 {
+	struct zcs_pool *p;
+
 	if (!params)
 		params = &default_params;
 	if (!zcs_expect(pool, != NULL) || !params_ok(params, __func__))
 		return -EINVAL;
-	*pool = new_pool(params);
-	return *pool ? 0 : -ENOMEM;
+	p = new_pool(params);
+	if (!p)
+		return -ENOMEM;
+	*pool = p;
+	return 0;
 }
 
 #define FROM_FD "zcs_pool_create_from_fd"
