@@ -8,6 +8,7 @@
  * one knows when the last is through. The lock lies where memory is zero in a child of fork(), which is a lock that
  * nobody holds: threads that held it are not there to let go.
  */
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -50,10 +51,17 @@ static int log_level(void)
 	return l;
 }
 
+/*
+ * Where nobody reads stderr the message is lost: the caller holds locks and would wait for a reader, and a pipe without
+ * one is a SIGPIPE. A pipe that can be written to takes a line as a whole.
+ */
 static void write_line(char *line, size_t len)
 {
+	struct pollfd to = { .fd = STDERR_FILENO, .events = POLLOUT };
 	ssize_t done;
 
+	if (poll(&to, 1, 0) != 1 || to.revents != POLLOUT)
+		return;
 	line[len++] = '\n';
 	done = write(STDERR_FILENO, line, len);
 	(void)done;
