@@ -316,6 +316,12 @@ int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
 	return finish(a, arena);
 }
 
+/* Descriptors or memory are short, which says nothing of the file. */
+static bool is_shortage(int err)
+{
+	return err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EAGAIN;
+}
+
 int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset, uint64_t bytes,
 		    struct zcs_arena **arena)
 {
@@ -331,7 +337,7 @@ int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset,
 		err = map_all(a);
 	if (err < 0) {
 		zcs_arena_destroy(a);
-		return err == -ENOMEM ? err : -EOPNOTSUPP;
+		return is_shortage(err) ? -ENOMEM : -EOPNOTSUPP;
 	}
 	err = finish(a, arena);
 	/* last, for it cannot be undone: a caller who is refused has the file as it was */

@@ -79,10 +79,30 @@ static void a_failure_leaves_the_content(void **state)
 	assert_true(failures > 5);
 }
 
+/* It is the file that -EOPNOTSUPP tells something of. */
+static void a_shortage_is_enomem(void **state)
+{
+	static const int errors[] = { EMFILE, ENFILE, ENOMEM, EAGAIN };
+	int fd = filled_file();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		struct zcs_pool *pool = NULL;
+
+		zcs_test_fault("dupfd", 0, 1, errors[i]);
+		zcs_assert_is(zcs_pool_create_from_fd(NULL, fd, 0, PAGES * ZCS_PAGE_SIZE, &pool),
+			      -ENOMEM);
+		zcs_test_fault_off("dupfd");
+		assert_true(is_filled(fd));
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		zcs_test(a_failure_leaves_the_content),
+		zcs_test(a_shortage_is_enomem),
 	};
 
 	return zcs_test_run(tests);
