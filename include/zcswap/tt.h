@@ -67,7 +67,8 @@ ZCS_API int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t fl
  * tried again in this call.
  *
  * Return: 0, also if it was populated; -EINVAL: NULL, backed up (restore it), or a wrong struct_size of
- * @ctx; -ENOMEM: nothing changed; -EBUSY: no_wait, and another call on the tt is running.
+ * @ctx; -ENOMEM: nothing changed, except that pages of a contiguous tt stay which a thread may have written to
+ * meanwhile: the next call goes on with the rest; -EBUSY: no_wait, and another call on the tt is running.
  * Thread-safe. Kernel counterpart: ttm_tt_populate(), ttm_pool_alloc().
  */
 ZCS_API int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx);

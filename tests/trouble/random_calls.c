@@ -533,6 +533,8 @@ static void tt_populate(void)
 {
 	struct tt *t = some_tt();
 	bool refused = is_backed_up(t);
+	/* where addresses do not trap, somebody may have written to what was populated before the refusal */
+	bool may_stay = zcs_tt_address(t->tt) && !zcs_test_has_userfaultfd();
 	int err = zcs_tt_populate(t->tt, NULL);
 
 	count_result(err);
@@ -542,9 +544,9 @@ static void tt_populate(void)
 		assert_true(err <= 0);
 	else
 		assert_true(!err || err == -ENOMEM);
-	if (err && !refused && !(zcs_tt_flags(t->tt) & ZCS_TT_POPULATED))
+	if (err && !refused && !may_stay && !(zcs_tt_flags(t->tt) & ZCS_TT_POPULATED))
 		assert_true(look_for_holes(t, 0, t->nr) <= t->nr);
-	look_for_new_pages(t, !err);
+	look_for_new_pages(t, !err || may_stay);
 }
 
 static void tt_write(void)
