@@ -78,12 +78,6 @@ static uint64_t cap_from_env(void)
 	return n << shift & ~(UNIT_BYTES - 1);
 }
 
-/* A bit a unit, and one more: who asks for a unit asks for the one behind as well. */
-static size_t trapped_bytes(const struct zcs_arena *a)
-{
-	return (a->bytes / UNIT_BYTES / 64 + 1) * sizeof(*a->trapped);
-}
-
 static void unmap_all(struct zcs_arena *a)
 {
 	uint64_t nr = a->bytes / ZCS_PAGE_SIZE;
@@ -92,13 +86,12 @@ static void unmap_all(struct zcs_arena *a)
 	zcs_sys_unmap(a->user, a->bytes);
 	zcs_sys_unmap(a->units, nr / ZCS_UNIT_PAGES * sizeof(*a->units));
 	zcs_sys_unmap(a->pages, nr * sizeof(*a->pages));
-	zcs_sys_unmap(a->trapped, trapped_bytes(a));
+	zcs_traps_fini(&a->traps);
 	if (a->runs.whole)
 		zcs_runs_fini(&a->runs);
 	a->linear = a->user = NULL;
 	a->opened = 0;
 	a->units = a->pages = NULL;
-	a->trapped = NULL;
 }
 
 static int map_descriptors(struct zcs_arena *a, uint64_t nr)
@@ -114,10 +107,8 @@ static int map_descriptors(struct zcs_arena *a, uint64_t nr)
 	err = zcs_sys_reserve_closed(nr * sizeof(*a->pages), &p);
 	if (!err)
 		a->pages = p;
-	if (!err && a->kind == ZCS_ARENA_THP)
-		err = zcs_sys_reserve(trapped_bytes(a), &p);
-	if (!err && a->kind == ZCS_ARENA_THP)
-		a->trapped = p;
+	if (!err)
+		err = zcs_traps_init(&a->traps, nr);
 	return err;
 }
 
@@ -135,6 +126,8 @@ static int open_to(struct zcs_arena *a, uint64_t end)
 		err = zcs_sys_open_range(zcs_arena_user(a, from), nr * ZCS_PAGE_SIZE);
 	if (!err && a->pages)
 		err = zcs_sys_open_range(a->pages + from, nr * sizeof(*a->pages));
+	if (!err)
+		err = zcs_traps_open(&a->traps, from, end);
 	if (!err)
 		a->opened = end;
 	return err;
@@ -396,27 +389,6 @@ static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes, boo
 	return err;
 }
 
-/* What is registered: all units of [pfn, pfn + nr) that it touches; not registered: those it covers. */
-static void note_trap(struct zcs_arena *a, uint64_t pfn, uint64_t nr, bool trap)
-{
-	uint64_t unit = (trap ? pfn : pfn + ZCS_UNIT_PAGES - 1) / ZCS_UNIT_PAGES;
-	uint64_t end = (trap ? pfn + nr + ZCS_UNIT_PAGES - 1 : pfn + nr) / ZCS_UNIT_PAGES;
-
-	for (; a->trapped && unit < end; unit++) {
-		uint64_t bit = UINT64_C(1) << unit % 64;
-
-		if (trap)
-			atomic_fetch_or(&a->trapped[unit / 64], bit);
-		else
-			atomic_fetch_and(&a->trapped[unit / 64], ~bit);
-	}
-}
-
-static bool is_trapped(const struct zcs_arena *a, uint64_t unit)
-{
-	return a->trapped[unit / 64] >> unit % 64 & 1;
-}
-
 /*
  * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one page: 300 us.
  * The kernel refuses to collapse holes (-EBUSY) where the range, or the one behind it (its interval is one page
@@ -430,7 +402,7 @@ static bool is_trapped(const struct zcs_arena *a, uint64_t unit)
 static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 {
 	uint64_t offset = a->offset + pfn * ZCS_PAGE_SIZE, unit = pfn / ZCS_UNIT_PAGES;
-	bool trapped = is_trapped(a, unit) || is_trapped(a, unit + 1);
+	bool trapped = zcs_traps_in_unit(&a->traps, unit) || zcs_traps_in_unit(&a->traps, unit + 1);
 	char *at = zcs_arena_linear(a, pfn), *last = at + UNIT_BYTES - ZCS_PAGE_SIZE;
 	bool hole = !zcs_sys_resident(last);
 	int err = zcs_sys_populate(at, ZCS_PAGE_SIZE);
@@ -488,30 +460,58 @@ int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	return err;
 }
 
-int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
-{
-	size_t bytes = nr * ZCS_PAGE_SIZE;
-	char *at = zcs_arena_user(arena, pfn);
-
-	if (arena->uffd >= 0 && arena->kind != ZCS_ARENA_HUGETLB) {
-		int err = zcs_sys_uffd_register(arena->uffd, at, bytes, false);
-
-		if (err)
-			return err;
-		note_trap(arena, pfn, nr, true);
-	}
-	return zcs_sys_zap(at, bytes);
-}
-
-static int untrap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+/* What is noted is what is so: nobody else changes it meanwhile. */
+static int trap(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
 	int err;
 
-	if (arena->uffd < 0)
-		return 0;
-	err = zcs_sys_uffd_unregister(arena->uffd, zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE);
+	pthread_mutex_lock(&a->traps.lock);
+	err = zcs_sys_uffd_register(a->uffd, zcs_arena_user(a, pfn), nr * ZCS_PAGE_SIZE, false);
 	if (!err)
-		note_trap(arena, pfn, nr, false);
+		zcs_traps_set(&a->traps, pfn, nr, true);
+	pthread_mutex_unlock(&a->traps.lock);
+	return err;
+}
+
+static bool has_traps(const struct zcs_arena *a)
+{
+	return a->uffd >= 0 && a->kind != ZCS_ARENA_HUGETLB;
+}
+
+int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	int err = has_traps(arena) ? trap(arena, pfn, nr) : 0;
+
+	return err ? err : zcs_sys_zap(zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE);
+}
+
+bool zcs_arena_may_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	bool may;
+
+	if (!has_traps(arena))
+		return true;
+	pthread_mutex_lock(&arena->traps.lock);
+	may = zcs_traps_may(zcs_traps_cost(&arena->traps, pfn, nr, true));
+	pthread_mutex_unlock(&arena->traps.lock);
+	return may;
+}
+
+/* -ENOMEM: it would take a mapping that there is not, or where threads serve what stays registered, one too many. */
+static int untrap(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
+{
+	int err = 0;
+
+	if (!has_traps(a))
+		return 0;
+	pthread_mutex_lock(&a->traps.lock);
+	if (a->served && !zcs_traps_may(zcs_traps_cost(&a->traps, pfn, nr, false)))
+		err = -ENOMEM;
+	if (!err)
+		err = zcs_sys_uffd_unregister(a->uffd, zcs_arena_user(a, pfn), nr * ZCS_PAGE_SIZE);
+	if (!err)
+		zcs_traps_set(&a->traps, pfn, nr, false);
+	pthread_mutex_unlock(&a->traps.lock);
 	return err;
 }
 
@@ -519,7 +519,10 @@ int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
 	int err = zcs_sys_zap(zcs_arena_user(arena, pfn), nr * ZCS_PAGE_SIZE);
 
-	return err || arena->kind == ZCS_ARENA_HUGETLB ? err : untrap(arena, pfn, nr);
+	if (!err && has_traps(arena))
+		err = untrap(arena, pfn, nr);
+	/* what stays registered harms nobody: the next home is registered too */
+	return err == -ENOMEM && arena->served ? 0 : err;
 }
 
 /* Page by page: what is not registered, and is mapped by a plain fault, says -ENOENT. */

@@ -10,6 +10,7 @@
 #include "memmap.h"
 #include "reserve.h"
 #include "runs.h"
+#include "traps.h"
 
 struct zcs_pool;
 
@@ -32,7 +33,7 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @scan_from: where the search for a run that holds memory begins
  * @huge_pages: pages of huge folios that are resident
  * @reserve: hugetlb only, filled by evictions
- * @trapped: a bit a unit, THP only: something of it may be registered; a hint
+ * @traps: shmem only: what is registered
  *
  * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is populated, so
  * that a page is always populated before it is mapped. Two ways out and in, by kind:
@@ -63,7 +64,7 @@ struct zcs_arena {
 	_Atomic uint64_t scan_from;
 	_Atomic uint64_t huge_pages;
 	struct zcs_reserve reserve;
-	_Atomic uint64_t *trapped;
+	struct zcs_traps traps;
 };
 
 /* An arena of at most @max_pages (a multiple of 512) and whatever address space there is. */
@@ -102,6 +103,8 @@ int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
  * but small page by small page, for no mapping could be split (vm.max_map_count).
  */
 int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+/* Whether zapping a range that is to be evicted leaves the program mappings enough. */
+bool zcs_arena_may_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was written to. */
 int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);

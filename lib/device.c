@@ -249,6 +249,8 @@ static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 	st->background = d->rounds;
 	st->psi_events = d->psi_events;
 	st->psi_ignored = d->psi_ignored;
+	st->mappings = zcs_traps_mappings();
+	st->mappings_refused = zcs_traps_refused();
 	st->psi = zcs_pressure_is_watched(d);
 	st->psi_error = st->psi ? 0 : d->psi_error[ZCS_PSI_MACHINE];
 	st->touch = !d->no_touch;

@@ -25,6 +25,7 @@
 #define HUGE_BYTES     (2u << 20)
 #define PAGE_BYTES     4096u
 #define COLLAPSE_TRIES 4u
+#define MAX_MAPPINGS   65530u /* the kernel's default */
 
 /* Returns from the calling function if the fault point is on. */
 #define INJECT(id)                                        \
@@ -412,6 +413,13 @@ uint64_t zcs_sys_hugetlb_free(void)
 	uint64_t reserved = read_number(HUGETLB_DIR "resv_hugepages");
 
 	return nr > reserved ? nr - reserved : 0;
+}
+
+uint64_t zcs_sys_max_mappings(void)
+{
+	uint64_t n = read_number("/proc/sys/vm/max_map_count");
+
+	return n ? n : MAX_MAPPINGS;
 }
 
 uint64_t zcs_sys_ram_bytes(void)

@@ -82,6 +82,8 @@ int zcs_sys_dup(int fd);
 /* Free 2 MiB pages of the hugetlb reserve, reservations subtracted; 0 if that cannot be told. */
 uint64_t zcs_sys_hugetlb_free(void);
 uint64_t zcs_sys_ram_bytes(void);
+/* vm.max_map_count, or its default where that cannot be read. */
+uint64_t zcs_sys_max_mappings(void);
 
 /* Topology. zcs_sys_fake_nodes(n) makes n nodes of it, for tests; 0: the real one. */
 int zcs_sys_nr_nodes(void);

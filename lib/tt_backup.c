@@ -140,6 +140,9 @@ static int64_t insert_range(struct zcs_tt *tt, uint64_t first, uint64_t end, uin
 {
 	struct walk w = { .tt = tt, .at = first, .end = end, .flags = flags };
 
+	if (zcs_tt_contiguous(tt) &&
+	    !zcs_arena_may_zap(tt->home.arena, tt->home.pfn + first, end - first))
+		return -ENOMEM;
 	w.err = zcs_tt_zap(tt, first, end);
 	if (!w.err)
 		find_dirt(tt, first, end);

@@ -293,6 +293,8 @@ ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uin
  * @limit_failed: times that the background thread found it so and nothing to evict, since the store is full or is
  *	"mem:", or all the rest is pinned; counted again only after something changed. That it is the store is also logged,
  *	once
+ * @mappings: mappings of the process that evicted addresses of shmem were split into, by all devices; at half of
+ *	vm.max_map_count only what is beside others is evicted: @mappings_refused
  *
  * Of a bo, what follows @touch_waits is 0 but for @clean_bytes and @dirty_bytes, and so is @lru. Fields are
  * read one after the other while others work: sums hold at quiescence.
@@ -312,6 +314,7 @@ struct zcs_stats {
 	uint64_t clean_bytes, dirty_bytes, bad_unpins;
 	uint64_t psi_ignored;
 	uint64_t over_bytes, limit_failed;
+	uint64_t mappings, mappings_refused;
 };
 
 /**
