@@ -30,12 +30,25 @@
 
 static const struct zcs_device_params default_params = ZCS_DEVICE_PARAMS_INIT;
 
+/* No pool is asked for. Of one that is, struct_size must not have been forgotten. */
+static bool is_unset(const struct zcs_pool_params *p)
+{
+	bool unset = !p->struct_size && !p->max_bytes && !p->cache_bytes && !p->node &&
+		     !p->backing && !p->beneficial_order && !p->flags;
+
+	for (size_t i = 0; i < sizeof(p->reserved) / sizeof(p->reserved[0]); i++)
+		unset = unset && !p->reserved[i];
+	return unset;
+}
+
 static bool params_ok(const struct zcs_device_params *params, const char *call)
 {
 	unsigned low_percent = params->low_percent ? params->low_percent : LOW_PERCENT,
 		 high_percent = params->high_percent ? params->high_percent : HIGH_PERCENT;
 
 	return zcs_expect_in(call, params->struct_size, == sizeof(*params)) &&
+	       (is_unset(&params->pool) ||
+		zcs_expect_in(call, params->pool.struct_size, == sizeof(params->pool))) &&
 	       zcs_expect_in(call, params->flags & ~ZCS_DEVICE_NO_PSI, == 0) &&
 	       zcs_expect_in(call, low_percent, < high_percent) &&
 	       zcs_expect_in(call, high_percent, <= 100);

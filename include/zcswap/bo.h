@@ -45,7 +45,7 @@ struct zcs_bo;
 /**
  * struct zcs_device_params - how to make a device
  * @struct_size: sizeof(struct zcs_device_params)
- * @pool: its pool; struct_size 0: the defaults
+ * @pool: its pool; all 0: the defaults
  * @store: spec (zcs_store_open()); NULL: "mem:", which frees nothing but what is purged
  * @low_percent, @high_percent: of the pool's max_bytes: eviction in the background begins above high and
  *	ends below low; 0: 80 and 90. If both are 0 they are never more than 64 and 32 MiB under max_bytes, and

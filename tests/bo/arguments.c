@@ -32,6 +32,32 @@ static void a_device_is_refused(void **state)
 	zcs_device_destroy(NULL);
 }
 
+/* What is set in a pool without a struct_size was meant: not to be taken for the defaults, without a limit. */
+static void a_pool_without_a_size_is_refused(void **state)
+{
+	const struct zcs_pool_params set[] = {
+		{ .max_bytes = ZCS_TEST_HUGE_BYTES },
+		{ .cache_bytes = ZCS_PAGE_SIZE },
+		{ .backing = ZCS_BACKING_SMALL },
+		{ .node = -1 },
+		{ .beneficial_order = ZCS_MAX_ORDER },
+		{ .flags = 1 },
+		{ .reserved[7] = 1 },
+	};
+	struct zcs_device_params p = { .struct_size = sizeof(p) };
+	struct zcs_device *device = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(set) / sizeof(*set); i++) {
+		p.pool = set[i];
+		zcs_assert_is(zcs_device_create(&p, &device), -EINVAL);
+	}
+	assert_null(device);
+	p.pool = (struct zcs_pool_params){ 0 };
+	zcs_assert_ok(zcs_device_create(&p, &device));
+	bo_device_done(device);
+}
+
 static void a_device_has_defaults(void **state)
 {
 	struct zcs_device *device = NULL;
@@ -200,11 +226,9 @@ static void a_step_of_making_a_bo_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		zcs_test(a_device_is_refused),
-		zcs_test(a_device_has_defaults),
-		zcs_test(a_step_of_making_a_device_fails),
-		zcs_test(wrong_arguments_are_refused),
-		zcs_test(a_step_of_making_a_bo_fails),
+		zcs_test(a_device_is_refused),	       zcs_test(a_pool_without_a_size_is_refused),
+		zcs_test(a_device_has_defaults),       zcs_test(a_step_of_making_a_device_fails),
+		zcs_test(wrong_arguments_are_refused), zcs_test(a_step_of_making_a_bo_fails),
 	};
 
 	if (!bo_has_userfaultfd())
