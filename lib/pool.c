@@ -140,6 +140,7 @@ static void free_pool(struct zcs_pool *p)
 	free_shards(p);
 	pthread_mutex_destroy(&p->grow);
 	pthread_mutex_destroy(&p->ahead_lock);
+	pthread_mutex_destroy(&p->flying_lock);
 	pthread_rwlock_destroy(&p->shrinkers);
 	free(p);
 }
@@ -163,6 +164,7 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 	p->arena_shift = arena_shift(p->nr_nodes);
 	pthread_mutex_init(&p->grow, NULL);
 	pthread_mutex_init(&p->ahead_lock, NULL);
+	pthread_mutex_init(&p->flying_lock, NULL);
 	LIST_INIT(&p->ahead_list);
 	pthread_rwlock_init(&p->shrinkers, NULL);
 	if (!init_shards(p))

@@ -274,12 +274,49 @@ int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const st
 	return err;
 }
 
+void zcs_pool_fly(struct zcs_pool *pool, struct zcs_flying *write, const void *addr, size_t bytes)
+{
+	write->addr = addr;
+	write->bytes = bytes;
+	pthread_mutex_lock(&pool->flying_lock);
+	LIST_INSERT_HEAD(&pool->flying, write, link);
+	atomic_fetch_add(&pool->nr_flying, 1);
+	pthread_mutex_unlock(&pool->flying_lock);
+}
+
+void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write)
+{
+	pthread_mutex_lock(&pool->flying_lock);
+	LIST_REMOVE(write, link);
+	atomic_fetch_sub(&pool->nr_flying, 1);
+	pthread_mutex_unlock(&pool->flying_lock);
+}
+
+bool zcs_pool_is_flying(struct zcs_pool *pool, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	const char *addr = zcs_arena_linear(arena, zcs_arena_pfn(arena, folio));
+	size_t bytes = (size_t)ZCS_PAGE_SIZE << zcs_folio_ord(folio);
+	struct zcs_flying *w;
+	bool found = false;
+
+	if (!atomic_load(&pool->nr_flying))
+		return false;
+	pthread_mutex_lock(&pool->flying_lock);
+	LIST_FOREACH(w, &pool->flying, link)
+	{
+		found |= w->addr < addr + bytes && addr < w->addr + w->bytes;
+	}
+	pthread_mutex_unlock(&pool->flying_lock);
+	return found;
+}
+
 void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio)
 {
 	struct zcs_arena *arena = zcs_folio_arena(folio);
 	uint64_t pfn = zcs_arena_pfn(arena, folio), nr = UINT64_C(1) << zcs_folio_ord(folio);
 
-	while (atomic_load(&pool->flying))
+	while (zcs_pool_is_flying(pool, folio))
 		zcs_sys_sleep_us(FLYING_US);
 	if (zcs_arena_punch(arena, pfn, nr)) {
 		/* the next owner must not see this one's bytes */

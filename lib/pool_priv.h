@@ -66,6 +66,15 @@ struct zcs_ahead {
 
 LIST_HEAD(zcs_ahead_list, zcs_ahead);
 
+/* Memory that a device may still read although it was taken back. */
+struct zcs_flying {
+	const char *addr;
+	size_t bytes;
+	LIST_ENTRY(zcs_flying) link;
+};
+
+LIST_HEAD(zcs_flying_list, zcs_flying);
+
 /*
  * struct zcs_pool - folios over arenas
  * @life: of the process that made it (life.h)
@@ -82,7 +91,8 @@ LIST_HEAD(zcs_ahead_list, zcs_ahead);
  * @resident: pages that hold memory, limited by @max_pages (0: none)
  * @cached_estimate: cached pages, out by less than ZCS_DRIFT a shard
  * @leaving: pages of them, and of kept ones, that are just being given back to the system
- * @flying: writes of pages that were taken back meanwhile; nothing is punched before they have ended
+ * @flying: writes of pages that were taken back meanwhile, @nr_flying of them; these pages are not punched before
+ *	the writes have ended, others are; @flying_lock protects the list, and is taken last
  * @kept, @home: pages (struct zcs_pool_stats); @huge_holes: pages of hugetlb homes that are holes
  * @ahead: pages that backups have read ahead, or are reading; @ahead_ended: how often some ceased to be that
  * @ahead_list: whose they are, under @ahead_lock
@@ -105,11 +115,13 @@ struct zcs_pool {
 	pthread_mutex_t grow;
 	pthread_rwlock_t shrinkers;
 	_Atomic unsigned next_order;
-	_Atomic uint64_t resident, leaving, flying, kept, home, huge_holes;
+	_Atomic uint64_t resident, leaving, nr_flying, kept, home, huge_holes;
 	_Atomic int64_t cached_estimate;
 	_Atomic uint64_t ahead, ahead_ended;
 	pthread_mutex_t ahead_lock;
 	struct zcs_ahead_list ahead_list;
+	pthread_mutex_t flying_lock;
+	struct zcs_flying_list flying;
 	_Atomic uint64_t overshot;
 	uint64_t wake_pages;
 	void (*wake)(void *arg);
@@ -188,6 +200,11 @@ uint32_t zcs_pool_populate_flags(const struct zcs_pool *pool, unsigned order,
 				 const struct zcs_ctx *ctx);
 int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
 		       struct zcs_folio **folio);
+/* A write of memory that its owner may have back before it has ended: begins, and ends. */
+void zcs_pool_fly(struct zcs_pool *pool, struct zcs_flying *write, const void *addr, size_t bytes);
+void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write);
+/* Whether such a write of the folio's memory is under way. */
+bool zcs_pool_is_flying(struct zcs_pool *pool, struct zcs_folio *folio);
 /* Punches a folio's memory and uncharges it. If it cannot be punched it is zeroed, and counted. */
 void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio);
 /* The same, and its pfns are free address space: BUSY -> FREE. */

@@ -11,7 +11,7 @@
  * the thread, when the write has ended. Who wants it back meanwhile does not wait: a request that was not
  * given to the device yet is cancelled, any other is abandoned (its slot is given up when it ends; that the
  * device reads pages that change is harmless, nobody will read that slot). Until an abandoned write has ended
- * its pool punches nothing: a transfer that comes to a hole would bring its memory back, or find none. A
+ * its pages are not punched: a transfer that comes to a hole would bring its memory back, or find none. A
  * write that fails leaves the folio resident, and the swap judges its slot (swap_outage.c).
  *
  * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them it gives the
@@ -50,6 +50,7 @@
  * @abandoned: only the slot is to be given up when it ends (and the folio of a read); under the backup's lock,
  *	of a write under the wb's too
  * @ended: the device has it no more; under the wb's lock
+ * @flying: the pool's, from when it is abandoned until it ended
  */
 struct wb_req {
 	struct zcs_swap_req io;
@@ -58,6 +59,7 @@ struct wb_req {
 	uint64_t index;
 	struct zcs_folio *folio;
 	bool abandoned, ended;
+	struct zcs_flying flying;
 	struct wb_req *next;
 };
 
@@ -120,7 +122,7 @@ static void ended(struct zcs_swap_req *io, int err)
 	pthread_mutex_lock(&wb->lock);
 	r->ended = true;
 	if (io->op == ZCS_SWAP_WRITE && r->abandoned)
-		atomic_fetch_sub(&zcs_folio_pool(r->folio)->flying, 1);
+		zcs_pool_landed(zcs_folio_pool(r->folio), &r->flying);
 	r->next = wb->ended;
 	wb->ended = r;
 	pthread_cond_signal(&wb->wake);
@@ -242,6 +244,14 @@ static bool no_room(int err)
 	return err == -ENOSPC || err == -EDQUOT;
 }
 
+static void refuse(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
+		   struct zcs_folio *folio, int err)
+{
+	tell(b, blk, err);
+	bump(wb, no_room(err) ? &wb->stats.refused_no_space : &wb->stats.held_back);
+	no_longer_pending(b, folio);
+}
+
 /* One marked block; false if there is no request free and it has to wait. */
 static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
 			struct zcs_folio *folio)
@@ -258,9 +268,7 @@ static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zc
 	}
 	err = zcs_swap_alloc(wb->swap, blk->order, &slot);
 	if (err) {
-		tell(b, blk, err);
-		bump(wb, no_room(err) ? &wb->stats.refused_no_space : &wb->stats.held_back);
-		no_longer_pending(b, folio);
+		refuse(wb, b, blk, folio, err);
 		put_req(r);
 		return true;
 	}
@@ -510,7 +518,8 @@ static uint64_t free_flagged(struct zcs_backup *b, const struct zcs_block *blk, 
 	if (!zcs_e_is_page(blk->entry))
 		return 0;
 	folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
-	if (!zcs_folio_flag(folio, flag) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
+	if (!zcs_folio_flag(folio, flag) || zcs_folio_state(folio) != ZCS_FS_INSERTED ||
+	    zcs_pool_is_flying(b->pool, folio))
 		return 0;
 	zcs_backup_detach(b, blk, ZCS_E_SLOT_BASE + folio->aux);
 	tell(b, blk, 0);
@@ -558,7 +567,7 @@ uint64_t zcs_wb_free_without_io(struct zcs_backup *b, uint64_t *at, bool *left)
 		folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk.entry));
 		if (zcs_folio_state(folio) != ZCS_FS_INSERTED)
 			continue;
-		if (without_io(b->store->wb, b, &blk, folio))
+		if (!zcs_pool_is_flying(b->pool, folio) && without_io(b->store->wb, b, &blk, folio))
 			sum += zcs_block_pages(&blk);
 		else
 			*left = true;
@@ -609,7 +618,8 @@ static void abandon(struct zcs_wb *wb, struct wb_req *r)
 	pthread_mutex_lock(&wb->lock);
 	r->abandoned = true;
 	if (!r->ended)
-		atomic_fetch_add(&zcs_folio_pool(r->folio)->flying, 1);
+		zcs_pool_fly(zcs_folio_pool(r->folio), &r->flying, r->io.addr,
+			     (size_t)ZCS_PAGE_SIZE << r->io.order);
 	wb->stats.abandoned++;
 	pthread_mutex_unlock(&wb->lock);
 }
