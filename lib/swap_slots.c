@@ -354,11 +354,11 @@ static int alloc_ready(struct zcs_swap *s, unsigned order, uint32_t *slot)
 	return err ? alloc_by_priority(s, order, true, slot) : 0;
 }
 
-/* No room, or there may be some when a device that is left alone takes writes again. */
+/* No room, or there may be some when a device that is left alone takes writes again. Its pause may be over by now. */
 static int why_none(const struct zcs_swap *s)
 {
 	for (unsigned i = 0; i < s->nr_devs; i++)
-		if (s->dev[i].slots.nr_free && !zcs_outage_allows(&s->dev[i]))
+		if (s->dev[i].slots.nr_free && s->dev[i].outage.alone)
 			return s->dev[i].outage.error;
 	return -ENOSPC;
 }
