@@ -294,16 +294,18 @@ static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 
 int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
-	int err;
+	int err, cancel;
 
 	if (!bo || (ctx && !zcs_expect(ctx->struct_size, == sizeof(*ctx))))
 		return -EINVAL;
 	if (zcs_inherited(bo))
 		return -ECHILD;
+	cancel = zcs_sys_hold_cancel();
 	zcs_lru_pin(bo);
 	err = restore_all(bo, ctx);
 	if (err)
 		zcs_lru_unpin(bo);
+	zcs_sys_let_cancel(cancel);
 	return err;
 }
 

@@ -262,6 +262,7 @@ static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 	st->background = d->rounds;
 	st->psi_events = d->psi_events;
 	st->psi_ignored = d->psi_ignored;
+	st->touch_strays = d->strays;
 	st->mappings = zcs_traps_mappings();
 	st->mappings_refused = zcs_traps_refused();
 	st->psi = zcs_pressure_is_watched(d);

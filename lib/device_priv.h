@@ -171,7 +171,7 @@ struct zcs_device {
 	_Atomic uint64_t random, refused, silent;
 	_Atomic uint64_t bos, bytes, pinned, purgeables;
 	struct zcs_touch_stats stats;
-	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, psi_ignored,
+	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, psi_ignored, strays,
 		contended;
 	_Atomic uint64_t bad_unpins, limit_failed;
 	uint64_t over_no_space, over_failed;

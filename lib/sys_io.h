@@ -74,6 +74,9 @@ struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring);
  */
 void zcs_sys_hold_signals(void);
 void zcs_sys_let_signals(void);
+/* From here on the calling thread is not cancelled, for it would leave locks behind; returns what was before. */
+int zcs_sys_hold_cancel(void);
+void zcs_sys_let_cancel(int before);
 /*
  * What such a thread calls first: its name, and that it is the library's and takes no signals. Named by another thread
  * it would have its file in /proc opened, as descriptor 0 if that is free.

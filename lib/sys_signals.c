@@ -44,6 +44,19 @@ void zcs_sys_let_signals(void)
 		pthread_sigmask(SIG_SETMASK, &held.before, NULL);
 }
 
+int zcs_sys_hold_cancel(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+void zcs_sys_let_cancel(int before)
+{
+	pthread_setcancelstate(before, &before);
+}
+
 void zcs_sys_own_thread(const char *name)
 {
 	prctl(PR_SET_NAME, name);

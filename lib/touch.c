@@ -280,14 +280,29 @@ static void end_waiting(struct turn *t)
 	}
 }
 
+/*
+ * Beyond a bo, or after its put: there is nothing that could be given to the toucher, and he sleeps until the address
+ * belongs to a bo again. Said each time that there were twice as many.
+ */
+static void note_stray(struct zcs_device *dev, uintptr_t addr)
+{
+	uint64_t n = atomic_fetch_add(&dev->strays, 1) + 1;
+
+	if (!(n & (n - 1)))
+		zcs_warn("touch of %p: no bo is there (beyond its end, or after its put); the "
+			 "thread sleeps",
+			 (void *)addr);
+}
+
 static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t asked_ns)
 {
 	struct zcs_tt_event event = { .asked_ns = asked_ns, .write = touch->write };
 	struct zcs_bo *bo = zcs_bo_find(t->dev, touch->addr);
 
-	/* between the last reference and the unmapping of its home: nobody may touch it any more */
-	if (!bo)
+	if (!bo) {
+		note_stray(t->dev, touch->addr);
 		return;
+	}
 	event.index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
 	serve_touch(t, bo, &event);
 	end_waiting(t);

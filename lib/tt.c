@@ -53,6 +53,7 @@ int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 	if (tt->served)
 		zcs_sys_hold_signals();
 	lock(tt);
+	tt->cancel = zcs_sys_hold_cancel();
 	return 0;
 }
 
@@ -63,16 +64,21 @@ bool zcs_tt_try_lock(struct zcs_tt *tt)
 	if (tt->served)
 		zcs_sys_hold_signals();
 	err = pthread_mutex_trylock(&tt->lock);
-	if (err && tt->served)
+	if (!err)
+		tt->cancel = zcs_sys_hold_cancel();
+	else if (tt->served)
 		zcs_sys_let_signals();
 	return !err;
 }
 
 void zcs_tt_unlock(struct zcs_tt *tt)
 {
+	int cancel = tt->cancel;
+
 	pthread_mutex_unlock(&tt->lock);
 	if (tt->served)
 		zcs_sys_let_signals();
+	zcs_sys_let_cancel(cancel);
 }
 
 int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, struct zcs_tt **tt)

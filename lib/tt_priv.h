@@ -17,6 +17,7 @@
  * @life: of the process that made it (life.h)
  * @pool: reference held
  * @lock: every call holds it from start to end, but zcs_tt_restore_step(); taken before the backup's and the pool's
+ * @cancel: whether the holder of @lock could be cancelled before
  * @waiting: touches that wait for @lock
  * @nr: slots; @flags: as created
  * @table: the slots: a page, ZCS_E_HANDLE or empty, by block
@@ -33,6 +34,7 @@ struct zcs_tt {
 	uint64_t life;
 	struct zcs_pool *pool;
 	pthread_mutex_t lock;
+	int cancel;
 	_Atomic unsigned waiting;
 	uint64_t nr;
 	uint32_t flags;

@@ -295,6 +295,7 @@ ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uin
  *	once
  * @mappings: mappings of the process that evicted addresses of shmem were split into, by all devices; at half of
  *	vm.max_map_count only what is beside others is evicted: @mappings_refused
+ * @touch_strays: touches of addresses of the device's arenas where no bo is; who does that sleeps, and it is logged
  *
  * Of a bo, what follows @touch_waits is 0 but for @clean_bytes and @dirty_bytes, and so is @lru. Fields are
  * read one after the other while others work: sums hold at quiescence.
@@ -315,6 +316,7 @@ struct zcs_stats {
 	uint64_t psi_ignored;
 	uint64_t over_bytes, limit_failed;
 	uint64_t mappings, mappings_refused;
+	uint64_t touch_strays;
 };
 
 /**
