@@ -78,6 +78,21 @@ static int block_size(int fd, struct zcs_sys_file *file)
 	return 0;
 }
 
+/* The unit of O_DIRECT in a file: that of the device below it, which may be of 4 KiB. */
+static uint32_t file_sector(int fd)
+{
+#ifdef STATX_DIOALIGN
+	struct statx st;
+
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) && (st.stx_mask & STATX_DIOALIGN) &&
+	    st.stx_dio_offset_align > SECTOR)
+		return st.stx_dio_offset_align;
+#else
+	(void)fd;
+#endif
+	return SECTOR;
+}
+
 int zcs_sys_file(int fd, struct zcs_sys_file *file)
 {
 	struct statfs fs;
@@ -95,6 +110,8 @@ int zcs_sys_file(int fd, struct zcs_sys_file *file)
 		.links = (uint32_t)st.st_nlink,
 		.own = st.st_uid == geteuid(),
 	};
+	if (file->regular)
+		file->sector = file_sector(fd);
 	return file->block ? block_size(fd, file) : 0;
 }
 

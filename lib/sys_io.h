@@ -24,7 +24,7 @@ struct zcs_sys_file {
 	bool regular, block;
 	bool memory; /* on a file system that keeps its data in RAM */
 	uint64_t bytes;
-	uint32_t sector; /* of a block device: the unit of I/O */
+	uint32_t sector; /* the unit of O_DIRECT */
 	uint32_t mode, links;
 	bool own; /* belongs to the effective user */
 };
