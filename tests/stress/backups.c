@@ -70,7 +70,8 @@ static bool allowed(struct thread *t, const char *what, unsigned page, int64_t r
 	if (result >= 0)
 		return true;
 	t->m->refused++;
-	if (result != -ENOMEM && result != -EIO && result != -EXDEV && result != -EINTR)
+	if (result != -ENOMEM && result != -EXDEV &&
+	    !(stress_fails(t->m->round) && (result == -EIO || result == -EINTR)))
 		wrong(t, what, page, result, 0);
 	return false;
 }

@@ -120,6 +120,8 @@ static void reach(struct lanes *l, struct zcs_bo *bo, volatile uint64_t *at, uin
 	if (access_word(at, value, write))
 		return;
 	l->sigbus++;
+	if (!stress_fails(l->round))
+		wrong(l, "SIGBUS although no device fails\n");
 	if (pin_at_last(l, bo))
 		return;
 	if (!access_word(at, value, write))

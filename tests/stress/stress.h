@@ -43,6 +43,12 @@ struct stress_round {
 /* What main() returns: 0, or 1 if a round failed. @run ends with a failed assertion if anything was wrong. */
 int stress_main(int argc, char **argv, void (*run)(const struct stress_round *round));
 
+/* Whether anything is made to fail: otherwise no error of a device is right. */
+static inline bool stress_fails(const struct stress_round *round)
+{
+	return *round->faults && !round->delay_ms;
+}
+
 /* Switches the round's fault points on. zcs_test_faults_off() ends that. */
 void stress_faults_on(const struct stress_round *round);
 
