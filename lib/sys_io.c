@@ -256,13 +256,26 @@ void zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned m
 		zcs_sys_sleep_us(us);
 }
 
-struct timespec zcs_sys_deadline(uint64_t ns)
+static struct timespec deadline(clockid_t clock, uint64_t ns)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	ns += (uint64_t)t.tv_nsec;
 	t.tv_sec += (time_t)(ns / 1000000000);
 	t.tv_nsec = (long)(ns % 1000000000);
 	return t;
+}
+
+/* By the clock that may be set: ThreadSanitizer does not see pthread_mutex_clocklock(). */
+int zcs_sys_lock_for(pthread_mutex_t *lock, uint64_t ns)
+{
+	struct timespec until = deadline(CLOCK_REALTIME, ns);
+
+	return -pthread_mutex_timedlock(lock, &until);
+}
+
+struct timespec zcs_sys_deadline(uint64_t ns)
+{
+	return deadline(CLOCK_MONOTONIC, ns);
 }

@@ -84,6 +84,8 @@ void zcs_sys_let_cancel(int before);
 void zcs_sys_own_thread(const char *name);
 /* sys_thread.c. A thread that takes no signals, and has neither its maker's policy nor its CPUs alone. */
 int zcs_sys_thread(pthread_t *thread, void *(*run)(void *), void *arg);
+/* Waits for a lock, about @ns at most: 0, -ETIMEDOUT. */
+int zcs_sys_lock_for(pthread_mutex_t *lock, uint64_t ns);
 /* -EINTR: a signal handler ran meanwhile. */
 int zcs_sys_sleep_us(unsigned us);
 /* Sleeps @us at a time while anybody is counted in @waiting, @most times: to let them have a lock just given up. */

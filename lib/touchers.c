@@ -101,12 +101,17 @@ int zcs_touchers_start(struct zcs_device *dev)
 
 void zcs_touchers_stop(struct zcs_device *dev)
 {
+	unsigned nr;
+
 	pthread_mutex_lock(&dev->toucher_lock);
 	dev->stop = true;
+	nr = dev->nr_touchers;
 	pthread_mutex_unlock(&dev->toucher_lock);
 	zcs_sys_event_add(dev->stop_event);
-	while (dev->nr_touchers)
-		pthread_join(dev->toucher[--dev->nr_touchers], NULL);
+	/* none is added now; those that still run look at the number */
+	for (unsigned i = 0; i < nr; i++)
+		pthread_join(dev->toucher[i], NULL);
+	dev->nr_touchers = 0;
 }
 
 bool zcs_touchers_are_me(struct zcs_device *dev)

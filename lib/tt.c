@@ -34,9 +34,7 @@ static void lock(struct zcs_tt *tt)
 	int err = pthread_mutex_trylock(&tt->lock);
 
 	while (err) {
-		struct timespec until = zcs_sys_deadline(TURN_NS);
-
-		err = pthread_mutex_clocklock(&tt->lock, CLOCK_MONOTONIC, &until);
+		err = zcs_sys_lock_for(&tt->lock, TURN_NS);
 		if (err && tt->served) {
 			zcs_sys_let_signals();
 			zcs_sys_hold_signals();
