@@ -42,14 +42,14 @@ uint64_t zcs_room_freed(struct zcs_device *dev)
 	return atomic_load(&dev->freed) + (dev->store->wb ? zcs_wb_freed(dev->store->wb) : 0);
 }
 
-/* Pages that the store did not take, for want of room or because the device failed, in all. */
+/* Writes that the store did not take: for want of room, or because the device failed or is left alone. */
 uint64_t zcs_room_refused(struct zcs_device *dev)
 {
 	struct zcs_wb_stats st = { 0 };
 
 	if (dev->store->wb)
 		zcs_wb_stats(dev->store->wb, &st);
-	return st.refused_no_space + st.failed_writes;
+	return st.refused_no_space + st.failed_writes + st.held_back;
 }
 
 /* Writes that were ended because their page was touched, in all. */

@@ -5,17 +5,20 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "sys_io.h"
 
+#define MASK_BYTES 8u /* the kernel's 64 signals; sigset_t has room for 1024 */
+
 /*
- * @depth: how many pieces of code hold them; @before: the mask that the thread came with. Of the static model: no access
- * allocates.
+ * @depth: how many pieces of code hold them; @before: the mask that the thread came with. Of the static model, so that
+ * no access allocates, and small: a library that is loaded later gets 512 bytes of it, with all others of its kind.
  */
 static _Thread_local struct {
 	unsigned depth;
-	sigset_t before;
+	unsigned char before[MASK_BYTES];
 } held __attribute__((tls_model("initial-exec")));
 
 /* Not those that the thread itself raises by what it does: blocked, they end the process. */
@@ -30,18 +33,24 @@ static void all_from_outside(sigset_t *set)
 
 void zcs_sys_hold_signals(void)
 {
-	sigset_t set;
+	sigset_t set, before;
 
 	if (held.depth++)
 		return;
 	all_from_outside(&set);
-	pthread_sigmask(SIG_BLOCK, &set, &held.before);
+	pthread_sigmask(SIG_BLOCK, &set, &before);
+	memcpy(held.before, &before, MASK_BYTES);
 }
 
 void zcs_sys_let_signals(void)
 {
-	if (!--held.depth)
-		pthread_sigmask(SIG_SETMASK, &held.before, NULL);
+	sigset_t before;
+
+	if (--held.depth)
+		return;
+	sigemptyset(&before);
+	memcpy(&before, held.before, MASK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 int zcs_sys_hold_cancel(void)

@@ -27,7 +27,7 @@ enum zcs_log_level { ZCS_LOG_OFF, ZCS_LOG_WARN, ZCS_LOG_DEBUG };
 /*
  * Is given a message, without prefix or newline and valid only for the call, and @user of zcs_set_log(). It
  * runs on whatever thread the message is from, on several at once, and with locks of the library held: it must call
- * nothing of the library, and must not fork.
+ * nothing of the library, must touch no bo, and must not fork.
  */
 typedef void zcs_log_fn(enum zcs_log_level level, const char *message, void *user);
 
