@@ -131,6 +131,9 @@ ZCS_API int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_poo
  * range holds beforehand is discarded, unless the call fails. Over a hugetlb file the pool has folios of
  * ZCS_MAX_ORDER only: other orders, and tts that need them, are -ENOMEM.
  *
+ * Nobody else may write to that range while the pool lives. Over a hugetlb file a page counts as clean, and is
+ * evicted without being written, unless this process wrote to it.
+ *
  * Return: 0; -EINVAL as zcs_pool_create(), or a bad @fd, an unaligned or empty range, one of more than
  * 4 TiB or outside the file, a backing that is not the file's; -EOPNOTSUPP: not a file whose pages can be
  * mapped shared and punched; -ENOMEM. Thread-safe.
