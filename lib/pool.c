@@ -5,13 +5,13 @@
  *	zcs_folio_alloc ──▶ shard's stack (pool_cache.c) ──miss──▶ limit, arena, memory (pool_mem.c)
  *	zcs_folio_put   ──▶ zero ──▶ shard's stack ──over the cache limit──▶ punched (pool_cache.c)
  *
- * The fast path is one uncontended lock: each CPU has its shard, and all that a hit writes lies in it.
- * Pages are zeroed when they are given, as TTM does, so that a hit is a pop; zeroing 2 MiB costs about
- * 100 us and is the price of a put.
+ * The fast path is one uncontended lock: each CPU has its shard, and all that a hit writes lies in
+ * it. Pages are zeroed when they are given, as TTM does, so that a hit is a pop; zeroing 2 MiB
+ * costs about 100 us and is the price of a put.
  *
- * Life: references are held by the creator, tts and backups. Folios hold none (that would be a shared
- * counter on the fast path); when the references are gone the pool counts, with every shard locked, the
- * folios that are still out, and as a zombie frees itself with the last.
+ * Life: references are held by the creator, tts and backups. Folios hold none (that would be a
+ * shared counter on the fast path); when the references are gone the pool counts, with every shard
+ * locked, the folios that are still out, and as a zombie frees itself with the last.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,9 +20,11 @@
 #include "log.h"
 #include "pool_priv.h"
 #include "sys.h"
+#include "sys_io.h"
 
 #define SHARDS	    16u
 #define STACK_PAGES (UINT64_C(1) << 24)
+#define LANDING_US  10u
 
 static bool node_ok(const struct zcs_pool_params *params, const char *call)
 {
@@ -135,6 +137,9 @@ static void free_shards(struct zcs_pool *p)
 
 static void free_pool(struct zcs_pool *p)
 {
+	/* a write that has just landed is not through with the pool */
+	while (atomic_load(&p->nr_flying))
+		zcs_sys_sleep_us(LANDING_US);
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++)
 		zcs_arena_destroy(p->arena[i]);
 	free_shards(p);
@@ -266,7 +271,9 @@ void zcs_pool_get(struct zcs_pool *pool)
 	atomic_fetch_add(&pool->refs, 1);
 }
 
-/* Counts with every shard locked what is out, so that each later put either was counted or counts. */
+/*
+ * Counts with every shard locked what is out, so that each later put either was counted or counts.
+ */
 static void become_zombie(struct zcs_pool *pool)
 {
 	size_t types = (size_t)pool->nr_nodes * ZCS_ORDERS;
@@ -403,8 +410,8 @@ void zcs_pool_discard(struct zcs_folio *folio)
 }
 
 /*
- * Room in the cache is made before the folio goes there: once it is no longer out, the pool may be freed by
- * whoever drops its last reference.
+ * Room in the cache is made before the folio goes there: once it is no longer out, the pool may be
+ * freed by whoever drops its last reference.
  */
 void zcs_pool_give(struct zcs_folio *folio)
 {

@@ -2,11 +2,12 @@
 /*
  * Memory for the pool: the limit, the arenas, and a new folio from the system.
  *
- * A folio is charged before its memory is taken and uncharged after it was given back, so that the pool
- * never holds more than max_bytes. Cached folios never cause a refusal: at the limit they are given up, of
- * whatever order; one that another thread is just giving up is waited for.
+ * A folio is charged before its memory is taken and uncharged after it was given back, so that the
+ * pool never holds more than max_bytes. Cached folios never cause a refusal: at the limit they are
+ * given up, of whatever order; one that another thread is just giving up is waited for.
  *
- * Kinds, best first, by backing and order. A folio smaller than its arena's page size is never placed there:
+ * Kinds, best first, by backing and order. A folio smaller than its arena's page size is never
+ * placed there:
  *
  *	            order 9                      smaller
  *	AUTO        hugetlb, THP, small          small
@@ -50,7 +51,10 @@ static bool try_charge(struct zcs_pool *pool, uint64_t nr)
 	return true;
 }
 
-/* For whoever gives memory up just now. A real-time thread that only yields would keep its CPU from them. */
+/*
+ * For whoever gives memory up just now. A real-time thread that only yields would keep its CPU from
+ * them.
+ */
 static void stand_back(unsigned times)
 {
 	if (times < YIELDS)
@@ -59,7 +63,9 @@ static void stand_back(unsigned times)
 		zcs_sys_sleep_us(LEAVING_US);
 }
 
-/* Whether anything became free, or is about to. @waited: how often that was not by our own doing. */
+/*
+ * Whether anything became free, or is about to. @waited: how often that was not by our own doing.
+ */
 static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort,
 		      unsigned *waited)
 {
@@ -78,9 +84,9 @@ const struct zcs_ctx zcs_ctx_touch = { .struct_size = sizeof(zcs_ctx_touch) };
 const struct zcs_ctx zcs_ctx_ahead = { .struct_size = sizeof(zcs_ctx_ahead), .no_wait = true };
 
 /*
- * The last try: with every shard locked nothing moves between the lists and their users, so that what cannot
- * be charged, with nothing cached and nothing leaving, is in use. -EAGAIN: something came into a list
- * behind the back of make_room().
+ * The last try: with every shard locked nothing moves between the lists and their users, so that
+ * what cannot be charged, with nothing cached and nothing leaving, is in use. -EAGAIN: something
+ * came into a list behind the back of make_room().
  */
 static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
 {
@@ -288,8 +294,9 @@ void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write)
 {
 	pthread_mutex_lock(&pool->flying_lock);
 	LIST_REMOVE(write, link);
-	atomic_fetch_sub(&pool->nr_flying, 1);
 	pthread_mutex_unlock(&pool->flying_lock);
+	/* last: at 0 the pool may be freed */
+	atomic_fetch_sub(&pool->nr_flying, 1);
 }
 
 bool zcs_pool_is_flying(struct zcs_pool *pool, struct zcs_folio *folio)
@@ -334,7 +341,9 @@ void zcs_pool_free_folio(struct zcs_pool *pool, struct zcs_folio *folio)
 	unsigned order = zcs_folio_ord(folio);
 
 	zcs_pool_punch(pool, folio);
-	/* the arena stays in the descriptor, so that a late put of the folio still finds its pool */
+	/*
+	 * the arena stays in the descriptor, so that a late put of the folio still finds its pool
+	 */
 	zcs_folio_set(folio, zcs_meta(0, arena->id, 0, ZCS_FS_FREE, order));
 	zcs_arena_put_run(arena, zcs_arena_pfn(arena, folio), UINT64_C(1) << order);
 }
