@@ -14,7 +14,10 @@
 #define BENCH_VECTOR	 64u
 #define BENCH_COMPARE	 3
 
-/* BENCH_COLLAPSE: BENCH_THP where nothing makes shmem huge but MADV_COLLAPSE; a case is told BENCH_THP */
+/*
+ * BENCH_COLLAPSE: BENCH_THP where nothing makes shmem huge but MADV_COLLAPSE; a case is told
+ * BENCH_THP
+ */
 enum bench_kind { BENCH_HUGETLB, BENCH_THP, BENCH_COLLAPSE, BENCH_SMALL, BENCH_KINDS };
 
 /*
@@ -204,7 +207,10 @@ void bench_bare_close(struct bench_bare *bare);
 int bench_fallocate(int fd, int mode, uint64_t offset, uint64_t bytes);
 /* A fresh shmem file of no size; and pwrite or pread of @bytes in pieces of at most 2 MiB. */
 int bench_fresh_file(struct bench *b);
-/* An unnamed file of @bytes in b->dir that has its blocks, past the page cache where that is to be had. */
+/*
+ * An unnamed file of @bytes in b->dir that has its blocks, past the page cache where that is to be
+ * had.
+ */
 int bench_direct_file(struct bench *b, uint64_t bytes);
 void bench_copy_out(struct bench *b, int fd, const void *from, size_t bytes, uint64_t offset);
 void bench_copy_back(struct bench *b, int fd, void *to, size_t bytes, uint64_t offset);
@@ -215,7 +221,10 @@ size_t bench_step(enum bench_kind kind);
 
 /* -- bench_collapse.c */
 bool bench_is_huge_by_policy(void);
-/* From here to the end THP pools collapse. False, and the case is left out, if that is not to be had. */
+/*
+ * From here to the end THP pools collapse. False, and the case is left out, if that is not to be
+ * had.
+ */
 bool bench_collapse_begin(struct bench *b);
 void bench_collapse_end(struct bench *b);
 /* A file of shmem that is born huge, for root; -1: not to be had. */

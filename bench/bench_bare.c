@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The baselines: the same memory by system calls alone, as a program without the library would do it.
+ * The baselines: the same memory by system calls alone, as a program without the library would do
+ * it.
  *
- * "Bare" is a memfd of the same kind, mapped the same way, on which only the one call in question is timed;
- * it is the floor. "Copy" is what swapping out means without insertion: pwrite() into a shmem file that has
- * no pages yet, in pieces of 2 MiB, and pread() back.
+ * "Bare" is a memfd of the same kind, mapped the same way, on which only the one call in question
+ * is timed; it is the floor. "Copy" is what swapping out means without insertion: pwrite() into a
+ * shmem file that has no pages yet, in pieces of 2 MiB, and pread() back.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 /*
  * The benchmarks of buffer objects: a set twice as large as memory, and one folio at a time.
  *
- * The first cases answer the question a user has: the same program on memory that the kernel swaps, or on bos.
- * The others say what one touch costs over the system calls that it cannot do without.
+ * The first cases answer the question a user has: the same program on memory that the kernel swaps,
+ * or on bos. The others say what one touch costs over the system calls that it cannot do without.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evict and touch as a program could do them by itself, with nothing of the library: a userfaultfd over memory
- * that stays where it is, and a thread that sleeps in read(2) on it.
+ * Evict and touch as a program could do them by itself, with nothing of the library: a userfaultfd
+ * over memory that stays where it is, and a thread that sleeps in read(2) on it.
  */
 #include <errno.h>
 #include <fcntl.h>

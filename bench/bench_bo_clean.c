@@ -2,12 +2,12 @@
 /*
  * Evicting again what was only read: the two ways that shmem has, without the library.
  *
- * UNREGISTER maps 2 MiB huge at once, and nobody can tell later whether they were written to: they are written
- * out again. CONTINUE with MODE_WP maps 4 KiB at a time; after the zap the markers in the page table tell, and
- * what is clean goes without I/O. For that the touch takes longer, so does reading through small mappings, and
- * the first write to each page is one more fault. Whether it pays depends on how much of what is brought back
- * is never written to: the note under the table works out from which part on it does, once in time and once in
- * CPU, from the medians of the rows.
+ * UNREGISTER maps 2 MiB huge at once, and nobody can tell later whether they were written to: they
+ * are written out again. CONTINUE with MODE_WP maps 4 KiB at a time; after the zap the markers in
+ * the page table tell, and what is clean goes without I/O. For that the touch takes longer, so does
+ * reading through small mappings, and the first write to each page is one more fault. Whether it
+ * pays depends on how much of what is brought back is never written to: the note under the table
+ * works out from which part on it does, once in time and once in CPU, from the medians of the rows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -146,8 +146,8 @@ static double median_of(struct clean_case *c, const struct bench_row *row)
 }
 
 /*
- * Of what is read back, a part p is never written to. To watch it costs @read more each time it is read, @write
- * more each time it is written to, and saves @again where it was not.
+ * Of what is read back, a part p is never written to. To watch it costs @read more each time it is
+ * read, @write more each time it is written to, and saves @again where it was not.
  */
 static void tell_break_even(struct clean_case *c, const char *what, struct bench_row *const *huge,
 			    struct bench_row *const *watched)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device and bos of one size. Its store is an unnamed file a little larger than the bos, as in the
- * benchmarks of the store; the machine's memory pressure is not watched, for other programs cause it.
+ * A device and bos of one size. Its store is an unnamed file a little larger than the bos, as in
+ * the benchmarks of the store; the machine's memory pressure is not watched, for other programs
+ * cause it.
  */
 #include <errno.h>
 #include <inttypes.h>

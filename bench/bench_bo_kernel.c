@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same work on memory that the kernel swaps: a child in a memory cgroup with the device's limit, and a
- * swap file on the same disk. Its memory is a shmem memfd, mapped as a program would: huge only where the
- * system makes it so. The child lives for the whole case, so that a round's pass finds what the one before
- * left; it walks when it is told the number of a pass.
+ * The same work on memory that the kernel swaps: a child in a memory cgroup with the device's
+ * limit, and a swap file on the same disk. Its memory is a shmem memfd, mapped as a program would:
+ * huge only where the system makes it so. The child lives for the whole case, so that a round's
+ * pass finds what the one before left; it walks when it is told the number of a pass.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What FIFO and LRU would hit, by folios of 2 MiB, all of memory theirs. Which folio goes is found by looking
- * at all of them: there are a thousand.
+ * What FIFO and LRU would hit, by folios of 2 MiB, all of memory theirs. Which folio goes is found
+ * by looking at all of them: there are a thousand.
  */
 #include <stdlib.h>
 

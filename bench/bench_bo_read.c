@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Touch of 2 MiB that were written back and whose memory was given up, against pread(2) by O_DIRECT of 2 MiB of
- * the same file into memory that is there. On small pages every page is touched, otherwise one word. Bos are
- * taken in random order, each read is a round, with a pause after it, as in the benchmarks of the store.
+ * Touch of 2 MiB that were written back and whose memory was given up, against pread(2) by O_DIRECT
+ * of 2 MiB of the same file into memory that is there. On small pages every page is touched,
+ * otherwise one word. Bos are taken in random order, each read is a round, with a pause after it,
+ * as in the benchmarks of the store.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,10 +2,10 @@
 /*
  * The set of buffers and the work on it, the same on bos and on memory that the kernel swaps.
  *
- * A visit reads, verifies and writes every word of a buffer. Word i is base + i * step, plus the number of
- * visits: nothing repeats, so that no store can do without the disk, and the loop is as cheap as a program's
- * own work could be. Words that count up, which compress, have step 1; for one word repeated step is 0, for zeros
- * everything is. A buffer never visited must
+ * A visit reads, verifies and writes every word of a buffer. Word i is base + i * step, plus the
+ * number of visits: nothing repeats, so that no store can do without the disk, and the loop is as
+ * cheap as a program's own work could be. Words that count up, which compress, have step 1; for one
+ * word repeated step is 0, for zeros everything is. A buffer never visited must
  * be zero.
  */
 #include <errno.h>

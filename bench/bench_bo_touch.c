@@ -2,14 +2,15 @@
 /*
  * Evict and touch of 2 MiB that never leave memory, against the least a program could do by itself.
  *
- * The bare way is a memfd, a userfaultfd and a thread that sleeps in read(2) on it. hugetlb: registered for
- * life, MADV_DONTNEED takes it away and UFFDIO_CONTINUE brings it back. shmem: UFFDIO_REGISTER and
- * MADV_DONTNEED, and UFFDIO_UNREGISTER. Both ways a thread has to wake up, which is most of the time and
- * varies most, so a sample is the median of a round's.
+ * The bare way is a memfd, a userfaultfd and a thread that sleeps in read(2) on it. hugetlb:
+ * registered for life, MADV_DONTNEED takes it away and UFFDIO_CONTINUE brings it back. shmem:
+ * UFFDIO_REGISTER and MADV_DONTNEED, and UFFDIO_UNREGISTER. Both ways a thread has to wake up,
+ * which is most of the time and varies most, so a sample is the median of a round's.
  *
- * shmem has another way, hugetlb's: registered for life, and CONTINUE, which maps it 4 KiB at a time; with
- * MODE_WP it is known afterwards whether it was written to, so that evicting it again may need no write. What
- * that costs is the time of the touch, and of every use of memory that is no longer mapped huge.
+ * shmem has another way, hugetlb's: registered for life, and CONTINUE, which maps it 4 KiB at a
+ * time; with MODE_WP it is known afterwards whether it was written to, so that evicting it again
+ * may need no write. What that costs is the time of the touch, and of every use of memory that is
+ * no longer mapped huge.
  */
 #include <stdlib.h>
 #include <unistd.h>

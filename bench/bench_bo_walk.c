@@ -2,9 +2,9 @@
 /*
  * Passes over a set larger than memory, by bos and by the kernel's swap, and what was hit.
  *
- * A pass visits as many buffers as there are. The warm-up fills them. A hit is 2 MiB that did not have to be
- * read; what was read is what the kernel counted for this process, so that what was read ahead counts, and
- * what was read ahead in vain counts too.
+ * A pass visits as many buffers as there are. The warm-up fills them. A hit is 2 MiB that did not
+ * have to be read; what was read is what the kernel counted for this process, so that what was read
+ * ahead counts, and what was read ahead in vain counts too.
  */
 #include <inttypes.h>
 

@@ -2,9 +2,9 @@
 /*
  * Shmem that is not born huge, for the time of a case, and shmem that is.
  *
- * The library makes the file of a THP pool on a tmpfs with huge=always, where that is to be had. Where it is not,
- * and shmem_enabled is never (Debian's default), MADV_COLLAPSE makes shmem huge, after small pages where a range
- * traps. Both ways are worth a row.
+ * The library makes the file of a THP pool on a tmpfs with huge=always, where that is to be had.
+ * Where it is not, and shmem_enabled is never (Debian's default), MADV_COLLAPSE makes shmem huge,
+ * after small pages where a range traps. Both ways are worth a row.
  */
 #include <errno.h>
 #include <fcntl.h>

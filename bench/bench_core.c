@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The benchmarks of the core: folios, pool, backups, tts. Run it to decide whether inserting beats copying on
- * the machine at hand.
+ * The benchmarks of the core: folios, pool, backups, tts. Run it to decide whether inserting beats
+ * copying on the machine at hand.
  *
  * Every subject stands beside a baseline measured in the same rounds.
  */

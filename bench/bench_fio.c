@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fio as the measure of a device: what its io_uring engine gets out of it, a program in C that does nothing
- * but transfers can get. It runs as a child and its own clock is read, so that starting it costs nothing.
+ * fio as the measure of a device: what its io_uring engine gets out of it, a program in C that does
+ * nothing but transfers can get. It runs as a child and its own clock is read, so that starting it
+ * costs nothing.
  *
- * Its buffers are huge pages where the store's memory is: of small ones a request has 512 pieces, which halves the
- * rate. They are those of glibc's malloc(), which need neither a reserve nor privileges; where the system has
- * transparent huge pages switched off they are small all the same.
+ * Its buffers are huge pages where the store's memory is: of small ones a request has 512 pieces,
+ * which halves the rate. They are those of glibc's malloc(), which need neither a reserve nor
+ * privileges; where the system has transparent huge pages switched off they are small all the same.
  */
 #include <fcntl.h>
 #include <spawn.h>

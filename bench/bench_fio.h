@@ -15,8 +15,8 @@ struct bench_fio {
 };
 
 /*
- * Writes or reads @bytes of a file of at least that size, from @huge pages or small ones. False: fio with that
- * engine could not be run.
+ * Writes or reads @bytes of a file of at least that size, from @huge pages or small ones. False:
+ * fio with that engine could not be run.
  */
 bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, bool huge,
 	       struct bench_fio *fio);

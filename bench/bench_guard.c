@@ -2,10 +2,10 @@
 /*
  * Changes to the machine, for the time of a run.
  *
- * Each is in the care of a guardian: a process in a session of its own, with every signal blocked, that makes
- * the change, holds one end of a pipe, and undoes the change when the other end closes: when the bench has
- * done with it, at exit, and also when the bench is killed in whatever way. The guardian makes the change
- * itself, so that there is no moment at which nobody would undo it.
+ * Each is in the care of a guardian: a process in a session of its own, with every signal blocked,
+ * that makes the change, holds one end of a pipe, and undoes the change when the other end closes:
+ * when the bench has done with it, at exit, and also when the bench is killed in whatever way. The
+ * guardian makes the change itself, so that there is no moment at which nobody would undo it.
  */
 #include <errno.h>
 #include <fcntl.h>

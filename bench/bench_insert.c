@@ -2,9 +2,9 @@
 /*
  * Insert and take of single folios: what a swap-out costs when nothing has to be unmapped.
  *
- * The baseline is the copy that insertion replaces: each folio written to a shmem file without pages, and
- * read back. Both by order, one call a folio and in vectors; the copy does not change with the way of calling
- * and is measured once a round.
+ * The baseline is the copy that insertion replaces: each folio written to a shmem file without
+ * pages, and read back. Both by order, one call a folio and in vectors; the copy does not change
+ * with the way of calling and is measured once a round.
  */
 #include <errno.h>
 #include <stdlib.h>

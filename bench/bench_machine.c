@@ -133,7 +133,10 @@ static void thp_fact(struct bench *b, const char *key, const char *file)
 		bench_fact(b, key, "%s", text);
 }
 
-/* A guest whose free pages are given to the hypervisor faults there when they are used again; hugetlb's are kept. */
+/*
+ * A guest whose free pages are given to the hypervisor faults there when they are used again;
+ * hugetlb's are kept.
+ */
 static void reporting_fact(struct bench *b)
 {
 	char order[32];

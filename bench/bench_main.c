@@ -2,8 +2,8 @@
 /*
  * What the benchmarks share: options, and running the cases that are chosen and possible.
  *
- * Aims are printed, met or missed, and decide nothing: the exit status is 0 unless a call failed. What a
- * machine cannot do (no hugetlb pages, too little memory or disk) is left out and said so.
+ * Aims are printed, met or missed, and decide nothing: the exit status is 0 unless a call failed.
+ * What a machine cannot do (no hugetlb pages, too little memory or disk) is left out and said so.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -2,12 +2,14 @@
 /*
  * What the library keeps for each folio, counted twice.
  *
- * By its own account: the metadata_bytes of the pool and of the backup. And by the kernel's: the growth of
- * the process's private anonymous memory (smaps_rollup), in which the folios themselves, being shmem, do not
- * appear. The bench's own arrays are touched before. Both are divided by the number of folios, fixed costs
- * of a pool included; the growth between an eighth of the folios and all of them is what one more costs.
+ * By its own account: the metadata_bytes of the pool and of the backup. And by the kernel's: the
+ * growth of the process's private anonymous memory (smaps_rollup), in which the folios themselves,
+ * being shmem, do not appear. The bench's own arrays are touched before. Both are divided by the
+ * number of folios, fixed costs of a pool included; the growth between an eighth of the folios and
+ * all of them is what one more costs.
  *
- * Page tables belong to the kernel and are no metadata of the library; they are printed for what they are.
+ * Page tables belong to the kernel and are no metadata of the library; they are printed for what
+ * they are.
  */
 #include <inttypes.h>
 #include <stdlib.h>

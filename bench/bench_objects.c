@@ -2,8 +2,8 @@
 /*
  * What several cases need of the library: a pool of one kind, a store, an array of folios.
  *
- * Every failure here ends the run with a report of what was measured before it: whether a kind of memory is
- * to be had was looked at before the case started.
+ * Every failure here ends the run with a report of what was measured before it: whether a kind of
+ * memory is to be had was looked at before the case started.
  */
 #include <errno.h>
 #include <inttypes.h>

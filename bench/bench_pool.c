@@ -2,11 +2,13 @@
 /*
  * The pool's fast path and its slow one.
  *
- * A put zeroes, so allocating is timed alone: a batch of cached folios is taken with the clock running and
- * given back without. "alloc + put" times both, of one folio again and again, beside zeroing the same bytes.
+ * A put zeroes, so allocating is timed alone: a batch of cached folios is taken with the clock
+ * running and given back without. "alloc + put" times both, of one folio again and again, beside
+ * zeroing the same bytes.
  *
- * One thread and two run the same function, each thread on a CPU of its own with its own folios; the time
- * is that of one thread, so that a pool over which two threads do not fight shows the same number twice.
+ * One thread and two run the same function, each thread on a CPU of its own with its own folios;
+ * the time is that of one thread, so that a pool over which two threads do not fight shows the same
+ * number twice.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -265,8 +267,8 @@ static void miss_order(struct bench *b, enum bench_kind kind, unsigned order, ui
 }
 
 /*
- * A miss: the cache is empty, so a folio is new memory; against the same calls folio by folio on a private
- * memfd.
+ * A miss: the cache is empty, so a folio is new memory; against the same calls folio by folio on a
+ * private memfd.
  */
 void bench_pool_miss(struct bench *b, enum bench_kind kind)
 {

@@ -2,8 +2,8 @@
 /*
  * The report: a table for people and JSON for programs, from the same rows.
  *
- * The table is made of strings first and printed when all widths are known. JSON is output only, so it is
- * printed directly: the samples of every round are in it, for whoever wants other statistics.
+ * The table is made of strings first and printed when all widths are known. JSON is output only, so
+ * it is printed directly: the samples of every round are in it, for whoever wants other statistics.
  */
 #include <stdarg.h>
 #include <stdlib.h>

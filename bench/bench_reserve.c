@@ -2,8 +2,8 @@
 /*
  * The hugetlb reserve, for the time of a run.
  *
- * It is changed by a difference under a lock on the knob, so that two programs that do so at a time restore
- * what both found. Pages still in use become surplus and go when they are freed.
+ * It is changed by a difference under a lock on the knob, so that two programs that do so at a time
+ * restore what both found. Pages still in use become surplus and go when they are freed.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -60,7 +60,9 @@ static const char *why_not(uint64_t nr)
 	return NULL;
 }
 
-/* By the whole of what is needed, also if pages are free: those may be about to be used by another. */
+/*
+ * By the whole of what is needed, also if pages are free: those may be about to be used by another.
+ */
 void bench_reserve_hugetlb(struct bench *b, uint64_t nr)
 {
 	static struct bench_change reserve = { .make = add_pages, .undo = take_pages };

@@ -2,12 +2,13 @@
 /*
  * Scaling: the same operation on 10^3 and on 10^6 folios.
  *
- * Every size has a pool and a backup of its own, all alive at once, so that the sizes are measured in turn in
- * each round. What is asked is whether a step costs the same however many there are: the baseline of every
- * row is the smallest size. Small sizes are repeated, so that no sample is shorter than about a millisecond.
+ * Every size has a pool and a backup of its own, all alive at once, so that the sizes are measured
+ * in turn in each round. What is asked is whether a step costs the same however many there are: the
+ * baseline of every row is the smallest size. Small sizes are repeated, so that no sample is
+ * shorter than about a millisecond.
  *
- * A put zeroes its page, and 4 GiB of pages do not stay in a cache as 4 MiB do; zeroing the same pages
- * is therefore measured beside it.
+ * A put zeroes its page, and 4 GiB of pages do not stay in a cache as 4 MiB do; zeroing the same
+ * pages is therefore measured beside it.
  */
 #include <errno.h>
 #include <inttypes.h>

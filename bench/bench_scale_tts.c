@@ -2,8 +2,9 @@
 /*
  * Scaling over tts: each step of a life on 10^3 and on 10^4 contiguous tts of 64 KiB.
  *
- * Backed up one after the other, neighbours that are out share a VMA. In random order each one that goes out
- * splits the user map once more, up to twice as many VMAs as there are tts: the unfavourable case.
+ * Backed up one after the other, neighbours that are out share a VMA. In random order each one that
+ * goes out splits the user map once more, up to twice as many VMAs as there are tts: the
+ * unfavourable case.
  */
 #include <inttypes.h>
 #include <stdlib.h>

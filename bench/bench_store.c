@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The benchmarks of the store: what is written back and read back, against the device and against the kernel's
- * swap. Run it to decide whether a store on the disk at hand beats a swap file on it.
+ * The benchmarks of the store: what is written back and read back, against the device and against
+ * the kernel's swap. Run it to decide whether a store on the disk at hand beats a swap file on it.
  *
- * Everything is for content that does not compress, unless a row says otherwise. CPU time is that of the whole
- * process, its I/O threads included.
+ * Everything is for content that does not compress, unless a row says otherwise. CPU time is that
+ * of the whole process, its I/O threads included.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -26,7 +26,10 @@ struct store_pair store_pair(struct bench *b, uint64_t bytes, const char *fmt, .
 	__attribute__((format(printf, 3, 4)));
 void store_sample(struct bench *b, const struct store_pair *pair, uint64_t bytes,
 		  struct store_span span);
-/* Compares both: the rate is to be at least @rate of the baseline's, the CPU time less by @cpu. 0: no aim. */
+/*
+ * Compares both: the rate is to be at least @rate of the baseline's, the CPU time less by @cpu. 0:
+ * no aim.
+ */
 void store_against(const struct store_pair *pair, const struct store_pair *baseline,
 		   const char *label, double rate, double cpu);
 
@@ -39,7 +42,9 @@ struct store_file {
 };
 
 void store_open(struct bench *b, struct store_file *file, uint64_t bytes);
-/* The file, for whoever opens it while the store is open; of two stores of a size it may be either. */
+/*
+ * The file, for whoever opens it while the store is open; of two stores of a size it may be either.
+ */
 void store_path(struct bench *b, const struct store_file *file, char path[STORE_PATH]);
 /* Says so if transfers do not go by io_uring and O_DIRECT. */
 void store_note(struct bench *b, const struct store_file *file);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the content costs. A folio of one word repeated takes no slot: it is found at the speed of memory, so
- * the baselines are memory: comparing it with itself moved by one word, and getting fresh memory and filling
- * it. Any other content goes to the device as it is; a folio that is the same word up to its last one is
- * scanned in vain, which is the dearest that looking can be.
+ * What the content costs. A folio of one word repeated takes no slot: it is found at the speed of
+ * memory, so the baselines are memory: comparing it with itself moved by one word, and getting
+ * fresh memory and filling it. Any other content goes to the device as it is; a folio that is the
+ * same word up to its last one is scanned in vain, which is the dearest that looking can be.
  */
 #include <string.h>
 

@@ -2,13 +2,15 @@
 /*
  * A tt's way to the device and back, against the device.
  *
- * The baseline is fio on the store's own file: the same blocks of the disk, requests of 2 MiB, the same depth.
- * Whether a read finds its data in a cache of the device cannot be controlled; both read what was written a
- * moment before, in the same order, fio first. What fio writes destroys the slots, so it writes while every
- * folio is in memory, and each of them is dirtied before it is written back.
+ * The baseline is fio on the store's own file: the same blocks of the disk, requests of 2 MiB, the
+ * same depth. Whether a read finds its data in a cache of the device cannot be controlled; both
+ * read what was written a moment before, in the same order, fio first. What fio writes destroys the
+ * slots, so it writes while every folio is in memory, and each of them is dirtied before it is
+ * written back.
  *
- * Evicting again what was restored and not touched should cost no I/O. Whether it does depends on the kind of
- * memory (what is mapped huge on shmem cannot be watched), so the bytes that were written are counted.
+ * Evicting again what was restored and not touched should cost no I/O. Whether it does depends on
+ * the kind of memory (what is mapped huge on shmem cannot be watched), so the bytes that were
+ * written are counted.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same content out and back by the kernel: MADV_PAGEOUT of a shmem memfd to a swap file on the same disk,
- * and touching it.
+ * The same content out and back by the kernel: MADV_PAGEOUT of a shmem memfd to a swap file on the
+ * same disk, and touching it.
  *
- * The kernel's part is done by a child in a memory cgroup of its own, a new one each round. Three times are
- * taken: until MADV_PAGEOUT returns, which is what aims are held against although no page is free then; until
- * the pages are free, as ours are; and touching every page when nothing is left in the swap cache. Our way
- * back ends with touching every page, too. hugetlb pages cannot be swapped by the kernel: they are held
- * against huge shmem pages.
+ * The kernel's part is done by a child in a memory cgroup of its own, a new one each round. Three
+ * times are taken: until MADV_PAGEOUT returns, which is what aims are held against although no page
+ * is free then; until the pages are free, as ours are; and touching every page when nothing is left
+ * in the swap cache. Our way back ends with touching every page, too. hugetlb pages cannot be
+ * swapped by the kernel: they are held against huge shmem pages.
  */
 #include <errno.h>
 #include <fcntl.h>

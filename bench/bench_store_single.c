@@ -2,13 +2,14 @@
 /*
  * One folio of 2 MiB at a time, as a thread that waits for it sees it.
  *
- * "single": the time of one read back, against pread(2) by O_DIRECT of 2 MiB of a store's file, in random
- * order. A take is given a folio that the pool had; a block of a tt comes back to its home, which is a hole and
- * has to be given memory first, so it also stands beside a pread into fresh memory. Every read is a round, with
- * a pause after it, for a shared device may let a burst through and then hold it back.
+ * "single": the time of one read back, against pread(2) by O_DIRECT of 2 MiB of a store's file, in
+ * random order. A take is given a folio that the pool had; a block of a tt comes back to its home,
+ * which is a hole and has to be given memory first, so it also stands beside a pread into fresh
+ * memory. Every read is a round, with a pause after it, for a shared device may let a burst through
+ * and then hold it back.
  *
- * "ahead": all folios one after the other, in order (the store reads ahead) and in random order (it does not),
- * each summed up after it was taken.
+ * "ahead": all folios one after the other, in order (the store reads ahead) and in random order (it
+ * does not), each summed up after it was taken.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's swap, for the time of a case: a swap file in the bench's directory, made, swapped on, swapped
- * off and unlinked by a guardian, and a memory cgroup under the bench's own.
+ * The kernel's swap, for the time of a case: a swap file in the bench's directory, made, swapped
+ * on, swapped off and unlinked by a guardian, and a memory cgroup under the bench's own.
  *
- * The group is needed because MADV_PAGEOUT frees nothing of a shmem file: what it wrote stays in memory as
- * swap cache, where a touch finds it without I/O. Asking the group to reclaim (memory.reclaim in version 2,
- * memory.force_empty in version 1) drops that, and nothing but the memory of the process in it.
+ * The group is needed because MADV_PAGEOUT frees nothing of a shmem file: what it wrote stays in
+ * memory as swap cache, where a touch finds it without I/O. Asking the group to reclaim
+ * (memory.reclaim in version 2, memory.force_empty in version 1) drops that, and nothing but the
+ * memory of the process in it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,10 @@
 
 #define PAGE 4096u
 
-/* The kernel's swap header begins after 1024 bytes of boot block; its signature ends the first page. */
+/*
+ * The kernel's swap header begins after 1024 bytes of boot block; its signature ends the first
+ * page.
+ */
 struct header {
 	char boot[1024];
 	uint32_t version, last_page, nr_badpages;
@@ -113,7 +117,10 @@ static bool has_swap(void)
 	return lines > 1;
 }
 
-/* The path of the own memory cgroup: of the hierarchy of version 1 with that controller, or of version 2. */
+/*
+ * The path of the own memory cgroup: of the hierarchy of version 1 with that controller, or of
+ * version 2.
+ */
 static bool own_group(bool v1, char *out, size_t size)
 {
 	FILE *f = fopen("/proc/self/cgroup", "re");

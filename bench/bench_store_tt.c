@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the cases share: a store on an unnamed file, a contiguous tt over it, and rows for transfers.
+ * What the cases share: a store on an unnamed file, a contiguous tt over it, and rows for
+ * transfers.
  *
- * The file has no name, so nothing can be left behind; whoever is to open it too finds it under the bench's
- * own descriptors. It is little larger than the content, so that in the rounds after the first the device
- * writes blocks that it wrote before.
+ * The file has no name, so nothing can be left behind; whoever is to open it too finds it under the
+ * bench's own descriptors. It is little larger than the content, so that in the rounds after the
+ * first the device writes blocks that it wrote before.
  *
- * "Out" ends when the pages are free, not when the call returns. A tt's backup cannot be waited for from
- * outside, so the store's counters are looked at every half millisecond.
+ * "Out" ends when the pages are free, not when the call returns. A tt's backup cannot be waited for
+ * from outside, so the store's counters are looked at every half millisecond.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -74,7 +75,10 @@ void store_against(const struct store_pair *pair, const struct store_pair *basel
 	bench_against(pair->cpu, baseline->cpu, label, cpu > 0 ? BENCH_FASTER : BENCH_NO_AIM, cpu);
 }
 
-/* Whether a descriptor is the store's: an unnamed file of that size on the file system of the directory. */
+/*
+ * Whether a descriptor is the store's: an unnamed file of that size on the file system of the
+ * directory.
+ */
 static bool is_file(int fd, const struct stat *dir, uint64_t bytes)
 {
 	struct stat st;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How close the swap's I/O comes to the device. Two questions, each answered beside its baseline, turn by
- * turn in the same run on the same file, because a shared disk changes its speed within seconds:
+ * How close the swap's I/O comes to the device. Two questions, each answered beside its baseline,
+ * turn by turn in the same run on the same file, because a shared disk changes its speed within
+ * seconds:
  *
  *	throughput	2 MiB transfers through the swap, against fio's io_uring engine at depth 16 and
- *			against a loop over io_uring at depth 16 from the very same memory, without checksums
+ *			against a loop over io_uring at depth 16 from the very same memory, without
+ *			checksums
  *	latency		one 2 MiB read that somebody waits for, against pread(2) and io_uring, both bare
  *
  * fio's own memory is in small pages, which costs it: the loop is the harder baseline.
  *
- * Each row gives the median and the spread (10th to 90th percentile) over the turns, and the ratio is the
- * median of the ratios of each turn.
+ * Each row gives the median and the spread (10th to 90th percentile) over the turns, and the ratio
+ * is the median of the ratios of each turn.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -294,7 +296,9 @@ static double swap_once(struct bench *b, uint32_t slot)
 	return (now() - start) * 1e6;
 }
 
-/* A device that lets a burst through and then holds it back is given time to recover between reads. */
+/*
+ * A device that lets a burst through and then holds it back is given time to recover between reads.
+ */
 static void latency(struct bench *b, struct series *ours, struct series *plain, struct series *ring)
 {
 	unsigned seed = 1;

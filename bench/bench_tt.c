@@ -2,9 +2,9 @@
 /*
  * A contiguous tt of 512 MiB, out and back: the whole path of a swap-out, the unmapping included.
  *
- * In every round the same buffer is copied out and back by system calls, a private memfd of the same kind
- * and size is unmapped, and the tt is backed up and restored. Everything that is unmapped was touched before,
- * so that there is something to unmap. Per 2 MiB: a folio of the largest order.
+ * In every round the same buffer is copied out and back by system calls, a private memfd of the
+ * same kind and size is unmapped, and the tt is backed up and restored. Everything that is unmapped
+ * was touched before, so that there is something to unmap. Per 2 MiB: a folio of the largest order.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -138,8 +138,9 @@ void bench_tt(struct bench *b, enum bench_kind kind)
 }
 
 /*
- * Populating a tt: memory from the system, zeroed by it, against the calls that make such memory on a private
- * memfd in one go. Both are emptied again between the rounds, by unpopulating and by PUNCH_HOLE.
+ * Populating a tt: memory from the system, zeroed by it, against the calls that make such memory on
+ * a private memfd in one go. Both are emptied again between the rounds, by unpopulating and by
+ * PUNCH_HOLE.
  */
 void bench_populate(struct bench *b, enum bench_kind kind)
 {

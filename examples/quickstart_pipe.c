@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipelines. They render without a render pass object (dynamic rendering, Vulkan 1.3) and without vertex
- * buffers; the viewport is set when a target is drawn to.
+ * Pipelines. They render without a render pass object (dynamic rendering, Vulkan 1.3) and without
+ * vertex buffers; the viewport is set when a target is drawn to.
  */
 #include "quickstart_pipe.h"
 

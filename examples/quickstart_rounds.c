@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The comparison. The copying side is given what favours it: it neither frees the pages that it copied
- * from nor allocates new ones on the way back, both of which swapping by copy has to do; the file is
- * freed outside the measured time. Both sides alternate, so that they meet the same machine.
+ * The comparison. The copying side is given what favours it: it neither frees the pages that it
+ * copied from nor allocates new ones on the way back, both of which swapping by copy has to do; the
+ * file is freed outside the measured time. Both sides alternate, so that they meet the same
+ * machine.
  */
 #include "quickstart_rounds.h"
 #include "quickstart_proc.h"

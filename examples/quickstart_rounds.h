@@ -5,12 +5,13 @@
 #include "quickstart_set.h"
 
 /**
- * rounds_run - time @count rounds of both ways to swap a set out and back, and print them side by side
+ * rounds_run - time @count rounds of both ways to swap a set out and back, and print them side by
+ * side
  * @set: resident
  * @hash: what set_hash() must give after each half of a round
  *
- * One round: back up, see that nothing is mapped, restore, touch each page; then copy all bytes to a
- * fresh shmem file and back. The device must be idle.
+ * One round: back up, see that nothing is mapped, restore, touch each page; then copy all bytes to
+ * a fresh shmem file and back. The device must be idle.
  *
  * Return: how many halves left wrong content or mapped pages.
  */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scene. Each texture is painted by a compute shader and has a whole mip chain; a panel on the wall
- * shows all of it. The wall is an offscreen target with @samples^2 samples for each pixel of the picture,
- * a depth buffer and mip levels of its own, which the reflections in the room read. From 256 MiB on:
+ * The scene. Each texture is painted by a compute shader and has a whole mip chain; a panel on the
+ * wall shows all of it. The wall is an offscreen target with @samples^2 samples for each pixel of
+ * the picture, a depth buffer and mip levels of its own, which the reflections in the room read.
+ * From 256 MiB on:
  *
  *	textures, each	2048 x 2048 RGBA with 12 levels		 22 MiB
  *	wall		5120 x 2048 RGBA with 13 levels		 54 MiB
  *	depth		5120 x 2048 floats			 40 MiB
  *	picture, and the buffer it is read back through		  8 MiB
  *
- * lavapipe keeps texels row by row: a 4 KiB page is half a row of 2048 texels. The panel shader skips no
- * row, and by default the wall has over a hundred samples for each page, so a wrong page shows in the
- * picture; the option --spoil makes one.
+ * lavapipe keeps texels row by row: a 4 KiB page is half a row of 2048 texels. The panel shader
+ * skips no row, and by default the wall has over a hundred samples for each page, so a wrong page
+ * shows in the picture; the option --spoil makes one.
  */
 #include "quickstart_scene.h"
 

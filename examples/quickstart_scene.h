@@ -47,7 +47,10 @@ void scene_create(struct scene *scene, struct vk *vk, uint64_t bytes);
 void scene_bind(struct scene *scene, uint32_t i, void *address);
 /** scene_paint - make the pipelines and paint the textures; every resource has memory */
 void scene_paint(struct scene *scene);
-/** scene_draw - draw into cleared targets; the device is idle on return. Return: PICTURE_BYTES of RGBA */
+/**
+ * scene_draw - draw into cleared targets; the device is idle on return. Return: PICTURE_BYTES of
+ * RGBA
+ */
 const uint8_t *scene_draw(struct scene *scene);
 /** scene_destroy - free all but the memory, which the caller owns */
 void scene_destroy(struct scene *scene);

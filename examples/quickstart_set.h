@@ -10,7 +10,8 @@
 #include "quickstart_util.h"
 
 /**
- * struct set - the device memory of the scene: contiguous tts of one pool, with backups in one store
+ * struct set - the device memory of the scene: contiguous tts of one pool, with backups in one
+ * store
  * @tt: @count of them; their sizes are multiples of 2 MiB
  * @bytes: of all tts together
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the example ends when it cannot go on, and its clock. Standard output carries the story and is
- * flushed first, so that the reason for an end stands below the last step that was reached.
+ * How the example ends when it cannot go on, and its clock. Standard output carries the story and
+ * is flushed first, so that the reason for an end stands below the last step that was reached.
  */
 #include "quickstart_util.h"
 

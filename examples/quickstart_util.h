@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * An example may end at the first thing that goes wrong; what it owes is the name of the call and why.
- * Exit code 1: something failed or differs. Exit code 77: the machine lacks something for this step.
+ * An example may end at the first thing that goes wrong; what it owes is the name of the call and
+ * why. Exit code 1: something failed or differs. Exit code 77: the machine lacks something for this
+ * step.
  */
 #define EXIT_SKIP 77
 

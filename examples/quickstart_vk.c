@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Vulkan plumbing. No window system: an instance without extensions, the CPU device of it, one queue,
- * one command buffer that is recorded anew for each job and waited for. All images stay in the layout
- * GENERAL and one barrier orders everything: lavapipe executes commands in order anyway, and the example
- * is about where memory lives.
+ * Vulkan plumbing. No window system: an instance without extensions, the CPU device of it, one
+ * queue, one command buffer that is recorded anew for each job and waited for. All images stay in
+ * the layout GENERAL and one barrier orders everything: lavapipe executes commands in order anyway,
+ * and the example is about where memory lives.
  */
 #include "quickstart_vk.h"
 
@@ -43,7 +43,10 @@ const char *vk_result_name(VkResult result)
 	}
 }
 
-/* Other drivers may be installed and slow to start or broken without a GPU: lavapipe alone is loaded. */
+/*
+ * Other drivers may be installed and slow to start or broken without a GPU: lavapipe alone is
+ * loaded.
+ */
 static void choose_driver(void)
 {
 	static const char *const manifest[] = {

@@ -17,7 +17,9 @@
 			die_call(#call, __FILE__, __LINE__, vk_result_name(vk_check_)); \
 	} while (0)
 
-/** vk_result_name - "VK_ERROR_DEVICE_LOST" and so on; the text may be overwritten by the next call */
+/**
+ * vk_result_name - "VK_ERROR_DEVICE_LOST" and so on; the text may be overwritten by the next call
+ */
 const char *vk_result_name(VkResult result);
 
 /**
@@ -39,7 +41,9 @@ struct vk {
 	char driver[VK_MAX_DRIVER_NAME_SIZE + VK_MAX_DRIVER_INFO_SIZE + 2];
 };
 
-/** vk_open - find lavapipe and make a device; ends the program with exit code 77 where it is missing */
+/**
+ * vk_open - find lavapipe and make a device; ends the program with exit code 77 where it is missing
+ */
 void vk_open(struct vk *vk);
 void vk_close(struct vk *vk);
 

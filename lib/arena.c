@@ -2,20 +2,22 @@
 /*
  * The arena: address space as a sparse file, and the memory that comes and goes in it.
  *
- * Why one large file: a pfn is then an address for life, ten thousand buffers are one VMA, and a folio moves
- * between owners without any mapping being made. Why two maps: the user map is what applications see and
- * what is zapped; the linear map stays, so that a folio nobody maps can still be written to disk, zeroed
- * or refilled.
+ * Why one large file: a pfn is then an address for life, ten thousand buffers are one VMA, and a
+ * folio moves between owners without any mapping being made. Why two maps: the user map is what
+ * applications see and what is zapped; the linear map stays, so that a folio nobody maps can still
+ * be written to disk, zeroed or refilled.
  *
  *	user map    ▓▓▓▓····▓▓▓▓▓▓▓▓····   addresses of homes; · a home that is out, traps (userfaultfd)
  *	memory file ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓        ▓ resident
  *	linear map  ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓
  *
- * The linear map is never read where the state does not say "resident": reading a hole allocates it.
+ * The linear map is never read where the state does not say "resident": reading a hole allocates
+ * it.
  *
- * Running out is an error and never a signal: hugetlb pages come by fallocate (-ENOSPC), the others by
- * MADV_POPULATE_WRITE (-EFAULT, -ENOMEM). Known bottleneck: shmem that is not born huge, by the system's policy
- * or that of a tmpfs of its own (zcs_sys_huge_file()), is made huge by MADV_COLLAPSE, see populate_thp().
+ * Running out is an error and never a signal: hugetlb pages come by fallocate (-ENOSPC), the others
+ * by MADV_POPULATE_WRITE (-EFAULT, -ENOMEM). Known bottleneck: shmem that is not born huge, by the
+ * system's policy or that of a tmpfs of its own (zcs_sys_huge_file()), is made huge by
+ * MADV_COLLAPSE, see populate_thp().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -113,9 +115,10 @@ static int map_descriptors(struct zcs_arena *a, uint64_t nr)
 }
 
 /*
- * The maps and the descriptors of small pages become accessible from the start on, as far as runs were ever given:
- * what is not is neither filled by mlockall() nor committed. A page of hugetlb that is not there is an event also for
- * the kernel, which gives up at the first that nobody answers: so the user map may be open.
+ * The maps and the descriptors of small pages become accessible from the start on, as far as runs
+ * were ever given: what is not is neither filled by mlockall() nor committed. A page of hugetlb
+ * that is not there is an event also for the kernel, which gives up at the first that nobody
+ * answers: so the user map may be open.
  */
 static int open_to(struct zcs_arena *a, uint64_t end)
 {
@@ -168,8 +171,9 @@ static int map_all(struct zcs_arena *a)
 }
 
 /*
- * Dirt is told by the markers that a zap leaves of write-protected pages (bit 57 of the page map): only what
- * is read after the zap is true under concurrent writers. On shmem the way back maps without protection.
+ * Dirt is told by the markers that a zap leaves of write-protected pages (bit 57 of the page map):
+ * only what is read after the zap is true under concurrent writers. On shmem the way back maps
+ * without protection.
  */
 static void start_tracking(struct zcs_arena *a, bool wp)
 {
@@ -179,15 +183,19 @@ static void start_tracking(struct zcs_arena *a, bool wp)
 	a->tracks = a->pagemap >= 0;
 }
 
-/* Not allowed here, or the kernel lacks it: it stays so. What is only short for now (EMFILE, ENOMEM) is none of these. */
+/*
+ * Not allowed here, or the kernel lacks it: it stays so. What is only short for now (EMFILE,
+ * ENOMEM) is none of these.
+ */
 static bool is_missing(int err)
 {
 	return err == -EPERM || err == -EACCES || err == -ENOSYS || err == -EINVAL;
 }
 
 /*
- * Without userfaultfd the user map does not trap: explicit backup and restore still work. An arena that lacks it
- * only because something was short would never get it, and lose what is written to what was evicted.
+ * Without userfaultfd the user map does not trap: explicit backup and restore still work. An arena
+ * that lacks it only because something was short would never get it, and lose what is written to
+ * what was evicted.
  */
 static int arm_user_map(struct zcs_arena *a)
 {
@@ -275,7 +283,10 @@ static int finish(struct zcs_arena *a, struct zcs_arena **arena)
 	return 0;
 }
 
-/* Shmem is huge by the system's policy, or by that of a tmpfs of its own, or is collapsed: populate_thp(). */
+/*
+ * Shmem is huge by the system's policy, or by that of a tmpfs of its own, or is collapsed:
+ * populate_thp().
+ */
 static int make_file(enum zcs_arena_kind kind)
 {
 	int fd = -EPERM;
@@ -383,21 +394,25 @@ static int populate_hugetlb(struct zcs_arena *a, uint64_t pfn, size_t bytes, boo
 
 	while (err == -ENOSPC && put_by && zcs_reserve_give(&a->reserve))
 		err = zcs_sys_fallocate(a->fd, offset, bytes);
-	/* page tables of the linear map can run out as well; here that is an error, later a signal */
+	/*
+	 * page tables of the linear map can run out as well; here that is an error, later a signal
+	 */
 	if (!err)
 		err = zcs_sys_populate(zcs_arena_linear(a, pfn), bytes);
 	return err;
 }
 
 /*
- * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one page: 300 us.
- * The kernel refuses to collapse holes (-EBUSY) where the range, or the one behind it (its interval is one page
- * too long), traps somewhere: without holes it does, and fallocate() fills them fastest; with it 750 us.
+ * Shmem becomes huge by itself where the system's policy allows, else by MADV_COLLAPSE around one
+ * page: 300 us. The kernel refuses to collapse holes (-EBUSY) where the range, or the one behind it
+ * (its interval is one page too long), traps somewhere: without holes it does, and fallocate()
+ * fills them fastest; with it 750 us.
  *
- * Nothing is collapsed unless the first page was populated. fallocate() makes a huge page that nobody has cleared
- * yet, the kernel's collapse maps such a page as it is, and the first fault elsewhere clears it: what was written
- * through the linear map is lost, and before that the bytes of the page's last owner show. Beside a small page
- * that is there, fallocate() makes small pages only, and those are cleared before they are collapsed.
+ * Nothing is collapsed unless the first page was populated. fallocate() makes a huge page that
+ * nobody has cleared yet, the kernel's collapse maps such a page as it is, and the first fault
+ * elsewhere clears it: what was written through the linear map is lost, and before that the bytes
+ * of the page's last owner show. Beside a small page that is there, fallocate() makes small pages
+ * only, and those are cleared before they are collapsed.
  */
 static bool populate_thp(struct zcs_arena *a, uint64_t pfn)
 {
@@ -452,7 +467,10 @@ int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 
 	if (arena->kind == ZCS_ARENA_HUGETLB || nr >= ZCS_UNIT_PAGES)
 		return err;
-	/* a part of a huge page is only zeroed while a device reads or writes another part: it cannot be split */
+	/*
+	 * a part of a huge page is only zeroed while a device reads or writes another part: it
+	 * cannot be split
+	 */
 	for (unsigned i = 0; !err && zcs_sys_resident(zcs_arena_linear(arena, pfn)); i++) {
 		zcs_sys_sleep_us(PINNED_US);
 		err = i < PINNED_TRIES ? zcs_sys_punch(arena->fd, offset, bytes) : -EBUSY;
@@ -497,7 +515,10 @@ bool zcs_arena_may_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 	return may;
 }
 
-/* -ENOMEM: it would take a mapping that there is not, or where threads serve what stays registered, one too many. */
+/*
+ * -ENOMEM: it would take a mapping that there is not, or where threads serve what stays registered,
+ * one too many.
+ */
 static int untrap(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
 	int err = 0;
@@ -537,9 +558,10 @@ static int map_each(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 }
 
 /*
- * Shmem whose registration cannot be taken back, for that would split its mapping. It may have been taken back of a
- * part: nobody else wakes those who wait there. What is mapped and registered traps again when the kernel unmaps it,
- * to collapse it for instance: only where somebody answers may it be left so.
+ * Shmem whose registration cannot be taken back, for that would split its mapping. It may have been
+ * taken back of a part: nobody else wakes those who wait there. What is mapped and registered traps
+ * again when the kernel unmaps it, to collapse it for instance: only where somebody answers may it
+ * be left so.
  */
 static int map_unsplit(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
@@ -610,8 +632,9 @@ void zcs_arena_wake(struct zcs_arena *arena, uint64_t pfn)
 }
 
 /*
- * UNREGISTER leaves the poison in the page table; CONTINUE replaces it (so on hugetlb the mapping itself). Page
- * by page: parts of the range may be mapped and not registered any more, where it fails.
+ * UNREGISTER leaves the poison in the page table; CONTINUE replaces it (so on hugetlb the mapping
+ * itself). Page by page: parts of the range may be mapped and not registered any more, where it
+ * fails.
  */
 void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {

@@ -23,11 +23,13 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @slot: place in its pool; the pool's page number of pfn p is (slot << arena_shift) + p
  * @kind: what the pages are; @node: where they are
  * @fd: the file; @offset: where the arena starts in it; @bytes: its address space
- * @opened: pages that are accessible in the maps and have descriptors, from the start on; under @lock
+ * @opened: pages that are accessible in the maps and have descriptors, from the start on; under
+ *	@lock
  * @linear: the linear map: I/O, zeroing, refilling; @user: the user map: addresses of homes
  * @uffd: -1 if userfaultfd is not to be had; @uffd_kernel: kernel accesses are resolved as well
  * @served: threads of a device answer what traps, at any time
- * @tracks, @pagemap: whether it can be told if a mapped page was written to, and the page map that tells
+ * @tracks, @pagemap: whether it can be told if a mapped page was written to, and the page map that
+ *	tells
  * @units, @pages: descriptors (memmap.h); pages is NULL for hugetlb
  * @lock: protects @runs
  * @scan_from: where the search for a run that holds memory begins
@@ -35,15 +37,16 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @reserve: hugetlb only, filled by evictions
  * @traps: shmem only: what is registered
  *
- * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is populated, so
- * that a page is always populated before it is mapped. Two ways out and in, by kind:
+ * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is
+ * populated, so that a page is always populated before it is mapped. Two ways out and in, by kind:
  *
  *	hugetlb	registered for life.   zap: MADV_DONTNEED             map: UFFDIO_CONTINUE
  *	shmem	registered when out.   zap: REGISTER, MADV_DONTNEED   map: UNREGISTER
  *
- * because a partial REGISTER splits a hugetlb VMA for good, and CONTINUE maps shmem 4 KiB at a time. The user map
- * of shmem is registered for homes only. A hole of a home traps at all times: it is not opened while it is
- * populated, for what a thread writes there meanwhile would be lost if populating fails.
+ * because a partial REGISTER splits a hugetlb VMA for good, and CONTINUE maps shmem 4 KiB at a
+ * time. The user map of shmem is registered for homes only. A hole of a home traps at all times: it
+ * is not opened while it is populated, for what a thread writes there meanwhile would be lost if
+ * populating fails.
  */
 struct zcs_arena {
 	struct zcs_pool *pool;
@@ -81,8 +84,8 @@ int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn);
 void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
 /*
- * EFFORT: a huge page is worth compacting memory for. RESERVE: a page of @reserve may be used. MAY_HOLD: the range
- * did not trap at some time, so that a thread may have written to it.
+ * EFFORT: a huge page is worth compacting memory for. RESERVE: a page of @reserve may be used.
+ * MAY_HOLD: the range did not trap at some time, so that a thread may have written to it.
  */
 enum {
 	ZCS_POPULATE_EFFORT = 1,
@@ -90,25 +93,32 @@ enum {
 	ZCS_POPULATE_MAY_HOLD = 4,
 };
 /*
- * Memory of 2^order pages that are a hole. 0: resident and mapped in the linear map, and zero but for what was
- * written there with MAY_HOLD; *huge says whether it is one huge page. -ENOMEM: a hole still, but with MAY_HOLD some
- * pages may be resident. Never a signal.
+ * Memory of 2^order pages that are a hole. 0: resident and mapped in the linear map, and zero but
+ * for what was written there with MAY_HOLD; *huge says whether it is one huge page. -ENOMEM: a hole
+ * still, but with MAY_HOLD some pages may be resident. Never a signal.
  */
 int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, uint32_t flags,
 		       bool *huge);
 int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
 /*
- * The user map of a range: one atomic step out; and back, when every page of it is resident. 1: mapped all the same,
- * but small page by small page, for no mapping could be split (vm.max_map_count).
+ * The user map of a range: one atomic step out; and back, when every page of it is resident. 1:
+ * mapped all the same, but small page by small page, for no mapping could be split
+ * (vm.max_map_count).
  */
 int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* Whether zapping a range that is to be evicted leaves the program mappings enough. */
 bool zcs_arena_may_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/* The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was written to. */
+/*
+ * The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was
+ * written to.
+ */
 int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/* Whoever touches the page gets SIGBUS; until it is mapped, after zcs_arena_unpoison() where that is shmem. */
+/*
+ * Whoever touches the page gets SIGBUS; until it is mapped, after zcs_arena_unpoison() where that
+ * is shmem.
+ */
 int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn);
 void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 /* Whoever waits for the page, which may be there, touches it again. */

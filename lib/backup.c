@@ -3,14 +3,16 @@
  * The backup: folios by page index, without copies.
  *
  * Insert writes a number into a table and changes a state; take does the reverse. The kernel's way
- * (shmem_insert_folio) has to make driver pages look like page cache first and undo that on failure; here
- * a folio is a folio for every owner, so that there is nothing to promote and nothing to undo.
+ * (shmem_insert_folio) has to make driver pages look like page cache first and undo that on
+ * failure; here a folio is a folio for every owner, so that there is nothing to promote and nothing
+ * to undo.
  *
  *	caller ──move OWNED→BUSY──▶ checked ──store accepts──▶ table, BUSY→INSERTED
  *	                              └─refused: BUSY→OWNED, as it was
  *
- * The claim comes first: of two threads that insert one folio, one gets -EINVAL. The index nodes exist since
- * the backup was made (or, for a tt's backup, since the tt was populated), so inserting allocates nothing.
+ * The claim comes first: of two threads that insert one folio, one gets -EINVAL. The index nodes
+ * exist since the backup was made (or, for a tt's backup, since the tt was populated), so inserting
+ * allocates nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -159,14 +161,19 @@ static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr);
 
 static int split_block(struct zcs_backup *b, const struct zcs_block *blk);
 
-/* A read-ahead that is under way decides what a block is: waited for, unless the whole block goes. */
+/*
+ * A read-ahead that is under way decides what a block is: waited for, unless the whole block goes.
+ */
 static bool must_wait(struct zcs_backup *b, const struct zcs_block *blk, bool whole)
 {
 	return b->store->wb && zcs_e_is_slot(blk->entry) && (!whole || b->home) &&
 	       zcs_wb_wait_read(b, blk->index);
 }
 
-/* Whether the range can be emptied: a block that reaches out of it is split here, which nobody sees. */
+/*
+ * Whether the range can be emptied: a block that reaches out of it is split here, which nobody
+ * sees.
+ */
 static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
 {
 	struct zcs_block blk;
@@ -232,7 +239,10 @@ static bool claim(struct zcs_insert *in, enum zcs_folio_state from)
 	return false;
 }
 
-/* Claims and checks; on success the folio is BUSY. A test can hold it before the claim, at the fault point. */
+/*
+ * Claims and checks; on success the folio is BUSY. A test can hold it before the claim, at the
+ * fault point.
+ */
 static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t flags,
 			  enum zcs_folio_state from)
 {
@@ -290,9 +300,9 @@ static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio
 }
 
 /*
- * One piece of a vector: every element is committed as it is checked, so that elements of one vector
- * exclude each other; what the store then refuses is uncommitted. Replacing cannot be undone: there the
- * store is asked first, one element at a time.
+ * One piece of a vector: every element is committed as it is checked, so that elements of one
+ * vector exclude each other; what the store then refuses is uncommitted. Replacing cannot be
+ * undone: there the store is asked first, one element at a time.
  */
 static size_t insert_piece(struct zcs_backup *b, struct zcs_insert *vec, size_t nr, uint32_t flags,
 			   enum zcs_folio_state from, int *err)
@@ -365,7 +375,10 @@ void zcs_backup_free_folio(struct zcs_backup *backup, struct zcs_folio *folio)
 		zcs_pool_give(folio);
 }
 
-/* A resident block's pages stop being the backup's: neither written nor counted any more, and freed. */
+/*
+ * A resident block's pages stop being the backup's: neither written nor counted any more, and
+ * freed.
+ */
 static void free_pages(struct zcs_backup *b, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The backup's validator: every entry of the index is a block that is aligned, whose folio is INSERTED and of
- * the block's order, and every tail entry belongs to the block before it; the pages add up.
+ * The backup's validator: every entry of the index is a block that is aligned, whose folio is
+ * INSERTED and of the block's order, and every tail entry belongs to the block before it; the pages
+ * add up.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -25,8 +25,8 @@ struct zcs_ctx;
  * struct zcs_backup - an index over a store
  * @life: of the process that made it (life.h)
  * @refs: the creator
- * @lock: protects everything below; taken before the pool's locks; never held while a slot is written, and
- *	while slots are read only by who takes or copies
+ * @lock: protects everything below; taken before the pool's locks; never held while a slot is
+ *	written, and while slots are read only by who takes or copies
  * @waiting: threads that wait for the lock, of those who should not wait for long
  * @store: reference held; @object: the store's own, if it keeps any
  * @pool: that of the folios inside, reference held; NULL before the first
@@ -35,7 +35,8 @@ struct zcs_ctx;
  * @table: the index
  * @resident_pages: pages of inserted folios; @slot_pages: written back; @same_pages: same-filled
  * @idle: signalled when a transfer of this backup ends
- * @queue_next, @queued, @queue_first, @queue_last: place in the writeback thread's queue, and what to look at
+ * @queue_next, @queued, @queue_first, @queue_last: place in the writeback thread's queue, and what
+ *	to look at
  * @pending: blocks that are to be written, or being written; @in_flight: transfers of the wb thread
  * @waits: who waits for a range to be written
  * @complaints: messages about blocks that could not be read so far
@@ -67,7 +68,10 @@ struct zcs_backup {
 	unsigned ra_blocks;
 };
 
-/* The lock, for who has somebody waiting: the writeback thread, and who frees clean blocks, stand back for it. */
+/*
+ * The lock, for who has somebody waiting: the writeback thread, and who frees clean blocks, stand
+ * back for it.
+ */
 static inline void zcs_backup_lock(struct zcs_backup *backup)
 {
 	if (!pthread_mutex_trylock(&backup->lock))
@@ -92,7 +96,10 @@ int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, siz
 void zcs_backup_forget_slot(struct zcs_backup *backup, struct zcs_folio *folio);
 /* Frees what an entry holds that is no page: a slot, a word. With the lock held. */
 void zcs_backup_free_entry(struct zcs_backup *backup, uint32_t entry, unsigned order);
-/* A resident block leaves memory: its pages are freed and @entry (slot or word) takes its place. Lock held. */
+/*
+ * A resident block leaves memory: its pages are freed and @entry (slot or word) takes its place.
+ * Lock held.
+ */
 void zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block *blk, uint32_t entry);
 /* The reverse, for a folio that was read: BUSY -> INSERTED, and it keeps its slot. Lock held. */
 void zcs_backup_attach(struct zcs_backup *backup, const struct zcs_block *blk,

@@ -8,12 +8,13 @@
  *	                     caller's pool, which may be another one
  *	same-filled          a fresh folio, filled
  *
- * A vector's blocks are claimed first, all reads submitted, then waited for together, so that a restore runs
- * at the depth of the queue. Nothing leaves the backup before its bytes are in the folio: what was read and
- * cannot be handed out (an earlier element failed) stays as a resident block that keeps its slot.
+ * A vector's blocks are claimed first, all reads submitted, then waited for together, so that a
+ * restore runs at the depth of the queue. Nothing leaves the backup before its bytes are in the
+ * folio: what was read and cannot be handed out (an earlier element failed) stays as a resident
+ * block that keeps its slot.
  *
- * Blocks taken one by one and in order are read ahead: one block, then twice as many each time up to RA_MAX;
- * a take anywhere else stops it. Beginning at the first index counts as in order.
+ * Blocks taken one by one and in order are read ahead: one block, then twice as many each time up
+ * to RA_MAX; a take anywhere else stops it. Beginning at the first index counts as in order.
  */
 #include <errno.h>
 #include <string.h>
@@ -164,8 +165,8 @@ static int claim_absent(struct batch *batch, struct claim *c)
 }
 
 /*
- * Waits for read-ahead of any block of the vector, before the first is claimed: the lock is given up
- * meanwhile, and a claim on a slot is not seen by others.
+ * Waits for read-ahead of any block of the vector, before the first is claimed: the lock is given
+ * up meanwhile, and a claim on a slot is not seen by others.
  */
 static void settle(struct zcs_backup *b, const struct zcs_take *vec, size_t nr)
 {
@@ -196,8 +197,9 @@ static bool is_foreign(const struct batch *batch)
 }
 
 /*
- * Another pool gets a copy from the device, also of what is here only because it was read ahead, or read for a vector
- * that failed: that lies in its slot all the while. -EXDEV: of nothing else, and not of what has a home.
+ * Another pool gets a copy from the device, also of what is here only because it was read ahead, or
+ * read for a vector that failed: that lies in its slot all the while. -EXDEV: of nothing else, and
+ * not of what has a home.
  */
 static int claim_foreign(struct batch *batch, struct claim *c)
 {
@@ -233,7 +235,10 @@ static void wait_for_reads(struct batch *batch)
 	pthread_mutex_unlock(&batch->lock);
 }
 
-/* How many of the claimed blocks, all resident, a store of objects hands back; *err says why not more. */
+/*
+ * How many of the claimed blocks, all resident, a store of objects hands back; *err says why not
+ * more.
+ */
 static size_t ask_store(struct batch *batch, int *err)
 {
 	struct zcs_backup *b = batch->b;
@@ -312,7 +317,10 @@ static void hand_out(struct batch *batch, struct claim *c)
 	ZCS_PROBE3(take, b, c->blk.index, c->blk.order);
 }
 
-/* An element that is not handed out: as it was, or resident with its slot if it was read into our pool. */
+/*
+ * An element that is not handed out: as it was, or resident with its slot if it was read into our
+ * pool.
+ */
 static void put_back(struct batch *batch, struct claim *c)
 {
 	if (zcs_e_is_page(c->blk.entry))
@@ -402,8 +410,9 @@ static uint64_t free_clean(struct zcs_backup *b)
 }
 
 /*
- * A folio was refused, and nothing is claimed: first what was read ahead goes, here and elsewhere, for which the
- * lock is given up; then what else of this backup needs no write. Whether to try again.
+ * A folio was refused, and nothing is claimed: first what was read ahead goes, here and elsewhere,
+ * for which the lock is given up; then what else of this backup needs no write. Whether to try
+ * again.
  */
 static bool make_room(struct batch *batch, uint64_t seen)
 {

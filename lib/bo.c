@@ -2,13 +2,13 @@
 /*
  * Buffer objects: a contiguous tt whose home is the address, a place in the LRU, a pin count.
  *
- * A bo has no pages until it is touched: its tt starts as if it had been purged, and a touch of an empty
- * slot commits a zero page. Sizes from 2 MiB on are rounded to huge pages, smaller ones to pages, which the
- * small-page arena packs.
+ * A bo has no pages until it is touched: its tt starts as if it had been purged, and a touch of an
+ * empty slot commits a zero page. Sizes from 2 MiB on are rounded to huge pages, smaller ones to
+ * pages, which the small-page arena packs.
  *
- * Bos are found by address in a tree (tsearch), read by the fault threads. The last reference may be dropped
- * where destroying is out of the question, by a walker that holds another bo's lock: then the background
- * thread does it.
+ * Bos are found by address in a tree (tsearch), read by the fault threads. The last reference may
+ * be dropped where destroying is out of the question, by a walker that holds another bo's lock:
+ * then the background thread does it.
  */
 #include <errno.h>
 #include <search.h>
@@ -81,7 +81,10 @@ static int make_tt(struct zcs_bo *bo, uint64_t size)
 		return err;
 	bo->start = (uintptr_t)zcs_tt_address(bo->tt);
 	bo->end = bo->start + size;
-	/* near vm.max_map_count: what is written to it would be outside every limit, and could never be evicted */
+	/*
+	 * near vm.max_map_count: what is written to it would be outside every limit, and could
+	 * never be evicted
+	 */
 	if (bo->tt->home.untrapped && bo->tt->home.arena->uffd >= 0)
 		err = -ENOMEM;
 	if (!err)
@@ -234,7 +237,10 @@ static uint64_t missing(struct zcs_bo *bo)
 	return bo->tt->nr - pages.mapped;
 }
 
-/* Room for a pin; false: there is none to be had. What can be evicted may be in somebody's hands just now. */
+/*
+ * Room for a pin; false: there is none to be had. What can be evicted may be in somebody's hands
+ * just now.
+ */
 static bool make_room(struct zcs_device *dev, bool *interrupted)
 {
 	uint64_t contended = dev->contended;
@@ -249,8 +255,8 @@ static bool make_room(struct zcs_device *dev, bool *interrupted)
 }
 
 /*
- * As many blocks at a time as are read at once, so that a touch of the bo need not wait for all of it. What is
- * restored stays so, for it is pinned. Who may not wait for the lock takes it once.
+ * As many blocks at a time as are read at once, so that a touch of the bo need not wait for all of
+ * it. What is restored stays so, for it is pinned. Who may not wait for the lock takes it once.
  */
 static int restore_from(struct zcs_tt *tt, uint64_t *at, const struct zcs_ctx *ctx)
 {
@@ -263,8 +269,9 @@ static int restore_from(struct zcs_tt *tt, uint64_t *at, const struct zcs_ctx *c
 }
 
 /*
- * Room is made with nothing locked: a restore that runs into the limit holds the tt's lock, and there only
- * what needs no waiting is freed. Tries that bring nothing are counted: touches may take what was freed.
+ * Room is made with nothing locked: a restore that runs into the limit holds the tt's lock, and
+ * there only what needs no waiting is freed. Tries that bring nothing are counted: touches may take
+ * what was freed.
  */
 static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
@@ -283,7 +290,10 @@ static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 		left = missing(bo);
 		idle = left < least ? 0 : idle + 1;
 		least = left < least ? left : least;
-		/* a write may have ended, and made room, just before there was nothing left to evict */
+		/*
+		 * a write may have ended, and made room, just before there was nothing left to
+		 * evict
+		 */
 		if (!room || idle >= PIN_RETRIES)
 			return err;
 		if (interrupted && ctx && ctx->interruptible)

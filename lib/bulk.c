@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bulk moves. A bulk is a list of bos in the order they were added; moving it moves each member that is
- * evictable to its LRU's tail, under one hold of the lock. Members that are evicted or pinned keep their
- * membership and are passed over, so that nothing dangles when one leaves the LRU (what TTM's ranges got
- * wrong).
+ * Bulk moves. A bulk is a list of bos in the order they were added; moving it moves each member
+ * that is evictable to its LRU's tail, under one hold of the lock. Members that are evicted or
+ * pinned keep their membership and are passed over, so that nothing dangles when one leaves the LRU
+ * (what TTM's ranges got wrong).
  */
 #include <errno.h>
 #include <stdlib.h>

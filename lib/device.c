@@ -2,9 +2,10 @@
 /*
  * The device: one pool, one store, the LRU over its bos, the threads that serve them.
  *
- * References are held by the creator and by each bo (and bulk), so that destroying the device before its
- * last bo is safe. The last reference may be dropped on one of the device's own threads (a bo that died in
- * a walk is destroyed by the background thread): then a thread made for it takes the device down.
+ * References are held by the creator and by each bo (and bulk), so that destroying the device
+ * before its last bo is safe. The last reference may be dropped on one of the device's own threads
+ * (a bo that died in a walk is destroyed by the background thread): then a thread made for it takes
+ * the device down.
  */
 #include <errno.h>
 #include <search.h>
@@ -118,9 +119,9 @@ static void wake(void *arg)
 }
 
 /*
- * The room above the high mark is for what touches take while the background thread wakes up, watches and writes:
- * 10 ms at 3 GiB/s. More of a large pool would only be memory that is never used. A pool of a few huge folios
- * would lose whole ones.
+ * The room above the high mark is for what touches take while the background thread wakes up,
+ * watches and writes: 10 ms at 3 GiB/s. More of a large pool would only be memory that is never
+ * used. A pool of a few huge folios would lose whole ones.
  */
 static void set_marks(struct zcs_device *d, const struct zcs_device_params *p, uint64_t max)
 {
@@ -274,7 +275,10 @@ static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 	st->limit_failed = d->limit_failed;
 }
 
-/* A bo's pages that are not in memory; its tt's lock, which a restore holds for long, is not needed. */
+/*
+ * A bo's pages that are not in memory; its tt's lock, which a restore holds for long, is not
+ * needed.
+ */
 static void add_absent(const void *node, VISIT visit, void *arg)
 {
 	struct zcs_backup_stats backup = { .struct_size = sizeof(backup) };
@@ -295,7 +299,10 @@ static void set_clean(struct zcs_stats *st, uint64_t clean)
 	st->dirty_bytes = st->resident_bytes - st->clean_bytes;
 }
 
-/* Slots in use are those of pages that are nowhere else, those that resident pages keep, and writes. */
+/*
+ * Slots in use are those of pages that are nowhere else, those that resident pages keep, and
+ * writes.
+ */
 static uint64_t kept_in_slots(struct zcs_store *store, uint64_t written)
 {
 	struct zcs_store_stats s = { .struct_size = sizeof(s) };
@@ -343,7 +350,10 @@ static bool keeps_slot(const struct zcs_tt *tt, const struct zcs_block *blk)
 	return zcs_e_is_page(blk->entry) && zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_SLOT);
 }
 
-/* Pages, mapped or inserted, whose content is in a slot too, as far as is known before the next zap. */
+/*
+ * Pages, mapped or inserted, whose content is in a slot too, as far as is known before the next
+ * zap.
+ */
 static uint64_t clean_pages(struct zcs_tt *tt)
 {
 	uint64_t pages = 0;

@@ -24,7 +24,8 @@ struct zcs_store;
  *
  *	ACTIVE	  mapped, as far as we know in use. Oldest first
  *	FRESH	  mapped, had to be read again, and not known to be wanted twice. Oldest first
- *	INACTIVE  zapped and inserted, not written: a touch costs a few us and brings it back to ACTIVE;
+ *	INACTIVE  zapped and inserted, not written: a touch costs a few us and brings it back to
+ *	ACTIVE;
  *		  silence makes it a victim
  *	OUT	  evicted: nothing to gain. TTM's unevictable list
  *	OFF	  pinned, or being created or destroyed: in no list
@@ -44,8 +45,8 @@ TAILQ_HEAD(zcs_lru_head, zcs_bo);
  * struct zcs_lru - every evictable bo of a device
  * @lock: innermost: nothing is locked under it
  * @list: by list and priority; OUT uses priority 0
- * @moves: counts arrivals in lists; @count: bos in lists; @inactive: pages of those in INACTIVE, of their size,
- *	by priority
+ * @moves: counts arrivals in lists; @count: bos in lists; @inactive: pages of those in INACTIVE, of
+ *	their size, by priority
  */
 struct zcs_lru {
 	pthread_mutex_t lock;
@@ -65,14 +66,15 @@ struct zcs_touch_stats {
  * @life: of the process that made it (life.h)
  * @refs: users; walkers and fault threads hold one while they work
  * @start, @end: addresses
- * @lru, @place, @moved: under the LRU's lock: node, list, the LRU's @moves when it came to this place
+ * @lru, @place, @moved: under the LRU's lock: node, list, the LRU's @moves when it came to this
+ *	place
  * @priority, @purgeable, @pins: under the LRU's lock as well
  * @purged: content was dropped and the owner has not asked since
  * @bulk, @in_bulk: the bulk it belongs to
  * @probed_ns: when it was made INACTIVE; @touched_ns: when it was last restored on touch
  * @failing: its last touch could be neither resolved nor poisoned, and somebody was told
- * @fetch, @fetching, @fetch_at: node in the prefetch queue (which holds a reference); in it, or in the hands of
- *	a fetcher; the slot that is next
+ * @fetch, @fetching, @fetch_at: node in the prefetch queue (which holds a reference); in it, or in
+ *	the hands of a fetcher; the slot that is next
  * @dead: node in the list of bos that the background thread destroys
  */
 struct zcs_bo {
@@ -111,25 +113,28 @@ struct zcs_bulk {
  * @low, @high: pages; 0: no limit of our own
  * @cap, @cap_until: after a pressure event: what may be resident, until when; 0: no pressure
  * @epfd: userfaultfds of the arenas in use, and the prefetch event; @arenas: those in it, by slot
- * @fetch_lock: protects @fetch, @fetchers (fault threads that restore for it) and @fetch_set (the event is set)
+ * @fetch_lock: protects @fetch, @fetchers (fault threads that restore for it) and @fetch_set (the
+ *	event is set)
  * @fetch_held: no thread may wait for a prefetch now
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
  * @psi, @psi_error: triggers of pressure, -1: none, and why
  * @event: wakes the background thread; @awake: it is set
  * @work_lock: held by the background thread while it works
- * @room: signalled, under @room_lock, when the background thread has freed something; @pace: when a touch waits for
- *	room, of which there are @hurry
+ * @room: signalled, under @room_lock, when the background thread has freed something; @pace: when a
+ *	touch waits for room, of which there are @hurry
  * @freed: pages that the background thread freed without I/O
- * @changes: counts what may make something evictable; @vain: its value when the background thread last found that
- *	nothing is, with @vain_slots bytes of free slots, at @vain_ns
+ * @changes: counts what may make something evictable; @vain: its value when the background thread
+ *	last found that nothing is, with @vain_slots bytes of free slots, at @vain_ns
  * @hot_pages, @hot_until_ns: so much may be resident until then, for all of it is in use
- * @toucher_lock: protects @toucher, @nr_touchers, @waiting (fault threads that may wait) and @parked
+ * @toucher_lock: protects @toucher, @nr_touchers, @waiting (fault threads that may wait) and
+ *	@parked
  * @refused: the store's refusals for want of a run of slots when it was last looked at
  * @silent: probes since the last touch of a bo that was probed and still in memory
- * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its bo placed
+ * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its
+ *	bo placed
  * @limit_failed: times that nothing could be evicted, over the limit
- * @over_no_space, @over_failed, @over_said: the background thread's: the store's refusals and failed writes that were
- *	seen then, and the reasons that were said
+ * @over_no_space, @over_failed, @over_said: the background thread's: the store's refusals and
+ *	failed writes that were seen then, and the reasons that were said
  */
 struct zcs_device {
 	uint64_t life;
@@ -196,7 +201,10 @@ static inline void zcs_lru_unlock(struct zcs_lru *lru)
 
 /* Moves a bo to a list's tail, unless it is pinned (then it stays off). */
 void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place);
-/* Where a bo belongs that had to be read again: FRESH, or ACTIVE if it is there, or was OUT and @keep. */
+/*
+ * Where a bo belongs that had to be read again: FRESH, or ACTIVE if it is there, or was OUT and
+ * @keep.
+ */
 void zcs_lru_read_again(struct zcs_bo *bo, bool keep);
 void zcs_lru_remove(struct zcs_bo *bo);
 /* A pinned bo is off the LRU. Who takes pages away looks at the pins with the tt's lock held. */
@@ -206,8 +214,10 @@ bool zcs_lru_unpin(struct zcs_bo *bo);
 unsigned zcs_lru_pins(struct zcs_bo *bo);
 void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority);
 /*
- * Calls @fn for each bo of a list of a priority, oldest first, until the sum of what it returns reaches
- * @target. Each bo is met once, whatever happens to it meanwhile. Negative values do not count, and the bo
+ * Calls @fn for each bo of a list of a priority, oldest first, until the sum of what it returns
+ * reaches
+ * @target. Each bo is met once, whatever happens to it meanwhile. Negative values do not count, and
+ *	the bo
  * stays where it is. Returns the sum.
  */
 uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsigned priority,
@@ -242,11 +252,17 @@ int zcs_touchers_start(struct zcs_device *dev);
 void zcs_touchers_stop(struct zcs_device *dev);
 /* Whether the caller is one of the device's fault threads. */
 bool zcs_touchers_are_me(struct zcs_device *dev);
-/* Whether this fault thread may wait, for there is another; then zcs_toucher_waited() is due, until it returns NULL. */
+/*
+ * Whether this fault thread may wait, for there is another; then zcs_toucher_waited() is due, until
+ * it returns NULL.
+ */
 bool zcs_toucher_may_wait(struct zcs_device *dev);
 /* A touch that was parked, for the caller, who may go on waiting, to free; or NULL. */
 struct zcs_parked *zcs_toucher_waited(struct zcs_device *dev);
-/* Takes over the caller's reference; false: not parked, there is no memory, or again a thread that may wait. */
+/*
+ * Takes over the caller's reference; false: not parked, there is no memory, or again a thread that
+ * may wait.
+ */
 bool zcs_toucher_park(struct zcs_bo *bo, const struct zcs_tt_event *event);
 
 /* -- room.c */
@@ -290,13 +306,16 @@ int zcs_evict_start(struct zcs_device *dev);
 /* What the background thread does on a pressure event. */
 void zcs_evict_on_pressure(struct zcs_device *dev, enum zcs_psi whose);
 void zcs_evict_stop(struct zcs_device *dev);
-/* Takes a bo's pages away, and moves it to where it then belongs. -EBUSY: pinned, or @ctx may not wait. */
+/*
+ * Takes a bo's pages away, and moves it to where it then belongs. -EBUSY: pinned, or @ctx may not
+ * wait.
+ */
 int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx);
 /* Wakes the background thread. */
 void zcs_evict_wake(struct zcs_device *dev);
 /*
- * Frees pages with no lock held; waits for writes, if it writes at all. *interrupted, unless NULL, is set if a signal
- * ended the waiting.
+ * Frees pages with no lock held; waits for writes, if it writes at all. *interrupted, unless NULL,
+ * is set if a signal ended the waiting.
  */
 uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool *interrupted);
 /* Whether there is anything left that might be evicted, now or when somebody lets go of it. */
@@ -322,7 +341,9 @@ void zcs_over_note(struct zcs_device *dev);
 
 /* -- device.c */
 void zcs_device_get(struct zcs_device *dev);
-/* The last reference frees the device; on the background thread it ends that thread's loop instead. */
+/*
+ * The last reference frees the device; on the background thread it ends that thread's loop instead.
+ */
 void zcs_device_unref(struct zcs_device *dev);
 
 #endif

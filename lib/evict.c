@@ -3,22 +3,26 @@
  * Eviction: who goes when memory is short, and the thread that sees to it.
  *
  *	pass 1  purgeable bos are dropped
- *	pass 2  what needs no I/O: cached folios, memory that bos were made with and that nobody touched yet,
+ *	pass 2  what needs no I/O: cached folios, memory that bos were made with and that nobody
+ *	touched yet,
  *	        inserted folios whose slot is still good
- *	pass 3  inserted folios of INACTIVE bos are written back, oldest first; where there are too few, FRESH
- *	        bos and then the oldest ACTIVE ones are probed: zapped and inserted, which makes them INACTIVE.
- *	        A lower priority goes before a higher one, whatever is known of its bos
+ *	pass 3  inserted folios of INACTIVE bos are written back, oldest first; where there are too
+ *	few, FRESH
+ *	        bos and then the oldest ACTIVE ones are probed: zapped and inserted, which makes
+ *	        them INACTIVE. A lower priority goes before a higher one, whatever is known of its
+ *	        bos
  *
- * A probe is the second chance: a bo in use is touched and is ACTIVE again, at the cost of one resident touch
- * a folio; one that stays silent is a victim, folio by folio, for what was touched in between is back in its
- * tt and is not written. Silence lasts PROBE_NS at least. The background thread keeps a part of memory
- * INACTIVE, so that most are watched for as long as it takes to evict that much: a bo that is read again gets
- * as long to show that it is wanted twice, and what is wanted once does not drive out what is in use.
+ * A probe is the second chance: a bo in use is touched and is ACTIVE again, at the cost of one
+ * resident touch a folio; one that stays silent is a victim, folio by folio, for what was touched
+ * in between is back in its tt and is not written. Silence lasts PROBE_NS at least. The background
+ * thread keeps a part of memory INACTIVE, so that most are watched for as long as it takes to evict
+ * that much: a bo that is read again gets as long to show that it is wanted twice, and what is
+ * wanted once does not drive out what is in use.
  *
- * Three ways in: an allocation at the limit (zcs_evict_hook(), which may hold a tt and a backup: pass 2 only,
- * trying every lock, for purging waits for reads under way), the background thread (above high until below
- * low, and on the machine's memory pressure), and zcs_device_shrink(). Who pins, and finds no room, comes
- * here once more with nothing locked.
+ * Three ways in: an allocation at the limit (zcs_evict_hook(), which may hold a tt and a backup:
+ * pass 2 only, trying every lock, for purging waits for reads under way), the background thread
+ * (above high until below low, and on the machine's memory pressure), and zcs_device_shrink(). Who
+ * pins, and finds no room, comes here once more with nothing locked.
  */
 #include <errno.h>
 #include <search.h>
@@ -60,8 +64,8 @@ static int try_lock(struct zcs_bo *bo)
 }
 
 /*
- * With the tt's lock held, so that a touch that comes after it finds the bo where this put it: OUT must mean
- * that nothing is left to be taken, a bo in there is not looked at again.
+ * With the tt's lock held, so that a touch that comes after it finds the bo where this put it: OUT
+ * must mean that nothing is left to be taken, a bo in there is not looked at again.
  */
 static void place(struct zcs_bo *bo, bool written)
 {
@@ -73,7 +77,10 @@ static void place(struct zcs_bo *bo, bool written)
 	zcs_lru_move(bo, to);
 }
 
-/* What was inserted before, by a probe for instance, is written with the rest, and if the rest is refused. */
+/*
+ * What was inserted before, by a probe for instance, is written with the rest, and if the rest is
+ * refused.
+ */
 static int64_t back_up(struct zcs_tt *tt, uint32_t flags)
 {
 	int64_t n, older = 0;
@@ -166,7 +173,10 @@ static int64_t give_kept_one(struct zcs_bo *bo, void *arg)
 	return (int64_t)n;
 }
 
-/* @arg: whether to leave alone what is being restored piece by piece: a probe of it would say it is in use */
+/*
+ * @arg: whether to leave alone what is being restored piece by piece: a probe of it would say it is
+ *	in use
+ */
 static int64_t probe_one(struct zcs_bo *bo, void *arg)
 {
 	const bool *patient = arg;
@@ -205,8 +215,8 @@ static int64_t write_one(struct zcs_bo *bo, void *arg)
 }
 
 /*
- * What is OUT and yet has pages in memory: a write failed, or found no room; or a touch has just restored
- * something, and its thread did not come to say so.
+ * What is OUT and yet has pages in memory: a write failed, or found no room; or a touch has just
+ * restored something, and its thread did not come to say so.
  */
 static int64_t reconsider_one(struct zcs_bo *bo, void *arg)
 {
@@ -291,8 +301,9 @@ static uint64_t write_now(struct zcs_device *dev, uint64_t pages)
 }
 
 /*
- * What is to be watched. It costs the room of what would be hit: where nothing that was watched has been touched for
- * many probes, as in a loop over more than memory, less will do, and tells as well if that changes.
+ * What is to be watched. It costs the room of what would be hit: where nothing that was watched has
+ * been touched for many probes, as in a loop over more than memory, less will do, and tells as well
+ * if that changes.
  */
 static uint64_t to_watch(struct zcs_device *dev)
 {
@@ -302,9 +313,9 @@ static uint64_t to_watch(struct zcs_device *dev)
 }
 
 /*
- * The same for who can wait until silence has lasted: it probes what can be written in a later round, and as
- * much again as should be watched. What a priority has INACTIVE leaves the higher ones alone, as far as it
- * will do; @stuck: for a while it did not, for it is in use.
+ * The same for who can wait until silence has lasted: it probes what can be written in a later
+ * round, and as much again as should be watched. What a priority has INACTIVE leaves the higher
+ * ones alone, as far as it will do; @stuck: for a while it did not, for it is in use.
  */
 static uint64_t write_silent(struct zcs_device *dev, uint64_t pages, bool stuck)
 {
@@ -348,9 +359,10 @@ static void free_kept_slots(const void *node, VISIT visit, void *arg)
 }
 
 /*
- * A clean page keeps its slot so that it can go again without I/O; of a pinned bo it cannot go, and where slots
- * are short others need them more. Bos that are not pinned are left alone: what is clean of them goes for nothing.
- * Slots count, and not the runs that they make: what is refused for want of a run asks for as many again.
+ * A clean page keeps its slot so that it can go again without I/O; of a pinned bo it cannot go, and
+ * where slots are short others need them more. Bos that are not pinned are left alone: what is
+ * clean of them goes for nothing. Slots count, and not the runs that they make: what is refused for
+ * want of a run asks for as many again.
  */
 static void make_room_in_store(struct zcs_device *dev, uint64_t pages)
 {
@@ -403,8 +415,8 @@ static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_
 }
 
 /*
- * Frees what is free at once, and begins to write, with signals held. Returns the pages, and in *before what writes
- * had freed before the first that was begun.
+ * Frees what is free at once, and begins to write, with signals held. Returns the pages, and in
+ * *before what writes had freed before the first that was begun.
  */
 static uint64_t begin_eviction(struct zcs_device *dev, uint64_t pages, struct zcs_wb *wb,
 			       uint64_t *before)
@@ -479,7 +491,10 @@ void zcs_evict_wake(struct zcs_device *dev)
 		zcs_sys_event_add(dev->event);
 }
 
-/* A touch that waits for room is worth what there is no patience for otherwise; only as much as makes room. */
+/*
+ * A touch that waits for room is worth what there is no patience for otherwise; only as much as
+ * makes room.
+ */
 static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
 {
 	uint64_t max = dev->pool->max_pages, resident = atomic_load(&dev->pool->resident), over;
@@ -491,8 +506,8 @@ static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
 }
 
 /*
- * One round towards @target resident pages; false: nothing can be done, or nothing is left to do. @stuck: those
- * before it brought nothing.
+ * One round towards @target resident pages; false: nothing can be done, or nothing is left to do.
+ * @stuck: those before it brought nothing.
  */
 static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 {
@@ -514,8 +529,9 @@ static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 }
 
 /*
- * Over the limit, and nothing can be evicted without any patience: there is nothing, or the store takes nothing. What
- * is in somebody's hands, or is touched each time that it is about to go, can be evicted.
+ * Over the limit, and nothing can be evicted without any patience: there is nothing, or the store
+ * takes nothing. What is in somebody's hands, or is touched each time that it is about to go, can
+ * be evicted.
  */
 static bool nothing_goes(struct zcs_device *dev)
 {
@@ -538,7 +554,9 @@ static void note_nothing_goes(struct zcs_device *dev, uint64_t changes)
 		zcs_over_note(dev);
 }
 
-/* A round that finds only bos it has just probed makes no progress; a few such rounds are patience. */
+/*
+ * A round that finds only bos it has just probed makes no progress; a few such rounds are patience.
+ */
 static void balance(struct zcs_device *dev, uint64_t target)
 {
 	uint64_t last = UINT64_MAX, same = 0, changes = atomic_load(&dev->changes),
@@ -576,8 +594,8 @@ static bool is_over(struct zcs_device *dev)
 }
 
 /*
- * A balance that ended over the mark, because everything was in use just then, is taken up again by itself.
- * Nobody wakes the thread when a cap is passed.
+ * A balance that ended over the mark, because everything was in use just then, is taken up again by
+ * itself. Nobody wakes the thread when a cap is passed.
  */
 static void wait_for_work(struct zcs_device *dev, struct zcs_sys_polled *polled)
 {

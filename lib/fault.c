@@ -2,8 +2,8 @@
 /*
  * Fault points: named places that can be made to fail, with the kernel's fault attributes
  * (probability, interval, times, space). The state is the process's, like debugfs is the machine's,
- * because a point sits below any object. All points share one lock: they are slow only when switched
- * on, and then order matters more than speed ("fail the third call" must mean the third).
+ * because a point sits below any object. All points share one lock: they are slow only when
+ * switched on, and then order matters more than speed ("fail the third call" must mean the third).
  *
  * A call that is delayed looks every millisecond whether its point was set again: nobody wakes it.
  */

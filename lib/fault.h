@@ -9,8 +9,8 @@
 #include <zcswap/fault.h>
 
 /*
- * The fault points: X(identifier, name, natural errno). Points named after a system call sit in sys.c in
- * front of that call; the others sit at the step they name.
+ * The fault points: X(identifier, name, natural errno). Points named after a system call sit in
+ * sys.c in front of that call; the others sit at the step they name.
  */
 #define ZCS_FAULT_POINTS(X)                              \
 	X(MEMFD, "memfd_create", EMFILE)                 \
@@ -98,7 +98,10 @@ int zcs_fault_slow(enum zcs_fault_id id);
 int zcs_fault_begin_slow(enum zcs_fault_id id, struct zcs_fault_hold *hold);
 bool zcs_fault_holds_slow(const struct zcs_fault_hold *hold);
 
-/* 0, or the errno that this call is to fail with. Sleeps if it is to be delayed. While no point is on it costs one load. */
+/*
+ * 0, or the errno that this call is to fail with. Sleeps if it is to be delayed. While no point is
+ * on it costs one load.
+ */
 static inline int zcs_fault(enum zcs_fault_id id)
 {
 	if (__builtin_expect(!atomic_load_explicit(&zcs_fault_armed, memory_order_relaxed), 1))
@@ -106,7 +109,9 @@ static inline int zcs_fault(enum zcs_fault_id id)
 	return zcs_fault_slow(id);
 }
 
-/* The same for a caller that must not sleep: it waits in its own way as long as zcs_fault_holds(). */
+/*
+ * The same for a caller that must not sleep: it waits in its own way as long as zcs_fault_holds().
+ */
 static inline int zcs_fault_begin(enum zcs_fault_id id, struct zcs_fault_hold *hold)
 {
 	hold->until_ns = 0;

@@ -2,10 +2,10 @@
 /*
  * Whose an object is, in a process that is a child of fork().
  *
- * The number lies in a page of its own, which the kernel clears in a child: that reaches children of every kind, those
- * of _Fork() and clone() too, costs one load, and leaves children alone that share the parent's memory (vfork(),
- * posix_spawn()). Comparing getpid() would be a system call each time, and process ids are used again. Where the kernel
- * refuses, pthread_atfork() has to do.
+ * The number lies in a page of its own, which the kernel clears in a child: that reaches children
+ * of every kind, those of _Fork() and clone() too, costs one load, and leaves children alone that
+ * share the parent's memory (vfork(), posix_spawn()). Comparing getpid() would be a system call
+ * each time, and process ids are used again. Where the kernel refuses, pthread_atfork() has to do.
  */
 #include "life.h"
 
@@ -42,7 +42,9 @@ uint64_t zcs_life_begin(void)
 	next = atomic_load(&last) + 1;
 	if (atomic_compare_exchange_strong(&zcs_life.now, &now, next))
 		now = next;
-	/* before there is an object of this life, so that a child of any moment begins another one */
+	/*
+	 * before there is an object of this life, so that a child of any moment begins another one
+	 */
 	atomic_store(&last, now);
 	return now;
 }

@@ -10,17 +10,18 @@
 /*
  * DOC: children of fork()
  *
- * A child has copies of all objects and none of their memory, which is shared with the parent through files: what it
- * freed or evicted would be gone for the parent. Its destructors may well call us, for a program below a layer
- * cannot know. So every object carries the life of the process that made it, and a call on an object of
- * another life does nothing:
+ * A child has copies of all objects and none of their memory, which is shared with the parent
+ * through files: what it freed or evicted would be gone for the parent. Its destructors may well
+ * call us, for a program below a layer cannot know. So every object carries the life of the process
+ * that made it, and a call on an object of another life does nothing:
  *
  *	int, int64_t		-ECHILD
  *	void			nothing happens
  *	pointer, number		as for NULL
  *
- * A life is a number that the first object of a process takes from a page which the kernel clears in every child. The
- * comparison comes before any lock, which may be held by a thread that is not in the child.
+ * A life is a number that the first object of a process takes from a page which the kernel clears
+ * in every child. The comparison comes before any lock, which may be held by a thread that is not
+ * in the child.
  */
 
 /* That of a process which is no child of one that has objects: whatever it finds is its own. */

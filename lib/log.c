@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages. The environment is read once; a message is formatted into one buffer and written with one
- * write, so that lines of several threads do not mix, and stdio's locks and buffers are not involved
- * (a message may be written while memory is short).
+ * Messages. The environment is read once; a message is formatted into one buffer and written with
+ * one write, so that lines of several threads do not mix, and stdio's locks and buffers are not
+ * involved (a message may be written while memory is short).
  *
- * Whoever gets messages in place of stderr is called under a lock, shared by all messages, so that who sets another
- * one knows when the last is through. The lock lies where memory is zero in a child of fork(), which is a lock that
- * nobody holds: threads that held it are not there to let go.
+ * Whoever gets messages in place of stderr is called under a lock, shared by all messages, so that
+ * who sets another one knows when the last is through. The lock lies where memory is zero in a
+ * child of fork(), which is a lock that nobody holds: threads that held it are not there to let go.
  */
 #include <poll.h>
 #include <stdarg.h>
@@ -52,8 +52,9 @@ static int log_level(void)
 }
 
 /*
- * Where nobody reads stderr the message is lost: the caller holds locks and would wait for a reader, and a pipe without
- * one is a SIGPIPE. A pipe that can be written to takes a line as a whole.
+ * Where nobody reads stderr the message is lost: the caller holds locks and would wait for a
+ * reader, and a pipe without one is a SIGPIPE. A pipe that can be written to takes a line as a
+ * whole.
  */
 static void write_line(char *line, size_t len)
 {

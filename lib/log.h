@@ -8,9 +8,9 @@
 #include <zcswap/log.h>
 
 /*
- * Messages for people. One line each on stderr, prefixed "zcswap: ", or to whom zcs_set_log() names. ZCSWAP_LOG
- * selects off, warn (the default) or debug. Nothing in the library's behaviour depends on a message being seen: what
- * is logged is also counted or returned.
+ * Messages for people. One line each on stderr, prefixed "zcswap: ", or to whom zcs_set_log()
+ * names. ZCSWAP_LOG selects off, warn (the default) or debug. Nothing in the library's behaviour
+ * depends on a message being seen: what is logged is also counted or returned.
  */
 void zcs_log(enum zcs_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -21,8 +21,9 @@ void zcs_log(enum zcs_log_level level, const char *fmt, ...) __attribute__((form
 void zcs_misuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * A rule for an argument: whether it holds, and if not, a message at debug level that has the rule's own words and the
- * value. For what ends in -EINVAL, of which the caller would not know which of ten rules it stands for:
+ * A rule for an argument: whether it holds, and if not, a message at debug level that has the
+ * rule's own words and the value. For what ends in -EINVAL, of which the caller would not know
+ * which of ten rules it stands for:
  *
  *	zcs_expect(params->priority, < ZCS_PRIORITIES)
  *

@@ -2,10 +2,10 @@
 /*
  * The LRU: lists of bos by priority, and the one walk over them.
  *
- * A walk meets each bo once. It leaves a mark behind the bo that it met last and goes on from there, and it
- * passes over bos that came to their place after it began. So a bo that fails stays where it is and does not
- * stop the walk, one that moves to the tail meanwhile is not met twice, and the walk ends, whatever other
- * walks do at the same time.
+ * A walk meets each bo once. It leaves a mark behind the bo that it met last and goes on from
+ * there, and it passes over bos that came to their place after it began. So a bo that fails stays
+ * where it is and does not stop the walk, one that moves to the tail meanwhile is not met twice,
+ * and the walk ends, whatever other walks do at the same time.
  */
 #include <errno.h>
 
@@ -164,7 +164,8 @@ static bool get_live(struct zcs_bo *bo)
 
 /*
  * struct cursor - a walk's place in a list
- * @mark: stands behind the bo that was met last; it has no references, so that other walks pass it over
+ * @mark: stands behind the bo that was met last; it has no references, so that other walks pass it
+ *	over
  * @start: bos that came to their place later are not met
  */
 struct cursor {

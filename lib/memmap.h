@@ -14,14 +14,14 @@
  *	pfn % 512 == 0	units[pfn / 512]	every 2 MiB folio, and the first piece of a split one
  *	otherwise	pages[pfn]		only folios of a smaller order: not touched before one exists
  *
- * so that a 2 MiB folio costs 8 bytes and a small page 8, and a split needs no allocation and keeps the
- * head's descriptor (pieces[0] == folio). Descriptors of tail pages are not used.
+ * so that a 2 MiB folio costs 8 bytes and a small page 8, and a split needs no allocation and keeps
+ * the head's descriptor (pieces[0] == folio). Descriptors of tail pages are not used.
  *
  *	meta:  31..26 shard   25..16 arena id   15..8 flags   7..4 state   3..0 order
  *	aux:   position in the shard's stack (CACHED); slot (ZCS_FF_SLOT)
  *
- * The state is changed by compare-and-swap by whoever claims the folio, so that two threads that put or
- * insert the same folio cannot both win; order, flags and aux belong to the winner.
+ * The state is changed by compare-and-swap by whoever claims the folio, so that two threads that
+ * put or insert the same folio cannot both win; order, flags and aux belong to the winner.
  *
  *	 FREE ──alloc──▶ OWNED ──insert──▶ INSERTED        HOME ──populate──▶ TT ──backup──▶ INSERTED
  *	  ▲  shrink        │  ◀──take────────┘               ▲                 │ ◀──restore────┘

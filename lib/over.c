@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A limit that holds nothing back. Touches are never refused, so where nothing can be evicted a device goes on above
- * max_bytes for as long as its bos are used: that is what was asked for, and it is easily overlooked. So it is counted
- * each time that the background thread finds out, and its reason is said once for each device, if it is the store.
+ * A limit that holds nothing back. Touches are never refused, so where nothing can be evicted a
+ * device goes on above max_bytes for as long as its bos are used: that is what was asked for, and
+ * it is easily overlooked. So it is counted each time that the background thread finds out, and its
+ * reason is said once for each device, if it is the store.
  */
 #include "device_priv.h"
 #include "log.h"

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Read-ahead gives way. Pages that were read before anybody asked for them are within the pool's limit like all
- * others, but nobody may be refused for their sake: who finds no memory asks here and then tries again.
+ * Read-ahead gives way. Pages that were read before anybody asked for them are within the pool's
+ * limit like all others, but nobody may be refused for their sake: who finds no memory asks here
+ * and then tries again.
  *
  *	a backup reads ahead  ──▶ its struct zcs_ahead is in the pool's list from then on, and counts its pages
  *	-ENOMEM ──▶ zcs_ahead_forgo ──▶ give_up() of each that has some, until one gave ──▶ again
  *	                             └─ none could (a read is under way, a lock is taken) ──▶ waits
  *
- * Who asks holds no backup's lock, and may hold a tt's: a read that is under way ends without it. The list's
- * lock comes after the backups', which give_up() therefore only tries. Waiting is a loop of short sleeps,
- * for the time of one read; a condition would have to be signalled on each read, by all.
+ * Who asks holds no backup's lock, and may hold a tt's: a read that is under way ends without it.
+ * The list's lock comes after the backups', which give_up() therefore only tries. Waiting is a loop
+ * of short sleeps, for the time of one read; a condition would have to be signalled on each read,
+ * by all.
  */
 #include "pool_priv.h"
 #include "sys_io.h"

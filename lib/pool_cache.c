@@ -2,14 +2,14 @@
 /*
  * The lists of free folios: a stack of page numbers for each shard, node and order.
  *
- * Stacks of numbers and not linked descriptors, because a folio must also be taken out of the middle (a
- * home wants just this run) and a descriptor has no room for two links: it keeps its position, and the last
- * entry fills the gap. All stacks lie in one reservation that is sized when the pool is made, so giving a
- * folio back allocates nothing. A thread pops from its own shard first and then from the others, own node
- * only; order and node match exactly, as in TTM.
+ * Stacks of numbers and not linked descriptors, because a folio must also be taken out of the
+ * middle (a home wants just this run) and a descriptor has no room for two links: it keeps its
+ * position, and the last entry fills the gap. All stacks lie in one reservation that is sized when
+ * the pool is made, so giving a folio back allocates nothing. A thread pops from its own shard
+ * first and then from the others, own node only; order and node match exactly, as in TTM.
  *
- * The shrinker goes round the orders. It takes the oldest entries of a type, half a stack away from what
- * the fast path pops next.
+ * The shrinker goes round the orders. It takes the oldest entries of a type, half a stack away from
+ * what the fast path pops next.
  */
 #include <errno.h>
 #include <sched.h>
@@ -133,7 +133,10 @@ uint64_t zcs_cache_pages(struct zcs_pool *pool)
 	return sum;
 }
 
-/* The sum over the shards is asked for only when the estimate cannot rule out that the limit is passed. */
+/*
+ * The sum over the shards is asked for only when the estimate cannot rule out that the limit is
+ * passed.
+ */
 uint64_t zcs_cache_excess(struct zcs_pool *pool, uint64_t nr)
 {
 	int64_t estimate = atomic_load_explicit(&pool->cached_estimate, memory_order_relaxed);

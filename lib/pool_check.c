@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool's validator: walks every page below each arena's top and every stack, and compares the sums.
+ * The pool's validator: walks every page below each arena's top and every stack, and compares the
+ * sums.
  *
  *	each page is free in the run map or in exactly one folio; each folio is naturally aligned
  *	pages CACHED == entries of the stacks, each at its position

@@ -2,20 +2,21 @@
 /*
  * Homes: runs of pages that contiguous tts hold for life.
  *
- * A home's kind is fixed when it is made: huge pages if the length is a multiple of 2 MiB (AUTO: hugetlb if
- * it can hold the whole home and what the others still want, or all that the limit allows; else THP), small
- * pages otherwise. Its blocks are folios with ZCS_FF_HOMED: HOME while they are holes, TT or INSERTED while
- * they hold memory, and never in a list.
+ * A home's kind is fixed when it is made: huge pages if the length is a multiple of 2 MiB (AUTO:
+ * hugetlb if it can hold the whole home and what the others still want, or all that the limit
+ * allows; else THP), small pages otherwise. Its blocks are folios with ZCS_FF_HOMED: HOME while
+ * they are holes, TT or INSERTED while they hold memory, and never in a list.
  *
  * Runs that still hold memory are preferred: a run of cached folios is looked for first, at most
- * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated. They are
- * charged all the while; a device gives them up where it would give up cached folios.
- * Only complete runs are reused; looking for partly resident ones costs more than the pages they save.
+ * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated.
+ * They are charged all the while; a device gives them up where it would give up cached folios.
+ * Only complete runs are reused; looking for partly resident ones costs more than the pages they
+ * save.
  *
- * A thread that writes to a hole which does not trap gets memory that nobody counts. The bytes are the tt's:
- * populating zeroes nothing, a populate that fails punches nothing there, and memory that the home was made with is
- * not given up. Such homes are wiped before others get their addresses. That costs a punch a block; homes that
- * always trapped, nearly all, are spared it.
+ * A thread that writes to a hole which does not trap gets memory that nobody counts. The bytes are
+ * the tt's: populating zeroes nothing, a populate that fails punches nothing there, and memory that
+ * the home was made with is not given up. Such homes are wiped before others get their addresses.
+ * That costs a punch a block; homes that always trapped, nearly all, are spared it.
  */
 #include <errno.h>
 #include <string.h>
@@ -69,8 +70,9 @@ static void count_hugetlb(const struct zcs_pool *pool, uint64_t *resident, uint6
 }
 
 /*
- * Whether every hole can be filled, those of a new home counted already: all at once, or as many as the limit
- * lets be resident at a time. Where the reserve falls short a touch waits for ever, with other memory to spare.
+ * Whether every hole can be filled, those of a new home counted already: all at once, or as many as
+ * the limit lets be resident at a time. Where the reserve falls short a touch waits for ever, with
+ * other memory to spare.
  */
 static bool hugetlb_has_room(struct zcs_pool *pool, int node)
 {
@@ -93,7 +95,10 @@ static enum zcs_arena_kind best_kind(const struct zcs_pool *pool, uint64_t nr)
 	return pool->backing == ZCS_BACKING_THP ? ZCS_ARENA_THP : ZCS_ARENA_HUGETLB;
 }
 
-/* Notes the home's holes. Before it looks for room: of two that are made at a time one sees the other. */
+/*
+ * Notes the home's holes. Before it looks for room: of two that are made at a time one sees the
+ * other.
+ */
 static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t nr)
 {
 	enum zcs_arena_kind kind = best_kind(pool, nr);
@@ -107,7 +112,10 @@ static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t n
 	return ZCS_ARENA_THP;
 }
 
-/* Whether [pfn, pfn + nr) is made of whole cached folios, as far as can be seen without their locks. */
+/*
+ * Whether [pfn, pfn + nr) is made of whole cached folios, as far as can be seen without their
+ * locks.
+ */
 static bool run_is_cached(const struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
 {
 	uint64_t end = pfn + nr;
@@ -168,7 +176,9 @@ static bool find_cached_run(struct zcs_pool *pool, struct zcs_arena *arena, uint
 	return false;
 }
 
-/* Cuts a claimed run into the home's blocks. Memory stays huge where a block is the folio that was. */
+/*
+ * Cuts a claimed run into the home's blocks. Memory stays huge where a block is the folio that was.
+ */
 static void form_blocks(struct zcs_home *home, enum zcs_folio_state state)
 {
 	struct zcs_arena *arena = home->arena;
@@ -223,7 +233,9 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 	form_blocks(home, home->kept ? ZCS_FS_KEPT : ZCS_FS_HOME);
 	atomic_fetch_add(&pool->home, nr);
 	home->untrapped = home->arena->uffd < 0;
-	/* near vm.max_map_count it does not trap: a premature touch takes memory that nobody counts */
+	/*
+	 * near vm.max_map_count it does not trap: a premature touch takes memory that nobody counts
+	 */
 	if (zcs_arena_zap(home->arena, home->pfn, nr)) {
 		zcs_pool_count_event(pool, ZCS_COUNT_ZAP_FAILED, 1);
 		home->untrapped = true;

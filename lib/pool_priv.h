@@ -20,7 +20,10 @@
 /* Page numbers of a pool, over all its arenas: 1 and up to here as a table entry (table.h). */
 #define ZCS_POOL_PAGES_MAX UINT64_C(0xc0000000)
 
-/* How far a shard's cached pages may be from what the pool's estimate says, so that puts share no line. */
+/*
+ * How far a shard's cached pages may be from what the pool's estimate says, so that puts share no
+ * line.
+ */
 #define ZCS_DRIFT 512
 
 /* Free folios of one order and node in one shard: page numbers, last in first out. */
@@ -33,13 +36,14 @@ struct zcs_stack {
  * struct zcs_shard - the part of a pool that threads on one CPU use
  * @lock: protects everything but @inserted
  * @stack: cached folios by node and order, [node * ZCS_ORDERS + order]
- * @out: folios handed out and not given back, the same shape; negative if others gave them back here
+ * @out: folios handed out and not given back, the same shape; negative if others gave them back
+ *	here
  * @inserted: folios that went to backups, the same shape; active == out - inserted
  * @cached_pages: pages in @stack; @drift: of those, not yet in the pool's estimate
  * @counters: events
  *
- * Two threads on two CPUs never touch the same line on the fast path. Values are written under the lock and
- * read without it, hence atomic and relaxed.
+ * Two threads on two CPUs never touch the same line on the fast path. Values are written under the
+ * lock and read without it, hence atomic and relaxed.
  */
 struct zcs_shard {
 	pthread_mutex_t lock;
@@ -55,7 +59,8 @@ struct zcs_shard {
  * struct zcs_ahead - a backup that reads ahead, to its pool
  * @node, @listed: in the pool's list; written with the backup's lock held
  * @pages: read ahead, or being read, and not asked for
- * @give_up: frees some without waiting, and returns how many pages; no backup's lock is held, or wanted
+ * @give_up: frees some without waiting, and returns how many pages; no backup's lock is held, or
+ *	wanted
  */
 struct zcs_ahead {
 	LIST_ENTRY(zcs_ahead) node;
@@ -91,10 +96,12 @@ LIST_HEAD(zcs_flying_list, zcs_flying);
  * @resident: pages that hold memory, limited by @max_pages (0: none)
  * @cached_estimate: cached pages, out by less than ZCS_DRIFT a shard
  * @leaving: pages of them, and of kept ones, that are just being given back to the system
- * @flying: writes of pages that were taken back meanwhile, @nr_flying of them; these pages are not punched before
- *	the writes have ended, others are; @flying_lock protects the list, and is taken last
+ * @flying: writes of pages that were taken back meanwhile, @nr_flying of them; these pages are not
+ *	punched before the writes have ended, others are; @flying_lock protects the list, and is
+ *	taken last
  * @kept, @home: pages (struct zcs_pool_stats); @huge_holes: pages of hugetlb homes that are holes
- * @ahead: pages that backups have read ahead, or are reading; @ahead_ended: how often some ceased to be that
+ * @ahead: pages that backups have read ahead, or are reading; @ahead_ended: how often some ceased
+ *	to be that
  * @ahead_list: whose they are, under @ahead_lock
  * @overshot: pages were taken over @max_pages for a touch (zcs_ctx_touch)
  * @wake_pages, @wake: called when more than that is resident; must not block
@@ -135,11 +142,12 @@ struct zcs_pool {
 };
 
 /*
- * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that zcs_block_order()
- * gives; each is a folio with ZCS_FF_HOMED.
+ * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that
+ * zcs_block_order() gives; each is a folio with ZCS_FF_HOMED.
  * @kept: some of them may be KEPT
- * @untrapped: at some time a hole, or a KEPT block, did not trap. A thread may have written to it without our
- *	knowledge. Such blocks are neither punched nor given up while the home lives, unless the owner purges them
+ * @untrapped: at some time a hole, or a KEPT block, did not trap. A thread may have written to it
+ *	without our knowledge. Such blocks are neither punched nor given up while the home lives,
+ *	unless the owner purges them
  */
 struct zcs_home {
 	struct zcs_arena *arena;
@@ -167,11 +175,16 @@ int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, const 
 /* A folio in BUSY, without a home: zeroed and to the pool's list; to the system. */
 void zcs_pool_give(struct zcs_folio *folio);
 void zcs_pool_discard(struct zcs_folio *folio);
-/* Folios of one type were handed out (+) or came back (-). The last that comes back frees a zombie. */
+/*
+ * Folios of one type were handed out (+) or came back (-). The last that comes back frees a zombie.
+ */
 void zcs_pool_account(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
 /* Folios of one type went to backups (+) or came back from them (-). */
 void zcs_pool_account_inserted(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
-/* Splits into order 0; the folio is in @state and its pieces will be. -EOPNOTSUPP, -ENOMEM (injected). */
+/*
+ * Splits into order 0; the folio is in @state and its pieces will be. -EOPNOTSUPP, -ENOMEM
+ * (injected).
+ */
 int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state);
 /* The node that an allocation starts with. */
 int zcs_pool_local_node(const struct zcs_pool *pool);
@@ -185,8 +198,8 @@ static inline size_t zcs_type(int node, unsigned order)
 /* The context of a touch: it is not refused on the pool's limit, which it may pass. */
 extern const struct zcs_ctx zcs_ctx_touch;
 /*
- * That of read-ahead: memory that is free and within the limit, and no other. No list is shrunk for it, no page
- * that was put by is used, and being refused is not counted.
+ * That of read-ahead: memory that is free and within the limit, and no other. No list is shrunk for
+ * it, no page that was put by is used, and being refused is not counted.
  */
 extern const struct zcs_ctx zcs_ctx_ahead;
 
@@ -222,8 +235,8 @@ static inline uint64_t zcs_ahead_ended(struct zcs_pool *pool)
 	return atomic_load(&pool->ahead_ended);
 }
 /*
- * After -ENOMEM, with no backup's lock held: what was read ahead is freed, reads under way are waited for
- * unless @ctx forbids. Whether it is worth trying again.
+ * After -ENOMEM, with no backup's lock held: what was read ahead is freed, reads under way are
+ * waited for unless @ctx forbids. Whether it is worth trying again.
  */
 bool zcs_ahead_forgo(struct zcs_pool *pool, uint64_t seen, const struct zcs_ctx *ctx);
 
@@ -244,11 +257,17 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
 /* Gives a block of a home memory: HOME or KEPT -> TT. */
 int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
 		      const struct zcs_ctx *ctx);
-/* Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it is not KEPT. */
+/*
+ * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it
+ * is not KEPT.
+ */
 uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio);
 /* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */
 void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
-/* Pages of a block that did not trap while it was HOME or KEPT, if it is still: what was written there goes. */
+/*
+ * Pages of a block that did not trap while it was HOME or KEPT, if it is still: what was written
+ * there goes.
+ */
 void zcs_home_wipe(struct zcs_pool *pool, struct zcs_folio *folio, uint64_t pfn, uint64_t nr);
 /* Every block is HOME, KEPT or TT. */
 void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home);

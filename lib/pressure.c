@@ -2,19 +2,20 @@
 /*
  * Memory pressure: whose it is, and what it takes away.
  *
- * The kernel tells that somebody has waited for memory: somebody of the process's own control group, or of the
- * machine. The latter may be a stranger who has reached the limit of a group of his own, with gigabytes free outside:
- * what is evicted here does not help him. Therefore an event counts only if memory is short as well,
+ * The kernel tells that somebody has waited for memory: somebody of the process's own control
+ * group, or of the machine. The latter may be a stranger who has reached the limit of a group of
+ * his own, with gigabytes free outside: what is evicted here does not help him. Therefore an event
+ * counts only if memory is short as well,
  *
  *	of the machine		MemAvailable
  *	of a group around us	its limit, by what is charged
  *
- * and it takes away no more than what lacks, and an eighth of what is resident at most. Hugetlb pages are no help to
- * anybody who waits for memory: they go back to a reserve of their own.
+ * and it takes away no more than what lacks, and an eighth of what is resident at most. Hugetlb
+ * pages are no help to anybody who waits for memory: they go back to a reserve of their own.
  *
- * What is left is a cap: growing over it by half of an eighth is undone, and it is lifted without another event for
- * CALM_NS, or when there is room again, twice as much as makes an event count. Without a cap bos would take at once
- * what the event gave back to the system.
+ * What is left is a cap: growing over it by half of an eighth is undone, and it is lifted without
+ * another event for CALM_NS, or when there is room again, twice as much as makes an event count.
+ * Without a cap bos would take at once what the event gave back to the system.
  */
 #include <string.h>
 
@@ -28,7 +29,10 @@
 #define PART	 8u /* of what is resident goes on an event: one part in */
 #define CALM_NS	 UINT64_C(10000000000)
 
-/* What should be available, one part in, and this at most. Who waits himself is heard earlier than strangers are. */
+/*
+ * What should be available, one part in, and this at most. Who waits himself is heard earlier than
+ * strangers are.
+ */
 #define MACHINE_PART 8u
 #define GROUP_PART   4u
 #define MOST	     (UINT64_C(4) << 30)

@@ -2,11 +2,11 @@
 /*
  * Hugetlb pages put by, so that what is evicted can come back whoever else takes hugetlb pages.
  *
- * A folio that is written back gives its page to the system, and the system's reserve belongs to everybody: two
- * processes that evict in turn would take each other's pages, and a touch would wait for as long as the other
- * keeps them. The first pages that evictions free are therefore kept, in a file of their own. When the system has
- * none for a restore, one is given up and taken again at once, in the restored folio's place; the next eviction
- * puts one by again.
+ * A folio that is written back gives its page to the system, and the system's reserve belongs to
+ * everybody: two processes that evict in turn would take each other's pages, and a touch would wait
+ * for as long as the other keeps them. The first pages that evictions free are therefore kept, in a
+ * file of their own. When the system has none for a restore, one is given up and taken again at
+ * once, in the restored folio's place; the next eviction puts one by again.
  *
  * Another process may be quicker between the two steps: then the next page is tried.
  */
@@ -31,7 +31,9 @@ void zcs_reserve_fini(struct zcs_reserve *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
-/* As large as it may ever become, or as RLIMIT_FSIZE lets it: to grow past that would be a SIGXFSZ. */
+/*
+ * As large as it may ever become, or as RLIMIT_FSIZE lets it: to grow past that would be a SIGXFSZ.
+ */
 static int make_file(struct zcs_reserve *r)
 {
 	uint64_t limit = zcs_sys_file_limit() / PAGE_BYTES;

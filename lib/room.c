@@ -6,14 +6,16 @@
  *	over the limit by more than OVER_PART  ──hurry──▶ does not pause between two rounds
  *	waits, WAIT_MS at a time               ◀──room──  told after each round
  *
- * What is being written counts as free already, up to a bound: a wait for a write of 2 MiB would be as long as the
- * read that follows it. In a pool of a few folios that would be every touch. Where nothing is freed for it is touched
- * again before it is written, the set in use is larger than the limit and smaller than what a few milliseconds touch:
- * for HOT_NS it may pass the limit by one part more.
+ * What is being written counts as free already, up to a bound: a wait for a write of 2 MiB would be
+ * as long as the read that follows it. In a pool of a few folios that would be every touch. Where
+ * nothing is freed for it is touched again before it is written, the set in use is larger than the
+ * limit and smaller than what a few milliseconds touch: for HOT_NS it may pass the limit by one
+ * part more.
  *
- * Waiting can be in vain: the store is full or is "mem:", or everything is pinned. The background thread finds that
- * out, once. From then on no touch waits, and the background thread tries again once in VAIN_NS, until something
- * changes: an unpin, a bo that dies or becomes purgeable, free slots. So a limit that cannot be kept costs nothing.
+ * Waiting can be in vain: the store is full or is "mem:", or everything is pinned. The background
+ * thread finds that out, once. From then on no touch waits, and the background thread tries again
+ * once in VAIN_NS, until something changes: an unpin, a bo that dies or becomes purgeable, free
+ * slots. So a limit that cannot be kept costs nothing.
  */
 #include "device_priv.h"
 #include "store_priv.h"
@@ -42,7 +44,10 @@ uint64_t zcs_room_freed(struct zcs_device *dev)
 	return atomic_load(&dev->freed) + (dev->store->wb ? zcs_wb_freed(dev->store->wb) : 0);
 }
 
-/* Writes that the store did not take: for want of room, or because the device failed or is left alone. */
+/*
+ * Writes that the store did not take: for want of room, or because the device failed or is left
+ * alone.
+ */
 uint64_t zcs_room_refused(struct zcs_device *dev)
 {
 	struct zcs_wb_stats st = { 0 };
@@ -155,7 +160,9 @@ static bool is_hot(const struct wait *w)
 	return !has_freed(w) && recalled(w->dev) >= w->recalled + HOT_RECALLS;
 }
 
-/* Until the deadline, or until @enough says so, which is asked each time that something was freed. */
+/*
+ * Until the deadline, or until @enough says so, which is asked each time that something was freed.
+ */
 static void wait_until(const struct wait *w, bool (*enough)(const struct wait *w))
 {
 	struct timespec until = zcs_sys_deadline(WAIT_MS * UINT64_C(1000000));

@@ -2,19 +2,20 @@
 /*
  * The run map: free address space of an arena, as bits.
  *
- * Why bits and no buddy lists: a free pfn needs no descriptor, neighbours merge by themselves, runs of any
- * length are found by one scan, and 4 TiB cost 512 KiB of bits, of which only what lies below the top is
- * ever touched. Two levels: one bit a unit of 2 MiB (whole, or part), and 512 bits for each unit that is
- * open. Address space is plentiful, so the search is first fit and looks at no more than SEARCH_UNITS open
- * units before it opens another: an allocation is O(1) on average, and fragments are bounded.
+ * Why bits and no buddy lists: a free pfn needs no descriptor, neighbours merge by themselves, runs
+ * of any length are found by one scan, and 4 TiB cost 512 KiB of bits, of which only what lies
+ * below the top is ever touched. Two levels: one bit a unit of 2 MiB (whole, or part), and 512 bits
+ * for each unit that is open. Address space is plentiful, so the search is first fit and looks at
+ * no more than SEARCH_UNITS open units before it opens another: an allocation is O(1) on average,
+ * and fragments are bounded.
  *
  *	unit:     0     1     2     3     4    top
  *	whole:    .     1     .     .     .     (all free above)
  *	part:     .     .     1     .     .
  *	pages:                ▓▓░▓░…
  *
- * Known bottleneck: a run of many units scans whole[] from the lowest free unit, 64 units a word: 0.5 us
- * for 100 GiB in use.
+ * Known bottleneck: a run of many units scans whole[] from the lowest free unit, 64 units a word:
+ * 0.5 us for 100 GiB in use.
  */
 #include <errno.h>
 #include <string.h>
@@ -226,7 +227,10 @@ uint64_t zcs_runs_bound(const struct zcs_runs *r, uint64_t nr)
 	return end < r->nr_units ? end : r->nr_units;
 }
 
-/* Before top can pass @units; the memory for it may be refused, where the system commits no more than it has. */
+/*
+ * Before top can pass @units; the memory for it may be refused, where the system commits no more
+ * than it has.
+ */
 static int open_words(struct zcs_runs *r, uint64_t units)
 {
 	uint64_t to = r->opened + (r->opened < OPEN_UNITS ? OPEN_UNITS : r->opened);

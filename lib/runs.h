@@ -9,8 +9,8 @@
 #define ZCS_UNIT_PAGES 512u
 
 /*
- * The run map of an arena: which of its pfns are free address space. A unit is 512 pages. Not thread-safe:
- * the arena's lock protects it.
+ * The run map of an arena: which of its pfns are free address space. A unit is 512 pages. Not
+ * thread-safe: the arena's lock protects it.
  */
 struct zcs_runs {
 	uint64_t nr_units;
@@ -33,7 +33,10 @@ uint64_t zcs_runs_align(uint64_t nr);
 
 /* Where top can be, in units, after @nr pages more were allocated. */
 uint64_t zcs_runs_bound(const struct zcs_runs *r, uint64_t nr);
-/* Finds @nr free pages, aligned; 0 or -ENOMEM. Fills units that are in use before it opens new ones. */
+/*
+ * Finds @nr free pages, aligned; 0 or -ENOMEM. Fills units that are in use before it opens new
+ * ones.
+ */
 int zcs_runs_alloc(struct zcs_runs *r, uint64_t nr, uint64_t *pfn);
 void zcs_runs_free(struct zcs_runs *r, uint64_t pfn, uint64_t nr);
 bool zcs_runs_is_free(const struct zcs_runs *r, uint64_t pfn);

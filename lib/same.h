@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 /*
- * The words of same-filled folios: a folio that is one 8-byte word over and over takes no slot, only the
- * number of its word. A fixed table with reference counts, sized when the store is opened; when it is full
- * (or the word's neighbourhood is) a folio is written like any other. Word 0 is number 0 and never counted.
+ * The words of same-filled folios: a folio that is one 8-byte word over and over takes no slot,
+ * only the number of its word. A fixed table with reference counts, sized when the store is opened;
+ * when it is full (or the word's neighbourhood is) a folio is written like any other. Word 0 is
+ * number 0 and never counted.
  */
 #define ZCS_SAME_WORDS 4096u
 
@@ -24,7 +25,9 @@ struct zcs_same {
 
 void zcs_same_init(struct zcs_same *s);
 void zcs_same_fini(struct zcs_same *s);
-/* Whether @bytes at @addr (a multiple of 8) are one word repeated; stops at the first difference. */
+/*
+ * Whether @bytes at @addr (a multiple of 8) are one word repeated; stops at the first difference.
+ */
 bool zcs_same_filled(const void *addr, size_t bytes, uint64_t *word);
 /* The number of @word, with a reference; -1 if there is no room. */
 int32_t zcs_same_get(struct zcs_same *s, uint64_t word);

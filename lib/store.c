@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores: opening by spec, references, and two kinds. "mem:" is the absence of a device: what is inserted
- * there stays resident, nothing is ever written, and nothing can be full. A store on devices has a swap
- * (slots and I/O), a writeback thread, and the words of same-filled folios.
+ * Stores: opening by spec, references, and two kinds. "mem:" is the absence of a device: what is
+ * inserted there stays resident, nothing is ever written, and nothing can be full. A store on
+ * devices has a swap (slots and I/O), a writeback thread, and the words of same-filled folios.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -11,7 +11,10 @@
 
 #include "life.h"
 
-/* A block that changes owner: 2^order pages at @pfn of the arena's file, at page @index of the object. */
+/*
+ * A block that changes owner: 2^order pages at @pfn of the arena's file, at page @index of the
+ * object.
+ */
 struct zcs_extent {
 	uint64_t index;
 	uint64_t pfn;
@@ -22,12 +25,13 @@ struct zcs_extent {
 /*
  * DOC: the interface between backup and store
  *
- * A backup keeps the index: which block lies where. The store is told of every change, in vectors, so that a
- * store in another process needs one round trip for many folios. While a block is inserted its pfns stay
- * its own; a store may write the pages out and punch them, if take() brings them back in place.
+ * A backup keeps the index: which block lies where. The store is told of every change, in vectors,
+ * so that a store in another process needs one round trip for many folios. While a block is
+ * inserted its pfns stay its own; a store may write the pages out and punch them, if take() brings
+ * them back in place.
  *
- * Calls for one object never overlap (the backup's lock is held); calls for different objects do. No call
- * may take a lock that a caller of the library's public functions can hold.
+ * Calls for one object never overlap (the backup's lock is held); calls for different objects do.
+ * No call may take a lock that a caller of the library's public functions can hold.
  *
  * @name: as in the spec
  * @bytes_avail: room left, in bytes
@@ -37,10 +41,11 @@ struct zcs_extent {
  *
  * @create: a new object of @num_pages; what it returns in *object goes to every other call
  * @destroy: the object is forgotten with all that is left in it
- * @insert: accepts extents in order, returns how many (the first that many), or -errno if none. @flags are
- *	ZCS_INSERT_*; an occupied range comes only with ZCS_INSERT_REPLACE, and is to be dropped
- * @take: the extents' bytes are in their pages again and no longer the store's; returns how many, or -errno
- *	if none; after -EINTR, -EIO, -ENOMEM the rest is still the store's and whole
+ * @insert: accepts extents in order, returns how many (the first that many), or -errno if none.
+ *	@flags are ZCS_INSERT_*; an occupied range comes only with ZCS_INSERT_REPLACE, and is to be
+ *	dropped
+ * @take: the extents' bytes are in their pages again and no longer the store's; returns how many,
+ *	or -errno if none; after -EINTR, -EIO, -ENOMEM the rest is still the store's and whole
  * @copy: one page of an inserted block into @dst; 0 or -errno
  * @writeback: as zcs_backup_writeback(), for page indexes
  * @drop: 2^order pages from @index are forgotten, whole blocks or part of one

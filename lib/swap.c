@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a swap: its devices are opened in the order of the specification and sorted by priority,
- * their slots numbered, the maps and checksums made, and the threads started last; closing waits for the
- * requests and goes the same way back. A swap that could not be opened is taken down by the same function
- * as one that is closed.
+ * The life of a swap: its devices are opened in the order of the specification and sorted by
+ * priority, their slots numbered, the maps and checksums made, and the threads started last;
+ * closing waits for the requests and goes the same way back. A swap that could not be opened is
+ * taken down by the same function as one that is closed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -160,8 +160,8 @@ static void free_swap(struct zcs_swap *s)
 }
 
 /*
- * What was not there before a swap that could not be opened should not be there after it, unless another store
- * has it by now: that one was quicker to lock it.
+ * What was not there before a swap that could not be opened should not be there after it, unless
+ * another store has it by now: that one was quicker to lock it.
  */
 static void remove_made(const struct zcs_swap *s)
 {

@@ -11,21 +11,22 @@
 /*
  * DOC: swap
  *
- * Slots on files and block devices, and the I/O that fills and reads them. It knows nothing of folios,
- * backups or pools: a request is an address, an order and a slot. Several devices make one swap: one
- * space of slot numbers, devices of a higher priority filled first, devices of the same priority striped
- * by 2 MiB.
+ * Slots on files and block devices, and the I/O that fills and reads them. It knows nothing of
+ * folios, backups or pools: a request is an address, an order and a slot. Several devices make one
+ * swap: one space of slot numbers, devices of a higher priority filled first, devices of the same
+ * priority striped by 2 MiB.
  *
- * A slot is 4 KiB. A cluster is 512 slots, aligned to 2 MiB in its device; a run of 2^order slots is
- * aligned to its size and lies in one cluster. What was allocated as one run may be read, freed and
- * retired in aligned parts, because each slot has its own checksum.
+ * A slot is 4 KiB. A cluster is 512 slots, aligned to 2 MiB in its device; a run of 2^order slots
+ * is aligned to its size and lies in one cluster. What was allocated as one run may be read, freed
+ * and retired in aligned parts, because each slot has its own checksum.
  *
  *	 free ──alloc──▶ used ──retire──▶ retired		free + used + retired == slots, always
  *	   ▲               │
  *	   └─────free──────┘
  *
  * All functions are thread-safe. None but open allocates memory, and close frees it: slot maps and
- * checksums have their size, and their memory, when zcs_swap_open() returns; requests are the caller's.
+ * checksums have their size, and their memory, when zcs_swap_open() returns; requests are the
+ * caller's.
  */
 
 #define ZCS_SLOT_BYTES	   4096u
@@ -50,20 +51,23 @@ struct zcs_swap;
  *	Keys follow "?" and are joined by "&": size (K, M, G, T; of an existing file or a device the
  *	default is all of it), prio (the higher is filled first; 0), keep (0), discard (0; 1: give
  *	freed clusters back, after which a write may meet ENOSPC), direct (1: O_DIRECT or fail, 0:
- *	never, else where the file system takes it), depth (requests in flight; 32). %XX in a path is
- *	the byte XX.
+ *	never, else where the file system takes it), depth (requests in flight; 32). %XX in a path
+ *	is the byte XX.
  * @swap: where the swap is put
  *
  * Files are made with mode 0600, never reached through a symlink, and preallocated.
  *
- * Return: 0, or after a message that names device and reason: -EINVAL: the spec, or a size under 2 MiB;
- * -EEXIST: the file exists and keep=1 is not given; -ELOOP: a symlink; -EPERM: an existing file that is
- * not only the caller's; -EBUSY: in use; -ENOTBLK: no block device; -EOPNOTSUPP: direct=1 and refused;
- * -ENOSPC, -EFBIG, -ENOMEM, or what the system says.
+ * Return: 0, or after a message that names device and reason: -EINVAL: the spec, or a size under 2
+ * MiB; -EEXIST: the file exists and keep=1 is not given; -ELOOP: a symlink; -EPERM: an existing
+ * file that is not only the caller's; -EBUSY: in use; -ENOTBLK: no block device; -EOPNOTSUPP:
+ * direct=1 and refused; -ENOSPC, -EFBIG, -ENOMEM, or what the system says.
  */
 int zcs_swap_open(const char *spec, struct zcs_swap **swap);
 
-/** zcs_swap_close - wait for the requests and free everything; NULL is ignored. No call may be going on. */
+/**
+ * zcs_swap_close - wait for the requests and free everything; NULL is ignored. No call may be going
+ * on.
+ */
 void zcs_swap_close(struct zcs_swap *swap);
 
 /**
@@ -78,14 +82,18 @@ void zcs_swap_close(struct zcs_swap *swap);
  */
 int zcs_swap_alloc(struct zcs_swap *swap, unsigned order, uint32_t *slot);
 
-/** zcs_swap_free - free an aligned run of used slots; discarding it, if asked for, is done by a thread */
+/**
+ * zcs_swap_free - free an aligned run of used slots; discarding it, if asked for, is done by a
+ * thread
+ */
 void zcs_swap_free(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
 /**
  * zcs_swap_free_failed - free the run of a write that failed
  *
- * If the device takes other writes the slots may be bad: they are free once more, and when their next write fails
- * as well they are retired. If the device takes none, that is an outage, and they stay good (swap_outage.c).
+ * If the device takes other writes the slots may be bad: they are free once more, and when their
+ * next write fails as well they are retired. If the device takes none, that is an outage, and they
+ * stay good (swap_outage.c).
  */
 void zcs_swap_free_failed(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
@@ -98,7 +106,9 @@ const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot);
 /** zcs_swap_avail - bytes of free slots, exactly */
 int64_t zcs_swap_avail(struct zcs_swap *swap);
 
-/** zcs_swap_has_room - whether a device with free slots takes writes, or is to be tried again now */
+/**
+ * zcs_swap_has_room - whether a device with free slots takes writes, or is to be tried again now
+ */
 bool zcs_swap_has_room(struct zcs_swap *swap);
 
 enum zcs_swap_op { ZCS_SWAP_READ, ZCS_SWAP_WRITE };
@@ -111,10 +121,11 @@ enum zcs_swap_op { ZCS_SWAP_READ, ZCS_SWAP_WRITE };
  * @op: READ or WRITE
  * @order, @slot: a run of used slots
  * @flags: ZCS_SWAP_URGENT
- * @addr: aligned to 4 KiB. What is written must not change until @done, or the checksum fails on reading
- * @done: called once, on an I/O thread, with no lock held; it may submit, free the request, and must not
- *	block. 0; -EIO: the device, a file that was truncated, or a checksum that does not match (the
- *	expected one is kept: reading again may succeed); another error of the transfer
+ * @addr: aligned to 4 KiB. What is written must not change until @done, or the checksum fails on
+ *	reading
+ * @done: called once, on an I/O thread, with no lock held; it may submit, free the request, and
+ *	must not block. 0; -EIO: the device, a file that was truncated, or a checksum that does not
+ *	match (the expected one is kept: reading again may succeed); another error of the transfer
  * @user: the caller's
  */
 struct zcs_swap_req {
@@ -141,27 +152,29 @@ struct zcs_swap_req {
  * zcs_swap_submit - queue a transfer
  * @req: all fields above "the swap's" set; not queued already
  *
- * Takes a lock for a moment, and may write to an eventfd. A request that is wrong is logged and its @done
- * called with -EINVAL before this returns.
+ * Takes a lock for a moment, and may write to an eventfd. A request that is wrong is logged and its
+ * @done called with -EINVAL before this returns.
  */
 void zcs_swap_submit(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /**
  * zcs_swap_cancel - take a transfer back
  *
- * Return: true: it had not been given to the kernel, is the caller's again, and @done will not be called;
- * false: @done was or will be called.
+ * Return: true: it had not been given to the kernel, is the caller's again, and @done will not be
+ * called; false: @done was or will be called.
  */
 bool zcs_swap_cancel(struct zcs_swap *swap, struct zcs_swap_req *req);
 
-/** zcs_swap_hurry - make a queued read urgent, because somebody now waits for it; else do nothing */
+/**
+ * zcs_swap_hurry - make a queued read urgent, because somebody now waits for it; else do nothing
+ */
 void zcs_swap_hurry(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /**
  * zcs_swap_read - read a run and wait for it
  *
- * The caller's thread moves and verifies it itself, which saves two wake-ups, so it is never queued; while
- * it is under way writes are held back as for an urgent read. Not on an I/O thread.
+ * The caller's thread moves and verifies it itself, which saves two wake-ups, so it is never
+ * queued; while it is under way writes are held back as for an urgent read. Not on an I/O thread.
  *
  * Return: as for @done.
  */

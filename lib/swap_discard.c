@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Discards. A cluster that became free is marked stale; a thread of its own collects stale clusters for a
- * tenth of a second, takes neighbouring ones out of the slot maps, discards them with one call (a hole in a
- * file, BLKDISCARD on a device) and puts them back. It has its own thread because one call may take
- * milliseconds, in which neither a caller nor a transfer should wait. A cluster that is allocated before
- * its turn came is not discarded at all: it is about to be overwritten.
+ * Discards. A cluster that became free is marked stale; a thread of its own collects stale clusters
+ * for a tenth of a second, takes neighbouring ones out of the slot maps, discards them with one
+ * call (a hole in a file, BLKDISCARD on a device) and puts them back. It has its own thread because
+ * one call may take milliseconds, in which neither a caller nor a transfer should wait. A cluster
+ * that is allocated before its turn came is not discarded at all: it is about to be overwritten.
  */
 #include <errno.h>
 #include <string.h>

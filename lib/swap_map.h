@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * A set of numbers under nr as bits, with a word over each 64 words that says which of them are not 0, and
- * so on up: the lowest member is found in at most 6 steps however large the set.
+ * A set of numbers under nr as bits, with a word over each 64 words that says which of them are not
+ * 0, and so on up: the lowest member is found in at most 6 steps however large the set.
  */
 #define ZCS_MAP_LEVELS 6
 
@@ -93,7 +93,9 @@ static inline int64_t zcs_map_from(const struct zcs_map *map, uint64_t n)
 	if (zcs_map_test(map, n))
 		return (int64_t)n;
 	for (unsigned l = 0; l < map->levels; l++, n /= 64) {
-		/* above n: in level 0 it is no member itself, higher up it has been looked through */
+		/*
+		 * above n: in level 0 it is no member itself, higher up it has been looked through
+		 */
 		uint64_t above = map->level[l][n / 64] & ~(UINT64_MAX >> (63 - n % 64));
 
 		if (above)

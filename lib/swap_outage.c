@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a write that failed says: that its slots are bad, or that the device is away for a while (a path of a multipath
- * device, a link, a server). The error does not tell: both are -EIO. So it is told by what the next writes come to.
+ * What a write that failed says: that its slots are bad, or that the device is away for a while (a
+ * path of a multipath device, a link, a server). The error does not tell: both are -EIO. So it is
+ * told by what the next writes come to.
  *
  *	write fails ──▶ its slots are set aside ──a write elsewhere works──▶ suspect, and free again
  *	                                        ──it fails again, the same──▶ retired
  *
  *	ROW fail in a row ──▶ left alone for 10 ms, then one write, far away from the others
  *	                        works: those slots are bad, see above
- *	                        fails: an outage; nothing is said against the slots. Left alone for twice as long,
+ *	                        fails: an outage; nothing is said against the slots. Left alone for
+ *	                        twice as long,
  *	                               1 s at most, and so on until one write works
  *
- * Left alone means that no slot of the device is given out, so other devices take its place, and where there is
- * none the writes are refused before anybody waits. Reads are not held back: their callers try again as they see fit.
- * Nothing runs by itself: the first allocation after the pause is the attempt. It is made far away, for slots are
- * given out from the lowest on, and a large bad area would look like an outage for ever.
+ * Left alone means that no slot of the device is given out, so other devices take its place, and
+ * where there is none the writes are refused before anybody waits. Reads are not held back: their
+ * callers try again as they see fit. Nothing runs by itself: the first allocation after the pause
+ * is the attempt. It is made far away, for slots are given out from the lowest on, and a large bad
+ * area would look like an outage for ever.
  *
  * All of it is under the slots_lock, which a write takes here only while something is in doubt.
  */
@@ -99,7 +102,10 @@ static void settle(struct zcs_swap_dev *d, struct zcs_slot_run *run)
 	*run = o->run[--o->nr_runs];
 }
 
-/* Judges all runs that are set aside; those that their writers still have are settled when these give them up. */
+/*
+ * Judges all runs that are set aside; those that their writers still have are settled when these
+ * give them up.
+ */
 static void judge_runs(struct zcs_swap_dev *d, bool bad)
 {
 	struct zcs_outage *o = &d->outage;

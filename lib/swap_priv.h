@@ -18,7 +18,8 @@
  * @used: a bit a slot
  * @stale: free clusters that are still to be discarded; each is in free[9] too
  * @nr_free, @nr_used, @nr_retired: slots; their sum is @nr
- * @nr_discarding: clusters being discarded, and @nr_aside: slots set aside: counted in @nr_free, but in no map
+ * @nr_discarding: clusters being discarded, and @nr_aside: slots set aside: counted in @nr_free,
+ *	but in no map
  * @nr_stale: members of @stale
  */
 struct zcs_slots {
@@ -80,15 +81,19 @@ struct zcs_slot_run {
 };
 
 /*
- * struct zcs_outage - how a device takes writes; under the slots_lock, but @doubt and @away for who only looks
+ * struct zcs_outage - how a device takes writes; under the slots_lock, but @doubt and @away for who
+ * only looks
  * @doubt: something of the following is not as it is with a device that works
- * @row: writes that failed since the last that worked; @since_ns: when the first of them did; @error: of the last
- * @alone: no slots are given out before @until_ns, and then one run for one write: @probing, slot @probe
+ * @row: writes that failed since the last that worked; @since_ns: when the first of them did;
+ *	@error: of the last
+ * @alone: no slots are given out before @until_ns, and then one run for one write: @probing, slot
+ *	@probe
  * @away: that one failed too
  * @pause_ns: from one attempt to the next
  * @place: where the last attempt was made, in parts of the device
  * @outages: times that @away became true
- * @run: what failed and is not settled; @suspect: what failed once while the device worked; free places have no @bad
+ * @run: what failed and is not settled; @suspect: what failed once while the device worked; free
+ *	places have no @bad
  */
 struct zcs_outage {
 	atomic_bool doubt, away;
@@ -112,7 +117,8 @@ struct zcs_outage {
  * @direct: O_DIRECT is on
  * @sparse: the file system could not preallocate
  * @refusing: its file system had no room for the last write
- * @writing: a buffered write is under way, from its transfer to the end of its sync; under the swap's lock
+ * @writing: a buffered write is under way, from its transfer to the end of its sync; under the
+ *	swap's lock
  * @outage, @slots: see there
  * @turn, @turn_left: in the first device of its priority: the device to allocate from, and how many
  *	slots more before the next one's turn
@@ -148,8 +154,8 @@ struct zcs_req_list {
 };
 
 /*
- * How requests reach the kernel. start() makes the I/O threads and leaves nothing on failure; wake() rouses
- * one that sleeps. @ring: one thread, and transfers that run side by side.
+ * How requests reach the kernel. start() makes the I/O threads and leaves nothing on failure;
+ * wake() rouses one that sleeps. @ring: one thread, and transfers that run side by side.
  */
 struct zcs_swap_engine {
 	bool ring;
@@ -215,7 +221,10 @@ int zcs_swap_open_dev(const struct zcs_swap_spec *spec, struct zcs_swap_dev *dev
 int zcs_swap_reserve(size_t bytes, void **memory);
 struct zcs_swap_dev *zcs_swap_dev_of(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
-/* -- swap_outage.c; all but the first two with the slots_lock held, and slots numbered within the device */
+/*
+ * -- swap_outage.c; all but the first two with the slots_lock held, and slots numbered within the
+ * device
+ */
 /* Whether an error of a write may be the slots' or the device's. */
 bool zcs_outage_concerns(int err);
 /* What a write that is over says about its slots and its device. */
@@ -241,7 +250,9 @@ void zcs_swap_discard_stop(struct zcs_swap *swap);
 void zcs_swap_discard_flush(struct zcs_swap *swap);
 
 /* -- swap_queue.c, for the engines */
-/* A request that may go to the kernel now, or NULL; @sleep: the caller will then sleep until woken. */
+/*
+ * A request that may go to the kernel now, or NULL; @sleep: the caller will then sleep until woken.
+ */
 struct zcs_swap_req *zcs_swap_next(struct zcs_swap *swap, bool sleep);
 /* The same, but waits on @work; NULL: the thread is to end. */
 struct zcs_swap_req *zcs_swap_wait(struct zcs_swap *swap);

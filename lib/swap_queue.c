@@ -6,18 +6,20 @@
  *	       ─▶ reads  ─┼─ next ─▶ engine ─▶ kernel ─▶ checksum ─▶ done
  *	       ─▶ writes ─┘
  *
- * What is with the kernel cannot be overtaken, so little is given to it: 8 MiB of writes and 8 MiB of reads
- * nobody waits for, 4 whole clusters each, and 2 MiB while an urgent read is there. After 64 MiB without an
- * urgent read nobody is there to overtake them, and it is 32 MiB: that counts where the I/O thread has to
- * wait for a CPU (writes at 0.78 of the device's speed with 8 MiB, at all of it with 32). Bytes are bounded
- * and not requests, for small requests need more of them to keep a device busy. A quarter of the depth is
- * left to urgent reads, and one request while there are none: with 12 of 16 a device wrote at 0.92 of what it
- * does with all of them. Of two classes that both wait the one with fewer requests under way is next, so
- * neither starves the other. A transfer that has landed, and is only to be summed, no longer counts.
+ * What is with the kernel cannot be overtaken, so little is given to it: 8 MiB of writes and 8 MiB
+ * of reads nobody waits for, 4 whole clusters each, and 2 MiB while an urgent read is there. After
+ * 64 MiB without an urgent read nobody is there to overtake them, and it is 32 MiB: that counts
+ * where the I/O thread has to wait for a CPU (writes at 0.78 of the device's speed with 8 MiB, at
+ * all of it with 32). Bytes are bounded and not requests, for small requests need more of them to
+ * keep a device busy. A quarter of the depth is left to urgent reads, and one request while there
+ * are none: with 12 of 16 a device wrote at 0.92 of what it does with all of them. Of two classes
+ * that both wait the one with fewer requests under way is next, so neither starves the other. A
+ * transfer that has landed, and is only to be summed, no longer counts.
  *
- * Where O_DIRECT is refused, the writes of a device go one at a time, from the transfer to the end of its
- * sync. The kernel keeps errors of writing out by the open file and tells each once: of two writes the first
- * to be synced would be told of the other's, and the other, whose pages are then freed, of none.
+ * Where O_DIRECT is refused, the writes of a device go one at a time, from the transfer to the end
+ * of its sync. The kernel keeps errors of writing out by the open file and tells each once: of two
+ * writes the first to be synced would be told of the other's, and the other, whose pages are then
+ * freed, of none.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -372,8 +374,8 @@ bool zcs_swap_again(struct zcs_swap *s, struct zcs_swap_req *req, int err)
 }
 
 /*
- * A short transfer goes on at a multiple of the sector. One that moved less than a sector met the end of a
- * file that was truncated; going on would only find the end again.
+ * A short transfer goes on at a multiple of the sector. One that moved less than a sector met the
+ * end of a file that was truncated; going on would only find the end again.
  */
 bool zcs_swap_step(struct zcs_swap *s, struct zcs_swap_req *req, int64_t moved)
 {

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slots. A buddy system kept as bits: one set of free blocks for each order, 2.2 bits a slot in all, and
- * one bit a slot for the used ones, so that a part of a run can be freed and a slot freed twice is noticed.
+ * Slots. A buddy system kept as bits: one set of free blocks for each order, 2.2 bits a slot in
+ * all, and one bit a slot for the used ones, so that a part of a run can be freed and a slot freed
+ * twice is noticed.
  *
- * The lowest free block of the smallest order that serves is taken and halved until it fits. So small runs
- * fill the holes of clusters that are in use before they open another one, and the device is filled from
- * its start. Freeing joins a block with its buddy as often as the buddy is free. Both take at most 10
- * steps of at most 6 words each: 50-100 ns, against 300 us and more for the transfer of a cluster. The run
- * map of the arenas (runs.h) is not used here because it looks at 64 open units and then gives up, and a
- * store that is nearly full must find the run that is left; and because a cluster must be taken out of the
- * maps by number while it is discarded.
+ * The lowest free block of the smallest order that serves is taken and halved until it fits. So
+ * small runs fill the holes of clusters that are in use before they open another one, and the
+ * device is filled from its start. Freeing joins a block with its buddy as often as the buddy is
+ * free. Both take at most 10 steps of at most 6 words each: 50-100 ns, against 300 us and more for
+ * the transfer of a cluster. The run map of the arenas (runs.h) is not used here because it looks
+ * at 64 open units and then gives up, and a store that is nearly full must find the run that is
+ * left; and because a cluster must be taken out of the maps by number while it is discarded.
  *
  *	order 0   . . . . . # . .	one free slot: 5
  *	order 1    .   .   .   #	a pair: 6, 7
  *	order 2      #       .		four: 0-3		(slot 4 is used)
  *
- * Known bottleneck: one lock for all devices. Folios of 2 MiB at 10 GB/s take it 10,000 times a second.
+ * Known bottleneck: one lock for all devices. Folios of 2 MiB at 10 GB/s take it 10,000 times a
+ * second.
  */
 #include <errno.h>
 #include <string.h>
@@ -239,7 +241,10 @@ void zcs_slots_discard_end(struct zcs_slots *slots, uint32_t cluster, uint32_t n
 	slots->nr_discarding -= nr;
 }
 
-/* Adds up the free blocks of one order; -EUCLEAN if a slot of one is used, or its buddy is free too. */
+/*
+ * Adds up the free blocks of one order; -EUCLEAN if a slot of one is used, or its buddy is free
+ * too.
+ */
 static int check_order(const struct zcs_slots *slots, unsigned order, uint64_t *free)
 {
 	for (uint32_t b = 0; b < slots->nr >> order; b++) {
@@ -304,7 +309,10 @@ const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot)
 	return zcs_swap_dev_of(swap, slot, 0)->name;
 }
 
-/* From the devices [@first, @first + @nr), which have one priority: 2 MiB from each in turn; those @refusing or not. */
+/*
+ * From the devices [@first, @first + @nr), which have one priority: 2 MiB from each in turn; those
+ * @refusing or not.
+ */
 static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsigned order,
 			 bool refusing, uint32_t *slot)
 {
@@ -346,7 +354,10 @@ static int alloc_by_priority(struct zcs_swap *s, unsigned order, bool refusing, 
 	return -ENOSPC;
 }
 
-/* A device that had no room for what its slots were to hold would be the first choice for ever: it is the last. */
+/*
+ * A device that had no room for what its slots were to hold would be the first choice for ever: it
+ * is the last.
+ */
 static int alloc_ready(struct zcs_swap *s, unsigned order, uint32_t *slot)
 {
 	int err = alloc_by_priority(s, order, false, slot);
@@ -354,7 +365,10 @@ static int alloc_ready(struct zcs_swap *s, unsigned order, uint32_t *slot)
 	return err ? alloc_by_priority(s, order, true, slot) : 0;
 }
 
-/* No room, or there may be some when a device that is left alone takes writes again. Its pause may be over by now. */
+/*
+ * No room, or there may be some when a device that is left alone takes writes again. Its pause may
+ * be over by now.
+ */
 static int why_none(const struct zcs_swap *s)
 {
 	for (unsigned i = 0; i < s->nr_devs; i++)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a specification to open devices. Two things matter here: a message that lets the reader mend what
- * he wrote, and not to be led astray by what lies in the file system. So a file is made with O_EXCL unless
- * it may exist, is never opened through a symlink in its last place, and what exists already is accepted
- * only if it is regular, ours, readable by nobody else and without a second name. Devices may be named by
- * symlinks (/dev/disk/by-id), because only root can put a device there.
+ * From a specification to open devices. Two things matter here: a message that lets the reader mend
+ * what he wrote, and not to be led astray by what lies in the file system. So a file is made with
+ * O_EXCL unless it may exist, is never opened through a symlink in its last place, and what exists
+ * already is accepted only if it is regular, ours, readable by nobody else and without a second
+ * name. Devices may be named by symlinks (/dev/disk/by-id), because only root can put a device
+ * there.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -306,7 +307,10 @@ static int open_kept(struct zcs_swap_dev *d)
 	return zcs_sys_open(d->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
-/* Until it has the lock, another store may remove the file, if that one made it, or change its size. */
+/*
+ * Until it has the lock, another store may remove the file, if that one made it, or change its
+ * size.
+ */
 static int lock_kept(const struct zcs_swap_dev *d, struct zcs_sys_file *f)
 {
 	int err = zcs_sys_lock(d->fd);

@@ -31,7 +31,9 @@ void zcs_swap_stats(struct zcs_swap *s, struct zcs_swap_stats *st)
 	pthread_mutex_unlock(&s->slots_lock);
 }
 
-/* Appends to a text of @size bytes that may be full already; *@len is what it would be with room. */
+/*
+ * Appends to a text of @size bytes that may be full already; *@len is what it would be with room.
+ */
 static void append(char *text, size_t size, int *len, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine of threads, for where io_uring is not to be had: four threads that each take a request, move
- * it with pread or pwrite until it is whole, and finish it. One of the four is always left to urgent reads
- * (a quarter of the depth, swap_queue.c).
+ * The engine of threads, for where io_uring is not to be had: four threads that each take a
+ * request, move it with pread or pwrite until it is whole, and finish it. One of the four is always
+ * left to urgent reads (a quarter of the depth, swap_queue.c).
  */
 #include <errno.h>
 
@@ -26,8 +26,8 @@ void zcs_swap_move(struct zcs_swap *s, struct zcs_swap_req *req)
 }
 
 /*
- * What was written through the page cache is not on disk yet, and an error would come when the pages it
- * came from are gone: so it is waited for.
+ * What was written through the page cache is not on disk yet, and an error would come when the
+ * pages it came from are gone: so it is waited for.
  */
 void zcs_swap_sync(struct zcs_swap *s, struct zcs_swap_req *req)
 {

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The io_uring engine: one ring and one thread that alone touches it. It takes what may start, hands it to
- * the kernel with one call, sums the writes it has just started while the device works on them, and reaps.
- * What has landed is verified only when the device has been given what comes next: some devices end many
- * transfers with one interrupt, and would idle for as long as all of these are summed.
- * Submitters wake it through an eventfd that the ring reads, and only if it sleeps and could start what
- * they bring.
+ * The io_uring engine: one ring and one thread that alone touches it. It takes what may start,
+ * hands it to the kernel with one call, sums the writes it has just started while the device works
+ * on them, and reaps. What has landed is verified only when the device has been given what comes
+ * next: some devices end many transfers with one interrupt, and would idle for as long as all of
+ * these are summed. Submitters wake it through an eventfd that the ring reads, and only if it
+ * sleeps and could start what they bring.
  *
- * Why submitters do not fill the ring themselves: the kernel finishes a transfer in the context of the
- * thread that started it, so a caller that waits for its read would be woken, finish, wake the I/O thread
- * that reaps, and be woken again. A read that its caller waits for is best not given to the ring at all
- * (zcs_swap_read()). Buffers are not registered: that saves 10 us of the 1100 us a transfer of 2 MiB took,
- * and an arena is larger than what may be registered. A lone read is not split: pieces of it came no sooner
- * than the whole. DEFER_TASKRUN is not used, for completions must show up without a call even when calls
- * are suddenly refused.
+ * Why submitters do not fill the ring themselves: the kernel finishes a transfer in the context of
+ * the thread that started it, so a caller that waits for its read would be woken, finish, wake the
+ * I/O thread that reaps, and be woken again. A read that its caller waits for is best not given to
+ * the ring at all (zcs_swap_read()). Buffers are not registered: that saves 10 us of the 1100 us a
+ * transfer of 2 MiB took, and an arena is larger than what may be registered. A lone read is not
+ * split: pieces of it came no sooner than the whole. DEFER_TASKRUN is not used, for completions
+ * must show up without a call even when calls are suddenly refused.
  *
- * A ring that fails (a sandbox forbids its call later on) is given up: what the kernel did not take is
- * moved by pread and pwrite, what it took is waited for, and from then on the thread works as those of
- * swap_threads.c do.
+ * A ring that fails (a sandbox forbids its call later on) is given up: what the kernel did not take
+ * is moved by pread and pwrite, what it took is waited for, and from then on the thread works as
+ * those of swap_threads.c do.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls, each behind its fault point. Nothing here knows what an arena or a folio is; nothing above
- * makes a system call by itself. What is missing on a kernel is reported as the call's own error and the
- * caller decides what to do without it.
+ * System calls, each behind its fault point. Nothing here knows what an arena or a folio is;
+ * nothing above makes a system call by itself. What is missing on a kernel is reported as the
+ * call's own error and the caller decides what to do without it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -103,9 +103,10 @@ static int reserve_aligned(size_t bytes, char **addr)
 }
 
 /*
- * What is mapped after mlockall(MCL_FUTURE) the kernel fills and locks at once, and mlockall(MCL_CURRENT) does so with
- * whatever is mapped already: it would fill a sparse map of terabytes. It passes over what cannot be accessed. So maps
- * begin inaccessible and unlocked, and are opened as far as they are used.
+ * What is mapped after mlockall(MCL_FUTURE) the kernel fills and locks at once, and
+ * mlockall(MCL_CURRENT) does so with whatever is mapped already: it would fill a sparse map of
+ * terabytes. It passes over what cannot be accessed. So maps begin inaccessible and unlocked, and
+ * are opened as far as they are used.
  */
 int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr)
 {
@@ -227,9 +228,9 @@ static int dontneed(void *addr, size_t bytes)
 }
 
 /*
- * The kernel first empties every CPU's list of pages that are new to the LRU, and waits for a worker on each CPU
- * that has some: 8 to 10 ms, measured. This CPU has some, from populating; a zap empties them at once. -EAGAIN:
- * somebody holds a page for a moment.
+ * The kernel first empties every CPU's list of pages that are new to the LRU, and waits for a
+ * worker on each CPU that has some: 8 to 10 ms, measured. This CPU has some, from populating; a zap
+ * empties them at once. -EAGAIN: somebody holds a page for a moment.
  */
 int zcs_sys_collapse(void *addr, size_t bytes)
 {
@@ -259,7 +260,10 @@ static int uffd_open(bool *kernel)
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
 	*kernel = fd >= 0;
-	/* only for want of the privilege: with less, what is short for now would be missing for good */
+	/*
+	 * only for want of the privilege: with less, what is short for now would be missing for
+	 * good
+	 */
 	if (fd < 0 && errno == EPERM)
 		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	return zcs_sys_new_fd(fd);
@@ -310,9 +314,9 @@ int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp)
 }
 
 /*
- * The kernel wakes waiters before it locks the area: a fault that comes in between begins to wait in an area
- * that is no longer registered, and its event is answered by an UNREGISTER that finds nothing to do. A wake
- * after the fact reaches it.
+ * The kernel wakes waiters before it locks the area: a fault that comes in between begins to wait
+ * in an area that is no longer registered, and its event is answered by an UNREGISTER that finds
+ * nothing to do. A wake after the fact reaches it.
  */
 int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes)
 {

@@ -11,37 +11,47 @@
 #include "fault.h"
 
 /*
- * The thin layer over the system. Every function returns -errno (or a value >= 0) and has a fault point of
- * its name; no other room makes system calls. Allocation of the library's own memory passes here too, so
- * that it can fail by name.
+ * The thin layer over the system. Every function returns -errno (or a value >= 0) and has a fault
+ * point of its name; no other room makes system calls. Allocation of the library's own memory
+ * passes here too, so that it can fail by name.
  */
 
 /*
- * What a call that makes a descriptor has returned: -errno, or a descriptor that is not 0, 1 or 2. A program may have
- * closed these, and prints there all the same, as the library does: nothing of ours may be in the way.
+ * What a call that makes a descriptor has returned: -errno, or a descriptor that is not 0, 1 or 2.
+ * A program may have closed these, and prints there all the same, as the library does: nothing of
+ * ours may be in the way.
  */
 int zcs_sys_new_fd(int fd);
 
 /* A memfd of @bytes (sparse); huge: 2 MiB hugetlb pages. Returns the fd. */
 int zcs_sys_memfd(const char *name, bool huge);
-/* A shmem file whose memory is huge from the start whatever shmem_enabled says; -EPERM: not to be had here. */
+/*
+ * A shmem file whose memory is huge from the start whatever shmem_enabled says; -EPERM: not to be
+ * had here.
+ */
 int zcs_sys_huge_file(const char *name);
 /* Whether shmem_enabled makes a memfd's memory huge, or says that none may be. */
 bool zcs_sys_huge_by_policy(void);
 /* -EFBIG: it would be over RLIMIT_FSIZE; never a SIGXFSZ. */
 int zcs_sys_ftruncate(int fd, uint64_t bytes);
-/* RLIMIT_FSIZE. Who makes a file longer by writing or fallocate() looks first: the kernel sends SIGXFSZ. */
+/*
+ * RLIMIT_FSIZE. Who makes a file longer by writing or fallocate() looks first: the kernel sends
+ * SIGXFSZ.
+ */
 uint64_t zcs_sys_file_limit(void);
 /*
- * Shared mapping of @bytes of @fd at @offset, aligned to 2 MiB, not inherited by fork(). It is inaccessible but for
- * what zcs_sys_open_range() opens.
+ * Shared mapping of @bytes of @fd at @offset, aligned to 2 MiB, not inherited by fork(). It is
+ * inaccessible but for what zcs_sys_open_range() opens.
  */
 int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr);
 /* Private zero memory that costs nothing until it is touched. */
 int zcs_sys_reserve(size_t bytes, void **addr);
 /* The same, inaccessible but for what zcs_sys_open_range() opens. */
 int zcs_sys_reserve_closed(size_t bytes, void **addr);
-/* Makes a range readable and writable. -ENOMEM: more than may be committed (vm.overcommit_memory=2). */
+/*
+ * Makes a range readable and writable. -ENOMEM: more than may be committed
+ * (vm.overcommit_memory=2).
+ */
 int zcs_sys_open_range(void *addr, size_t bytes);
 /* The page is zero in every child of fork(). */
 int zcs_sys_wipe_on_fork(void *addr, size_t bytes);
@@ -57,15 +67,16 @@ int zcs_sys_hugepage(void *addr, size_t bytes);
 int zcs_sys_zap(void *addr, size_t bytes);
 
 /*
- * userfaultfd: full where allowed, else user mode only; *kernel tells which. *wp: writes to protected pages
- * are noted by the kernel itself (WP_ASYNC), and pages can be poisoned. Returns the fd.
+ * userfaultfd: full where allowed, else user mode only; *kernel tells which. *wp: writes to
+ * protected pages are noted by the kernel itself (WP_ASYNC), and pages can be poisoned. Returns the
+ * fd.
  */
 int zcs_sys_uffd(bool *kernel, bool *wp);
 int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp);
 int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes);
 /*
- * Maps pages that exist, write-protected if @wp; pages mapped already are skipped. Wakes whoever waits for
- * them.
+ * Maps pages that exist, write-protected if @wp; pages mapped already are skipped. Wakes whoever
+ * waits for them.
  */
 int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp);
 /* Whoever waits for a page of the range faults again. */
@@ -75,7 +86,10 @@ void zcs_sys_uffd_wake(int uffd, void *addr, size_t bytes);
 int zcs_sys_pagemap_open(void);
 int zcs_sys_pagemap_read(int fd, const void *addr, uint64_t *entry);
 
-/* What an outside fd is: sets the page size and the file's size; -EOPNOTSUPP if it is no memory file. */
+/*
+ * What an outside fd is: sets the page size and the file's size; -EOPNOTSUPP if it is no memory
+ * file.
+ */
 int zcs_sys_identify(int fd, size_t *page, uint64_t *bytes);
 int zcs_sys_dup(int fd);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls of the device: epoll, userfaultfd events, waiting for pressure, the clock. As in sys.c,
- * each that can fail has a fault point.
+ * System calls of the device: epoll, userfaultfd events, waiting for pressure, the clock. As in
+ * sys.c, each that can fail has a fault point.
  */
 #include <errno.h>
 #include <fcntl.h>

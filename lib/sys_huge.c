@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A shmem file that is born huge, by an ordinary user, where transparent_hugepage/shmem_enabled is never.
+ * A shmem file that is born huge, by an ordinary user, where transparent_hugepage/shmem_enabled is
+ * never.
  *
- * That policy is for memfds. A tmpfs has its own, the mount option huge=always, and whoever is root in a user
- * namespace may mount a tmpfs there. So a child makes the two namespaces for itself, mounts a tmpfs nowhere,
- * makes an unlinked file on it, hands its fd over and is gone; the file keeps the mount. What it saves is the
- * way by small pages, which are cleared one by one and then copied into a huge one: 0.5 to 0.7 ms of 2 MiB.
+ * That policy is for memfds. A tmpfs has its own, the mount option huge=always, and whoever is root
+ * in a user namespace may mount a tmpfs there. So a child makes the two namespaces for itself,
+ * mounts a tmpfs nowhere, makes an unlinked file on it, hands its fd over and is gone; the file
+ * keeps the mount. What it saves is the way by small pages, which are cleared one by one and then
+ * copied into a huge one: 0.5 to 0.7 ms of 2 MiB.
  *
- * The child shares this process's memory while the caller sleeps (as in posix_spawn(), nothing of a large
- * process is copied or write-protected) and takes no signals. It calls nothing that locks or allocates. Its
- * end raises no SIGCHLD, and wait() does not find it. A sandbox may refuse or kill it: then there is no fd.
+ * The child shares this process's memory while the caller sleeps (as in posix_spawn(), nothing of a
+ * large process is copied or write-protected) and takes no signals. It calls nothing that locks or
+ * allocates. Its end raises no SIGCHLD, and wait() does not find it. A sandbox may refuse or kill
+ * it: then there is no fd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -145,8 +148,9 @@ static int child(void *arg)
 }
 
 /*
- * ThreadSanitizer takes every clone() for a fork, and would begin anew in memory that is still its own. AddressSanitizer
- * marks what may not be used of a stack, and a child that never returns leaves its marks to whoever gets that memory.
+ * ThreadSanitizer takes every clone() for a fork, and would begin anew in memory that is still its
+ * own. AddressSanitizer marks what may not be used of a stack, and a child that never returns
+ * leaves its marks to whoever gets that memory.
  */
 extern void __tsan_init(void) __attribute__((weak));
 extern void __asan_init(void) __attribute__((weak));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls of swap I/O, each behind its fault point, as in sys.c. A transfer is handed through as the
- * kernel made it, short or interrupted: continuing is the engine's business, which has to do the same for
- * io_uring.
+ * System calls of swap I/O, each behind its fault point, as in sys.c. A transfer is handed through
+ * as the kernel made it, short or interrupted: continuing is the engine's business, which has to do
+ * the same for io_uring.
  */
 #include <errno.h>
 #include <fcntl.h>

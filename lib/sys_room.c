@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether memory is short: of the machine, or of a control group that the process is in, of version 1 or 2. And
- * whether somebody waits for it.
+ * Whether memory is short: of the machine, or of a control group that the process is in, of version
+ * 1 or 2. And whether somebody waits for it.
  *
- * A group's room is its limit without what is charged, and with the file pages that it has not used lately. The
- * machine's is MemAvailable. A hierarchy is found by its mount: where only a part of it is mounted, as in a container,
- * the process's path begins with the path of that part.
+ * A group's room is its limit without what is charged, and with the file pages that it has not used
+ * lately. The machine's is MemAvailable. A hierarchy is found by its mount: where only a part of it
+ * is mounted, as in a container, the process's path begins with the path of that part.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,10 @@ struct group {
 	bool v1;
 };
 
-/* struct need - what should be available: one part in @part of all there is, @most at most; @lacking: bytes of it */
+/*
+ * struct need - what should be available: one part in @part of all there is, @most at most;
+ * @lacking: bytes of it
+ */
 struct need {
 	unsigned part;
 	uint64_t most, lacking;
@@ -44,7 +47,10 @@ void zcs_sys_fake_room(uint64_t avail, uint64_t of)
 	fake_of = of;
 }
 
-/* The number behind @key at the beginning of a line; a file of one number has no key. -ENOENT: none. */
+/*
+ * The number behind @key at the beginning of a line; a file of one number has no key. -ENOENT:
+ * none.
+ */
 static int read_field(const char *dir, const char *name, const char *key, uint64_t *value)
 {
 	char path[PATH_BYTES + 64], line[LINE_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals that wait while the calling thread holds a lock that a fault thread needs. A mask is two system calls, so
- * pieces of code that hold them inside of others only count.
+ * Signals that wait while the calling thread holds a lock that a fault thread needs. A mask is two
+ * system calls, so pieces of code that hold them inside of others only count.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -13,8 +13,10 @@
 #define MASK_BYTES 8u /* the kernel's 64 signals; sigset_t has room for 1024 */
 
 /*
- * @depth: how many pieces of code hold them; @before: the mask that the thread came with. Of the static model, so that
- * no access allocates, and small: a library that is loaded later gets 512 bytes of it, with all others of its kind.
+ * @depth: how many pieces of code hold them; @before: the mask that the thread came with. Of the
+ *	static model, so that
+ * no access allocates, and small: a library that is loaded later gets 512 bytes of it, with all
+ * others of its kind.
  */
 static _Thread_local struct {
 	unsigned depth;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's own threads. A new thread is like the one that makes it, and that one may be anything: pinned to
- * one CPU, real-time, with memory locked. So what matters is said: no signals; SCHED_OTHER; the CPUs that the process
- * began with, and those of its first thread and of the maker; a stack of no more than is used.
+ * The library's own threads. A new thread is like the one that makes it, and that one may be
+ * anything: pinned to one CPU, real-time, with memory locked. So what matters is said: no signals;
+ * SCHED_OTHER; the CPUs that the process began with, and those of its first thread and of the
+ * maker; a stack of no more than is used.
  *
- * Where one of these is refused (a sandbox, a policy that may not be left, thread-local variables larger than the
- * stack) the thread is made like its maker. The nice value is the maker's.
+ * Where one of these is refused (a sandbox, a policy that may not be left, thread-local variables
+ * larger than the stack) the thread is made like its maker. The nice value is the maker's.
  */
 #include <errno.h>
 #include <limits.h>

@@ -17,11 +17,12 @@
  *	unit[u]  one entry for 512 indexes that are one block of order 9, or empty; or ZCS_E_LEAF:
  *	leaf[u]  512 entries (fewer for the last unit), one an index
  *
- * A block's first entry says what it is, the others say ZCS_E_TAIL | order, so that the block of any index
- * is found in one step, and the order of any block from its second entry. A 2 MiB block costs one unit entry
- * and one leaf pointer, 12 bytes; an index in a leaf 4.
+ * A block's first entry says what it is, the others say ZCS_E_TAIL | order, so that the block of
+ * any index is found in one step, and the order of any block from its second entry. A 2 MiB block
+ * costs one unit entry and one leaf pointer, 12 bytes; an index in a leaf 4.
  *
- * Leaves are allocated by zcs_table_reserve() alone: setting a block never allocates. Not thread-safe.
+ * Leaves are allocated by zcs_table_reserve() alone: setting a block never allocates. Not
+ * thread-safe.
  */
 #define ZCS_E_EMPTY 0u
 /* a page: 1 + page number of the pool */
@@ -82,7 +83,9 @@ int zcs_table_init(struct zcs_table *t, uint64_t nr, enum zcs_fault_id point);
 void zcs_table_fini(struct zcs_table *t);
 /* Every leaf there could be, in one reservation that costs nothing until it is touched. */
 int zcs_table_reserve_all(struct zcs_table *t);
-/* A leaf for the unit of @index, so that blocks under order 9 can be set there. What is set stays. */
+/*
+ * A leaf for the unit of @index, so that blocks under order 9 can be set there. What is set stays.
+ */
 int zcs_table_reserve(struct zcs_table *t, uint64_t index);
 bool zcs_table_has_leaf(const struct zcs_table *t, uint64_t index);
 

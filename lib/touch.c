@@ -5,19 +5,21 @@
  *	a thread touches ──▶ event ──▶ fault thread: whose is the address, restore the block, resolve
  *	an evicted page                               (which wakes whoever waits for it)
  *
- * Several threads, each takes one event at a time; the thread that has one which must wait, for a read for instance,
- * leaves another thread to serve the others (touchers.c). They take no lock under which anybody waits for an event.
- * Waking a sleeping thread is most of what a
- * touch of a resident folio costs (40 to 55 us on an idle CPU, measured), therefore a thread that just had
- * work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher may have been put
- * on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch, not 11).
+ * Several threads, each takes one event at a time; the thread that has one which must wait, for a
+ * read for instance, leaves another thread to serve the others (touchers.c). They take no lock
+ * under which anybody waits for an event. Waking a sleeping thread is most of what a
+ * touch of a resident folio costs (40 to 55 us on an idle CPU, measured), therefore a thread that
+ * just had work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher
+ * may have been put on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch,
+ * not 11).
  *
- * Room: a touch is never refused on the pool's limit, it overshoots. Far over it, a touch that needs memory waits
- * first, with nothing locked, until the background thread has caught up a little (room.c). When the system itself has
- * no page, the thread evicts and tries again. If that frees nothing it waits a little and wakes the toucher, which
- * cannot be told: its next report queues behind those of others, so that no number of such touches stops one that
- * can be served. A page whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither
- * resolved nor poisoned is tried again.
+ * Room: a touch is never refused on the pool's limit, it overshoots. Far over it, a touch that
+ * needs memory waits first, with nothing locked, until the background thread has caught up a little
+ * (room.c). When the system itself has no page, the thread evicts and tries again. If that frees
+ * nothing it waits a little and wakes the toucher, which cannot be told: its next report queues
+ * behind those of others, so that no number of such touches stops one that can be served. A page
+ * whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither resolved
+ * nor poisoned is tried again.
  */
 #include <errno.h>
 #include <sched.h>
@@ -42,7 +44,8 @@
  * struct turn - a thread's turn at the events of an arena
  * @arena: NULL when it takes up touches that were parked
  * @shared: others may read the arena's events as well
- * @may_wait: there is another thread to serve others while this one waits; zcs_toucher_waited() is due
+ * @may_wait: there is another thread to serve others while this one waits; zcs_toucher_waited() is
+ *	due
  */
 struct turn {
 	struct zcs_device *dev;
@@ -69,7 +72,10 @@ static bool slow(void *arg, bool waits)
 	return !waits || t->may_wait;
 }
 
-/* What is in memory is given back at any time: holding its touchers up would free nothing. -EAGAIN: must not wait. */
+/*
+ * What is in memory is given back at any time: holding its touchers up would free nothing. -EAGAIN:
+ * must not wait.
+ */
 static int find_room(struct turn *t, struct zcs_bo *bo, uint64_t index)
 {
 	int needs;
@@ -88,8 +94,8 @@ static int find_room(struct turn *t, struct zcs_bo *bo, uint64_t index)
 }
 
 /*
- * The system has no page. *what is what the first try met: a later one may find the block restored and only not
- * resolved.
+ * The system has no page. *what is what the first try met: a later one may find the block restored
+ * and only not resolved.
  */
 static int find_page(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
 		     enum zcs_touch *what)
@@ -154,10 +160,10 @@ uint64_t zcs_device_random(struct zcs_device *dev)
 }
 
 /*
- * Where a touched bo goes. What was silent and is wanted again is in use: ACTIVE. What had to be read again is
- * FRESH, and soon probed: if the set in use is larger than memory, keeping some of it beats replacing all of
- * it in turn (LRU on a loop never hits). One in 32 is taken for ACTIVE at once, in the place of one that is
- * probed there, so that what is kept changes.
+ * Where a touched bo goes. What was silent and is wanted again is in use: ACTIVE. What had to be
+ * read again is FRESH, and soon probed: if the set in use is larger than memory, keeping some of it
+ * beats replacing all of it in turn (LRU on a loop never hits). One in 32 is taken for ACTIVE at
+ * once, in the place of one that is probed there, so that what is kept changes.
  */
 static void place(struct zcs_bo *bo, enum zcs_touch what)
 {
@@ -172,7 +178,10 @@ static void place(struct zcs_bo *bo, enum zcs_touch what)
 		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 }
 
-/* Woken, the toucher faults anew, and there is another event; as long as that goes on one message is enough. */
+/*
+ * Woken, the toucher faults anew, and there is another event; as long as that goes on one message
+ * is enough.
+ */
 static void try_again(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
 {
 	if (!atomic_exchange(&bo->failing, true))
@@ -204,7 +213,10 @@ static void note(struct zcs_bo *bo, const struct zcs_tt_event *event, enum zcs_t
 	ZCS_PROBE3(fault, bo->start + event->index * ZCS_PAGE_SIZE, what, ns);
 }
 
-/* Who must not wait leaves the touch to a thread that may; if there is no memory for that, the toucher asks again. */
+/*
+ * Who must not wait leaves the touch to a thread that may; if there is no memory for that, the
+ * toucher asks again.
+ */
 static void park(struct zcs_bo *bo, const struct zcs_tt_event *event)
 {
 	if (zcs_toucher_park(bo, event))
@@ -239,7 +251,10 @@ static void serve_touch(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_e
 
 /* -- the event of prefetches */
 
-/* With the lock held: whether there is work, and a thread that may do it. The event wakes as long as it is set. */
+/*
+ * With the lock held: whether there is work, and a thread that may do it. The event wakes as long
+ * as it is set.
+ */
 static void set_fetch_event(struct zcs_device *dev)
 {
 	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1 &&
@@ -281,8 +296,8 @@ static void end_waiting(struct turn *t)
 }
 
 /*
- * Beyond a bo, or after its put: there is nothing that could be given to the toucher, and he sleeps until the address
- * belongs to a bo again. Said each time that there were twice as many.
+ * Beyond a bo, or after its put: there is nothing that could be given to the toucher, and he sleeps
+ * until the address belongs to a bo again. Said each time that there were twice as many.
  */
 static void note_stray(struct zcs_device *dev, uintptr_t addr)
 {
@@ -309,8 +324,9 @@ static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t a
 }
 
 /*
- * What one arena has to tell, and what comes within SPIN_NS after it. Nobody else is told of it meanwhile: a second
- * thread woken for each event finds nothing, on the CPU that the toucher needs. Once the turn is shared it ends.
+ * What one arena has to tell, and what comes within SPIN_NS after it. Nobody else is told of it
+ * meanwhile: a second thread woken for each event finds nothing, on the CPU that the toucher needs.
+ * Once the turn is shared it ends.
  */
 static void serve(struct zcs_device *dev, struct zcs_arena *arena)
 {
@@ -369,7 +385,10 @@ static struct zcs_bo *pop_fetch(struct zcs_device *dev, uint64_t *at)
 	return bo;
 }
 
-/* What was begun is finished first, in the order in which it was asked for. False: that was all of it. */
+/*
+ * What was begun is finished first, in the order in which it was asked for. False: that was all of
+ * it.
+ */
 static bool push_again(struct zcs_bo *bo, bool go_on)
 {
 	struct zcs_device *dev = bo->device;
@@ -402,7 +421,10 @@ static void fetch_one(struct zcs_device *dev)
 		return;
 	go_on = is_wanted(bo);
 	if (go_on) {
-		/* what cannot be had now comes when it is touched; some of it may be there all the same */
+		/*
+		 * what cannot be had now comes when it is touched; some of it may be there all the
+		 * same
+		 */
 		go_on = !zcs_tt_restore_step(bo->tt, &at, ZCS_UNIT_PAGES, NULL);
 		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 	}

@@ -2,11 +2,12 @@
 /*
  * The fault threads, and how many of them may wait.
  *
- * A touch may have to wait: for a read, for a lock, for memory. Its thread waits with it, and another one has to
- * serve the others. So a thread that is going to wait asks first (zcs_toucher_may_wait()). It may if another thread
- * is left that does not wait; if there is none, one more is made, up to ZCS_TOUCHERS_MAX. At that number the touch
- * is parked, and taken up by the first thread that has done waiting. The thread that is left serves what need not
- * wait: folios that are in memory, and new pages.
+ * A touch may have to wait: for a read, for a lock, for memory. Its thread waits with it, and
+ * another one has to serve the others. So a thread that is going to wait asks first
+ * (zcs_toucher_may_wait()). It may if another thread is left that does not wait; if there is none,
+ * one more is made, up to ZCS_TOUCHERS_MAX. At that number the touch is parked, and taken up by the
+ * first thread that has done waiting. The thread that is left serves what need not wait: folios
+ * that are in memory, and new pages.
  *
  * Threads are not ended before the device is. An idle one costs a stack that is not touched.
  */

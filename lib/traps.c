@@ -2,17 +2,18 @@
 /*
  * What of a user map of shmem is registered, and how many mappings that makes.
  *
- * The kernel keeps a mapping for each run of pages that are registered or are not. There are vm.max_map_count for
- * the whole process, 65530 by default: every other one of 64000 small bos evicted, and neither mmap() nor
- * pthread_create() nor malloc() work any more. So the library takes half of them. Beyond that nothing is changed that
- * would split a mapping: a bo stays in memory until one beside it is evicted, with which it shares a mapping; and
- * what comes back between two that are out stays registered, and is mapped page by page.
+ * The kernel keeps a mapping for each run of pages that are registered or are not. There are
+ * vm.max_map_count for the whole process, 65530 by default: every other one of 64000 small bos
+ * evicted, and neither mmap() nor pthread_create() nor malloc() work any more. So the library takes
+ * half of them. Beyond that nothing is changed that would split a mapping: a bo stays in memory
+ * until one beside it is evicted, with which it shares a mapping; and what comes back between two
+ * that are out stays registered, and is mapped page by page.
  *
  *	pages       r r r . . . r r . . .     r registered
  *	mappings    \___/ \___/ \_/ \___/     each end of a run costs one
  *
- * Counted is what is known here, not what /proc/self/maps says: that takes milliseconds. A unit of 2 MiB that is all
- * or nothing takes a byte, so that a home of terabytes is noted at once.
+ * Counted is what is known here, not what /proc/self/maps says: that takes milliseconds. A unit of
+ * 2 MiB that is all or nothing takes a byte, so that a home of terabytes is noted at once.
  */
 #include "traps.h"
 

@@ -27,8 +27,8 @@ void zcs_traps_fini(struct zcs_traps *t);
 int zcs_traps_open(struct zcs_traps *t, uint64_t from, uint64_t to);
 
 /*
- * Mappings that a change to [pfn, pfn + nr) adds, with the lock held; negative: it takes some away. zcs_traps_set()
- * notes that it was made.
+ * Mappings that a change to [pfn, pfn + nr) adds, with the lock held; negative: it takes some away.
+ * zcs_traps_set() notes that it was made.
  */
 int64_t zcs_traps_cost(const struct zcs_traps *t, uint64_t pfn, uint64_t nr, bool on);
 void zcs_traps_set(struct zcs_traps *t, uint64_t pfn, uint64_t nr, bool on);
@@ -36,8 +36,8 @@ void zcs_traps_set(struct zcs_traps *t, uint64_t pfn, uint64_t nr, bool on);
 bool zcs_traps_in_unit(const struct zcs_traps *t, uint64_t unit);
 
 /*
- * Whether @cost mappings more leave the program its half of vm.max_map_count. What saves some always does. If not,
- * that is counted, and said once.
+ * Whether @cost mappings more leave the program its half of vm.max_map_count. What saves some
+ * always does. If not, that is counted, and said once.
  */
 bool zcs_traps_may(int64_t cost);
 /* Of the process: mappings that arenas were split into; how often more were refused. */

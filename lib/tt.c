@@ -4,11 +4,11 @@
  * tt_restore.c.
  *
  * Populate follows TTM's allocator: start with the largest order that fits, go down when the system
- * refuses, never up again, so that every block starts at a multiple of its size. A contiguous tt gets its
- * blocks with its home; there the orders are given and only memory is to be had or not.
+ * refuses, never up again, so that every block starts at a multiple of its size. A contiguous tt
+ * gets its blocks with its home; there the orders are given and only memory is to be had or not.
  *
- * Whatever a later swap-out needs is reserved here: a leaf in the tt's table and in the backup's for every
- * unit that has small blocks.
+ * Whatever a later swap-out needs is reserved here: a leaf in the tt's table and in the backup's
+ * for every unit that has small blocks.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +28,10 @@
 #define TURN_NS	     UINT64_C(20000000)
 #define CREATE_FLAGS (ZCS_TT_ZERO_ALLOC | ZCS_TT_EXTERNAL | ZCS_TT_CONTIGUOUS)
 
-/* Whoever holds the lock may be reading: handlers have their turn now and then, unless the caller holds them too. */
+/*
+ * Whoever holds the lock may be reading: handlers have their turn now and then, unless the caller
+ * holds them too.
+ */
 static void lock(struct zcs_tt *tt)
 {
 	int err = pthread_mutex_trylock(&tt->lock);
@@ -262,7 +265,10 @@ void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end)
 
 enum run_kind { RUN_EMPTY, RUN_HANDLES, RUN_PAGES, RUN_CLEAN };
 
-/* What a block is for the user map; RUN_CLEAN: a page that keeps a slot, and must be watched for writes. */
+/*
+ * What a block is for the user map; RUN_CLEAN: a page that keeps a slot, and must be watched for
+ * writes.
+ */
 static enum run_kind kind_of(const struct zcs_tt *tt, const struct zcs_block *blk)
 {
 	if (blk->entry == ZCS_E_EMPTY)
@@ -317,8 +323,8 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 }
 
 /*
- * A block that holds something but zeros was written to. Where the zap failed, or the home did not trap, a thread may
- * be writing just now.
+ * A block that holds something but zeros was written to. Where the zap failed, or the home did not
+ * trap, a thread may be writing just now.
  */
 static bool may_hold(const struct zcs_tt *tt, const struct zcs_block *blk)
 {
@@ -331,8 +337,9 @@ static bool may_hold(const struct zcs_tt *tt, const struct zcs_block *blk)
 }
 
 /*
- * All or nothing, but for what a thread has written meanwhile: those pages stay, and the next call goes on with the
- * rest. A thread gets there if the home does not trap, or if some pages were mapped before mapping failed.
+ * All or nothing, but for what a thread has written meanwhile: those pages stay, and the next call
+ * goes on with the rest. A thread gets there if the home does not trap, or if some pages were
+ * mapped before mapping failed.
  */
 static void undo_populate(struct zcs_tt *tt)
 {

@@ -3,12 +3,13 @@
  * Backing up: ttm_pool_backup() with insertion, for whole tts and ranges.
  *
  *	1 zap the user map of all that is to go, in one step; from here on nobody can write to it
- *	2 offer the blocks to the backup, whole, in vectors; slots that are handles or empty are passed over
- *	3 a block refused whole is split, and the same index tried again; a page refused ends the call
- *	4 what stayed is resolved in the user map again
+ *	2 offer the blocks to the backup, whole, in vectors; slots that are handles or empty are
+ *	passed over 3 a block refused whole is split, and the same index tried again; a page refused
+ *	ends the call 4 what stayed is resolved in the user map again
  *
- * The loop ends: each turn either goes on to a later index, or splits a block (its order falls to 0, and
- * order 0 is never split), or stops. A block is never cut: one that reaches out of the range stays.
+ * The loop ends: each turn either goes on to a later index, or splits a block (its order falls to
+ * 0, and order 0 is never split), or stops. A block is never cut: one that reaches out of the range
+ * stays.
  */
 #include <errno.h>
 
@@ -25,7 +26,10 @@ struct walk {
 	int err;
 };
 
-/* Blocks that are pages from w->at on, up to a full vector; returns how many, and where the next begins. */
+/*
+ * Blocks that are pages from w->at on, up to a full vector; returns how many, and where the next
+ * begins.
+ */
 static size_t gather(struct walk *w, struct zcs_insert *vec, uint64_t *next)
 {
 	size_t n = 0;
@@ -54,7 +58,10 @@ static void now_handle(struct walk *w, const struct zcs_insert *in)
 	w->done += nr;
 }
 
-/* The pieces take the block's slots. Needs index nodes, the one thing a swap-out may have to allocate. */
+/*
+ * The pieces take the block's slots. Needs index nodes, the one thing a swap-out may have to
+ * allocate.
+ */
 static int split_block(struct walk *w, const struct zcs_insert *in)
 {
 	struct zcs_tt *tt = w->tt;
@@ -98,8 +105,8 @@ static void insert_some(struct walk *w)
 }
 
 /*
- * The span from the first to the last block that lies wholly in [*first, *end): pages or handles. Holes at its
- * ends are left out, because hugetlb cannot be zapped from the middle of one.
+ * The span from the first to the last block that lies wholly in [*first, *end): pages or handles.
+ * Holes at its ends are left out, because hugetlb cannot be zapped from the middle of one.
  */
 static void whole_blocks(const struct zcs_tt *tt, uint64_t *first, uint64_t *end)
 {
@@ -119,7 +126,10 @@ static void whole_blocks(const struct zcs_tt *tt, uint64_t *first, uint64_t *end
 	}
 }
 
-/* After the zap, and only then, it can be told which pages were written to since they were restored. */
+/*
+ * After the zap, and only then, it can be told which pages were written to since they were
+ * restored.
+ */
 static void find_dirt(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	while (tt->backup->tracked && first < end) {
@@ -190,7 +200,10 @@ static int64_t purge_range(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	return (int64_t)done;
 }
 
-/* Pages that keep a slot may go although the store is full: clean ones need no other, dirty ones free it. */
+/*
+ * Pages that keep a slot may go although the store is full: clean ones need no other, dirty ones
+ * free it.
+ */
 static bool keeps_slots(const struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	while (tt->backup->tracked && first < end) {

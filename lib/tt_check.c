@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tt's validator: pages are TT folios of their block's order (at home, in a contiguous tt), handles are
- * the same blocks in the backup, and the numbers add up.
+ * The tt's validator: pages are TT folios of their block's order (at home, in a contiguous tt),
+ * handles are the same blocks in the backup, and the numbers add up.
  */
 #include <errno.h>
 #include <inttypes.h>

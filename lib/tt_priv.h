@@ -16,7 +16,8 @@
  * struct zcs_tt - slots over a pool
  * @life: of the process that made it (life.h)
  * @pool: reference held
- * @lock: every call holds it from start to end, but zcs_tt_restore_step(); taken before the backup's and the pool's
+ * @lock: every call holds it from start to end, but zcs_tt_restore_step(); taken before the
+ *	backup's and the pool's
  * @cancel: whether the holder of @lock could be cancelled before
  * @waiting: touches that wait for @lock
  * @nr: slots; @flags: as created
@@ -78,31 +79,40 @@ struct zcs_tt_event {
 };
 
 /*
- * Restores the block of the event's slot and resolves it; *what tells from where. @slow is called, perhaps with
- * the lock held, before it populates, and with @waits before it waits for the lock or a read; if that returns false,
- * nothing is done and the result is -EAGAIN. An event from before the last zap restores nothing: whoever still waits
- * is woken, and reports again.
+ * Restores the block of the event's slot and resolves it; *what tells from where. @slow is called,
+ * perhaps with the lock held, before it populates, and with @waits before it waits for the lock or
+ * a read; if that returns false, nothing is done and the result is -EAGAIN. An event from before
+ * the last zap restores nothing: whoever still waits is woken, and reports again.
  */
 int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
 		 bool (*slow)(void *arg, bool waits), void *arg);
-/* Whether a touch of slot @index would take memory that the tt and its backup do not hold: 0, 1; -EBUSY without @wait. */
+/*
+ * Whether a touch of slot @index would take memory that the tt and its backup do not hold: 0, 1;
+ * -EBUSY without @wait.
+ */
 int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait);
-/* After -EIO: the touchers of the slot get SIGBUS. -EEXIST: it is a page, or poisoned; who waits is not woken. */
+/*
+ * After -EIO: the touchers of the slot get SIGBUS. -EEXIST: it is a page, or poisoned; who waits is
+ * not woken.
+ */
 int zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
 /* The touchers of the slot touch it again. */
 void zcs_tt_wake(struct zcs_tt *tt, uint64_t index);
 /*
- * Frees what is inserted and needs no I/O for it; pages. It gives the locks up now and then, and ends when somebody
- * else wants them. -EBUSY if somebody holds the tt.
+ * Frees what is inserted and needs no I/O for it; pages. It gives the locks up now and then, and
+ * ends when somebody else wants them. -EBUSY if somebody holds the tt.
  */
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
 /* Gives up memory that the home was created with, about @pages of it; pages. With the lock held. */
 uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages);
-/* Begins to write back what is inserted; pages, without those being written already. With the lock held. */
+/*
+ * Begins to write back what is inserted; pages, without those being written already. With the lock
+ * held.
+ */
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
 /*
- * The same for who is to be told what came of it: where no write can begin, those that need none are freed. -EBUSY:
- * there was none of these.
+ * The same for who is to be told what came of it: where no write can begin, those that need none
+ * are freed. -EBUSY: there was none of these.
  */
 int64_t zcs_tt_write_older_locked(struct zcs_tt *tt);
 /* Whether something is inserted, and not about to be written. With the lock held. */
@@ -115,7 +125,10 @@ struct zcs_tt_pages {
 void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages);
 
 /* -- tt_restore.c */
-/* Restores up to @most slots from *@at on, and if that succeeds moves *@at behind them; then touches have their turn. */
+/*
+ * Restores up to @most slots from *@at on, and if that succeeds moves *@at behind them; then
+ * touches have their turn.
+ */
 int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const struct zcs_ctx *ctx);
 
 /* -- tt_restore.c, tt_backup.c; with the lock held */
@@ -135,7 +148,9 @@ int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const str
 void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_system);
 /* Frees every page in [first, end); what is no page stays. */
 void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_system);
-/* The user map of a contiguous tt: out for a whole range, in for the pages of it. Others: nothing. */
+/*
+ * The user map of a contiguous tt: out for a whole range, in for the pages of it. Others: nothing.
+ */
 int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end);
 int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end);
 /* Pages in [first, end) give up the slots that they keep: they are dirty, or go away. */

@@ -2,10 +2,10 @@
 /*
  * Restoring: ttm_pool_restore_and_alloc(), for whole tts and ranges.
  *
- * The kernel allocates new blocks, copies page by page and keeps a state to resume in the middle of one.
- * Here a resident block is taken back whole, so there is no state to keep: a slot is a handle, and the
- * content the backup's, until the block's folio is the tt's. A call that is interrupted or fails leaves
- * pages and handles side by side, and the next one goes on where it stopped.
+ * The kernel allocates new blocks, copies page by page and keeps a state to resume in the middle of
+ * one. Here a resident block is taken back whole, so there is no state to keep: a slot is a handle,
+ * and the content the backup's, until the block's folio is the tt's. A call that is interrupted or
+ * fails leaves pages and handles side by side, and the next one goes on where it stopped.
  *
  *	page    stays (what a partial backup left is not moved either)
  *	handle  the block is taken, in vectors
@@ -31,7 +31,10 @@ static int interrupted(const struct walk *w)
 	return w->ctx && w->ctx->interruptible ? zcs_fault(ZCS_FAULT_RESTORE) : 0;
 }
 
-/* Neighbouring blocks of handles from w->at on, up to a full vector; *err if interrupted before one. */
+/*
+ * Neighbouring blocks of handles from w->at on, up to a full vector; *err if interrupted before
+ * one.
+ */
 static size_t gather(struct walk *w, struct zcs_take *vec, int *err)
 {
 	size_t n = 0;
@@ -133,7 +136,10 @@ static int map_again(struct zcs_tt *tt)
 	return zcs_tt_map(tt, 0, tt->nr);
 }
 
-/* Holes of a contiguous tt are filled by the blocks of its home, those of others one slot at a time. */
+/*
+ * Holes of a contiguous tt are filled by the blocks of its home, those of others one slot at a
+ * time.
+ */
 struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
 {
 	struct zcs_block blk = zcs_table_get(&tt->table, index);
@@ -161,7 +167,9 @@ int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
 	if (!tt->backed_up)
 		return -EINVAL;
 	w.at = first = zcs_tt_block(tt, first).index;
-	/* what else could not be resolved is none of a touch's business, and must not make it fail */
+	/*
+	 * what else could not be resolved is none of a touch's business, and must not make it fail
+	 */
 	if (ctx != &zcs_ctx_touch)
 		err = map_again(tt);
 	while (w.at < w.end && !err)
@@ -212,7 +220,10 @@ int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const st
 
 	if (!err)
 		*at += count;
-	/* a lock that is taken again at once would be ours each time: who waits for it has to wake up first */
+	/*
+	 * a lock that is taken again at once would be ours each time: who waits for it has to wake
+	 * up first
+	 */
 	zcs_sys_stand_back(&tt->waiting, TURN_US, TURNS_MAX);
 	return err;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a device asks of a bo's tt: restoring the one block that was touched, and the eviction steps that must
- * not wait for a lock. A fault thread comes here with nothing locked; a reclaimer may hold another tt, and
- * therefore only ever tries.
+ * What a device asks of a bo's tt: restoring the one block that was touched, and the eviction steps
+ * that must not wait for a lock. A fault thread comes here with nothing locked; a reclaimer may
+ * hold another tt, and therefore only ever tries.
  *
- * Of several touchers of a block the first restores it. The others find a page (ZCS_TOUCH_LATE); resolving
- * it once more wakes them if they began to wait in between. Or they find that it was evicted again while their
- * report was in a fault thread's hands: the first restore woke them, so most have what they wanted, and to
- * restore it for nobody would undo an eviction.
+ * Of several touchers of a block the first restores it. The others find a page (ZCS_TOUCH_LATE);
+ * resolving it once more wakes them if they began to wait in between. Or they find that it was
+ * evicted again while their report was in a fault thread's hands: the first restore woke them, so
+ * most have what they wanted, and to restore it for nobody would undo an eviction.
  */
 #include <errno.h>
 
@@ -25,8 +25,8 @@ void zcs_tt_commit_on_touch(struct zcs_tt *tt)
 }
 
 /*
- * What was read ahead was read: taken for resident, it would be in use to the LRU, and a loop over more than
- * memory would replace all of it in turn.
+ * What was read ahead was read: taken for resident, it would be in use to the LRU, and a loop over
+ * more than memory would replace all of it in turn.
  */
 static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 {

@@ -3,23 +3,26 @@
  * Writeback: inserted folios become slots.
  *
  *	insert(WRITEBACK) ──mark──▶ queue of backups ──thread──▶ same-filled?  word, pages freed
- *	                                                         slot still good? pages freed, no I/O
- *	                                                         else WRITING, request to the swap
+ *	                                                         slot still good? pages freed, no
+ *	                                                         I/O else WRITING, request to the
+ *	                                                         swap
  *	swap's I/O thread: done ──▶ ended list ──thread──▶ lock the backup: slot is the entry, pages freed
  *
- * The protocol. A folio that is being written stays the backup's and is marked WRITING; it is freed once, by
- * the thread, when the write has ended. Who wants it back meanwhile does not wait: a request that was not
- * given to the device yet is cancelled, any other is abandoned (its slot is given up when it ends; that the
- * device reads pages that change is harmless, nobody will read that slot). Until an abandoned write has ended
- * its pages are not punched: a transfer that comes to a hole would bring its memory back, or find none. A
- * write that fails leaves the folio resident, and the swap judges its slot (swap_outage.c).
+ * The protocol. A folio that is being written stays the backup's and is marked WRITING; it is freed
+ * once, by the thread, when the write has ended. Who wants it back meanwhile does not wait: a
+ * request that was not given to the device yet is cancelled, any other is abandoned (its slot is
+ * given up when it ends; that the device reads pages that change is harmless, nobody will read that
+ * slot). Until an abandoned write has ended its pages are not punched: a transfer that comes to a
+ * hole would bring its memory back, or find none. A write that fails leaves the folio resident, and
+ * the swap judges its slot (swap_outage.c).
  *
- * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them it gives the
- * backup's lock up, lets those have it who wait, sees to transfers that ended, and comes back by way of the queue.
+ * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them
+ * it gives the backup's lock up, lets those have it who wait, sees to transfers that ended, and
+ * comes back by way of the queue.
  *
- * Nothing is allocated here: the queue is threaded through the backups, the requests are an array, and pages
- * are freed before anything else is asked for. The I/O thread never takes a backup's lock, so that who
- * holds one may wait for a read. Lock order: backup, then wb.
+ * Nothing is allocated here: the queue is threaded through the backups, the requests are an array,
+ * and pages are freed before anything else is asked for. The I/O thread never takes a backup's
+ * lock, so that who holds one may wait for a read. Lock order: backup, then wb.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -45,10 +48,11 @@
 /*
  * struct wb_req - a transfer under way
  * @io: the swap's request; io.user is this
- * @b: whose it is; NULL: free. Who finds its own backup here and holds that one's lock may read the rest
+ * @b: whose it is; NULL: free. Who finds its own backup here and holds that one's lock may read the
+ *	rest
  * @index, @order: the block; @folio: what is written, or read into
- * @abandoned: only the slot is to be given up when it ends (and the folio of a read); under the backup's lock,
- *	of a write under the wb's too
+ * @abandoned: only the slot is to be given up when it ends (and the folio of a read); under the
+ *	backup's lock, of a write under the wb's too
  * @ended: the device has it no more; under the wb's lock
  * @flying: the pool's, from when it is abandoned until it ended
  */
@@ -202,7 +206,10 @@ static void tell(struct zcs_backup *b, const struct zcs_block *blk, int err)
 	}
 }
 
-/* Pages leave memory. They count as pending until they are free: who waits for room must see one or the other. */
+/*
+ * Pages leave memory. They count as pending until they are free: who waits for room must see one or
+ * the other.
+ */
 static void release(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
 		    uint32_t entry)
 {
@@ -336,8 +343,8 @@ static void serve(struct zcs_wb *wb, struct zcs_backup *b)
 	pthread_cond_broadcast(&b->idle);
 	pthread_mutex_unlock(&b->lock);
 	/*
-	 * A lock that is free goes to whoever asks next, which is this thread, long before one that slept is
-	 * awake. Only for a backup that is in the queue: it cannot go away.
+	 * A lock that is free goes to whoever asks next, which is this thread, long before one that
+	 * slept is awake. Only for a backup that is in the queue: it cannot go away.
 	 */
 	if (more)
 		zcs_sys_stand_back(&b->waiting, COURTESY_US, PATIENCE);

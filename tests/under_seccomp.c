@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a command as a container does: under a seccomp filter that refuses what the default filters of the common
- * container runtimes refuse to a container without capabilities. So the suite can be run where nobody may
- * open a userfaultfd, set up io_uring, mount, or bind memory to a node.
+ * Runs a command as a container does: under a seccomp filter that refuses what the default filters
+ * of the common container runtimes refuse to a container without capabilities. So the suite can be
+ * run where nobody may open a userfaultfd, set up io_uring, mount, or bind memory to a node.
  *
- * It is a list of refused calls, where the runtimes' filters are lists of allowed ones: a call that is new to
- * both is allowed here and refused there. With -c only the calls that are named are refused:
+ * It is a list of refused calls, where the runtimes' filters are lists of allowed ones: a call that
+ * is new to both is allowed here and refused there. With -c only the calls that are named are
+ * refused:
  *
  *	zcs-under-seccomp -c io_uring_setup tests/run	as with kernel.io_uring_disabled=2
  */
@@ -81,7 +82,10 @@ static void refuse_all(scmp_filter_ctx filter)
 {
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		refuse(filter, refused[i]);
-	/* threads and children yes, namespaces no; the flags of clone3() are out of a filter's reach */
+	/*
+	 * threads and children yes, namespaces no; the flags of clone3() are out of a filter's
+	 * reach
+	 */
 	for (unsigned bit = 0; bit < 32; bit++)
 		if (CLONE_NEW & 1u << bit)
 			check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,

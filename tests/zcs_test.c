@@ -255,7 +255,10 @@ struct zcs_pool *zcs_test_pool_from_fd(const struct zcs_pool_params *params, int
 	return remember(pool);
 }
 
-/* A thread of the store's may just be finishing: what is wrong stays wrong, a folio on its way does not stay so. */
+/*
+ * A thread of the store's may just be finishing: what is wrong stays wrong, a folio on its way does
+ * not stay so.
+ */
 void zcs_test_pool_ok(struct zcs_pool *pool)
 {
 	for (unsigned us = 1000; us < 600000 && zcs_pool_check(pool); us *= 2)
@@ -558,8 +561,8 @@ static bool is_arena(const char *target)
 }
 
 /*
- * Counts the library's memory files among the open descriptors, and adds up their memory unless @bytes is NULL:
- * who only counts may do so while a thread of the library closes one.
+ * Counts the library's memory files among the open descriptors, and adds up their memory unless
+ * @bytes is NULL: who only counts may do so while a thread of the library closes one.
  */
 static unsigned walk_arenas(uint64_t *bytes)
 {

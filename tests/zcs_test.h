@@ -37,8 +37,8 @@ void zcs_test_assert_result(int64_t result, int64_t expected, const char *what, 
 /* -- cases and programs */
 
 /*
- * One case; its state starts without faults and must end without pools and arenas. For an initializer of the
- * block in which the cases are run: part of it lives no longer.
+ * One case; its state starts without faults and must end without pools and arenas. For an
+ * initializer of the block in which the cases are run: part of it lives no longer.
  */
 #define zcs_test(f)                                                                           \
 	{                                                                                     \
@@ -70,8 +70,9 @@ unsigned zcs_test_scale(unsigned nr);
 bool zcs_test_under_valgrind(void);
 
 /*
- * Whether this process may set up io_uring: it is tried. Not where the caller of the program switched it off by
- * ZCSWAP_NO_URING, which is looked at once, so that a case may set and unset it. If not, the reason is printed.
+ * Whether this process may set up io_uring: it is tried. Not where the caller of the program
+ * switched it off by ZCSWAP_NO_URING, which is looked at once, so that a case may set and unset it.
+ * If not, the reason is printed.
  */
 bool zcs_test_has_uring(void);
 /* Whether this process may open a userfaultfd, be it for user mode only: it is tried. */
@@ -171,7 +172,8 @@ unsigned zcs_test_arenas_before(void);
 void zcs_test_fault(const char *name, uint64_t space, uint64_t times, int error);
 void zcs_test_fault_every(const char *name, unsigned interval);
 /*
- * @name hangs after @space calls, @times times (0: always), until it is set again or switched off; then it goes on,
+ * @name hangs after @space calls, @times times (0: always), until it is set again or switched off;
+ *	then it goes on,
  * or fails with @error. zcs_test_wait_hung() waits until @nr calls in all have come that far.
  */
 void zcs_test_hang(const char *name, uint64_t space, uint64_t times, int error);

@@ -19,10 +19,10 @@ struct zcs_store;
 /**
  * DOC: backup
  *
- * A shmem-like object: page index -> resident folio, swap entry, same-filled value, or hole. A folio is
- * *inserted*: it changes owner, no byte is copied, and it is *taken* back the same way. A block is what
- * one insertion put there: 2^order indexes, the first a multiple of 2^order. The folios in one backup
- * are all of one pool. Kernel counterpart: ttm_backup over a shmem file.
+ * A shmem-like object: page index -> resident folio, swap entry, same-filled value, or hole. A
+ * folio is *inserted*: it changes owner, no byte is copied, and it is *taken* back the same way. A
+ * block is what one insertion put there: 2^order indexes, the first a multiple of 2^order. The
+ * folios in one backup are all of one pool. Kernel counterpart: ttm_backup over a shmem file.
  */
 struct zcs_backup;
 
@@ -30,8 +30,8 @@ struct zcs_backup;
  * DOC: handles
  *
  * The handle of page index i is i + 1, so that 0 can mean "none" and a negative value an error; the
- * pages of a block have consecutive handles. In a tt's slot a handle is shifted left by one with bit 0
- * set; a page address has bit 0 clear.
+ * pages of a block have consecutive handles. In a tt's slot a handle is shifted left by one with
+ * bit 0 set; a page address has bit 0 clear.
  */
 
 /** zcs_handle_from_index - the handle of page @index */
@@ -72,8 +72,9 @@ static inline bool zcs_slot_is_handle(uintptr_t slot)
  *
  * The index is reserved here, so that an insertion allocates nothing.
  *
- * Return: 0, and the caller holds a reference; -EINVAL: NULL, 0 pages, or so many that a byte offset or
- * a handle overflows; -ENOMEM. Thread-safe. Kernel counterpart: ttm_backup_shmem_create().
+ * Return: 0, and the caller holds a reference; -EINVAL: NULL, 0 pages, or so many that a byte
+ * offset or a handle overflows; -ENOMEM. Thread-safe. Kernel counterpart:
+ * ttm_backup_shmem_create().
  */
 ZCS_API int zcs_backup_create(struct zcs_store *store, uint64_t num_pages,
 			      struct zcs_backup **backup);
@@ -94,9 +95,9 @@ ZCS_API int zcs_backup_create(struct zcs_store *store, uint64_t num_pages,
  * No byte is copied and nothing is allocated.
  *
  * Return: the handle of @index, and the pointer is consumed; or, with the folio still the caller's,
- * unchanged: -EINVAL: NULL, a wrong order, an unaligned or out-of-range index, an unknown flag, a folio
- * that is not the caller's; -EEXIST: the range is occupied; -EXDEV: the backup holds folios of another
- * pool; -ENOMEM: the store has no room for its index. Thread-safe. Kernel counterpart:
+ * unchanged: -EINVAL: NULL, a wrong order, an unaligned or out-of-range index, an unknown flag, a
+ * folio that is not the caller's; -EEXIST: the range is occupied; -EXDEV: the backup holds folios
+ * of another pool; -ENOMEM: the store has no room for its index. Thread-safe. Kernel counterpart:
  * ttm_backup_insert_folio().
  */
 ZCS_API int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *folio,
@@ -125,9 +126,9 @@ struct zcs_insert {
  * @nr: number of elements
  * @flags: ZCS_INSERT_*, for all
  *
- * Elements are inserted in order; the first that is refused ends the call. One call is one round trip
- * to a store in another process, which says only how many it accepted: the handle of the first that it
- * did not accept is -ENOMEM, whatever the reason, unless it accepted none.
+ * Elements are inserted in order; the first that is refused ends the call. One call is one round
+ * trip to a store in another process, which says only how many it accepted: the handle of the first
+ * that it did not accept is -ENOMEM, whatever the reason, unless it accepted none.
  *
  * Return: how many were inserted (the first that many of @vec); -errno of the first if none was.
  * Thread-safe.
@@ -142,13 +143,14 @@ ZCS_API int64_t zcs_backup_insert_folios(struct zcs_backup *backup, struct zcs_i
  * @pool: the pool of the folios in the backup; of a block that was written back, any
  * @folio: where the folio is put; owned by the caller
  *
- * A resident block is the very folio that was inserted: nothing is allocated or copied. One that was written
- * back is read into a folio of @pool.
+ * A resident block is the very folio that was inserted: nothing is allocated or copied. One that
+ * was written back is read into a folio of @pool.
  *
- * Return: 0; -EINVAL: NULL, a handle that is forged, or not the first of its block; -ENOENT: nothing is
- * there (taken or dropped before, or never inserted); -EXDEV: the block is a folio of another pool, and not
- * written back; -ENOMEM: no memory to read into; -EIO, or what else the device says: it cannot be read, or its
- * checksum does not match. After an error the block is the backup's as before. Thread-safe.
+ * Return: 0; -EINVAL: NULL, a handle that is forged, or not the first of its block; -ENOENT:
+ * nothing is there (taken or dropped before, or never inserted); -EXDEV: the block is a folio of
+ * another pool, and not written back; -ENOMEM: no memory to read into; -EIO, or what else the
+ * device says: it cannot be read, or its checksum does not match. After an error the block is the
+ * backup's as before. Thread-safe.
  */
 ZCS_API int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_pool *pool,
 				  struct zcs_folio **folio);
@@ -170,8 +172,9 @@ struct zcs_take {
  * @nr: number of elements
  * @pool: as for zcs_backup_take_folio()
  *
- * Blocks behind the first that fails stay the backup's; those of them that had been read by then are resident,
- * and count against @pool until they are taken, dropped, written back or in the way of a take.
+ * Blocks behind the first that fails stay the backup's; those of them that had been read by then
+ * are resident, and count against @pool until they are taken, dropped, written back or in the way
+ * of a take.
  *
  * Return: how many were taken (the first that many of @vec); -errno of the first if none was.
  * Thread-safe.
@@ -188,8 +191,8 @@ ZCS_API int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_tak
  *
  * The content stays where it is. A hole reads as zeros, as in a shmem file.
  *
- * Return: 0; -EINVAL: NULL, a handle outside the backup; -EINTR; -EIO. Thread-safe. Kernel counterpart:
- * ttm_backup_copy_page().
+ * Return: 0; -EINVAL: NULL, a handle outside the backup; -EINTR; -EIO. Thread-safe. Kernel
+ * counterpart: ttm_backup_copy_page().
  */
 ZCS_API int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle,
 				 bool interruptible);
@@ -204,12 +207,13 @@ ZCS_API int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t h
  * @last: last page index, inclusive; it is clamped to the backup's size
  * @flags: ZCS_WB_WAIT or 0
  *
- * Only whole blocks inside the range are written. ZCS_WB_WAIT waits for these alone, each until it was seen with
- * no write pending, and counts what was written of the range meanwhile, whoever asked for it.
+ * Only whole blocks inside the range are written. ZCS_WB_WAIT waits for these alone, each until it
+ * was seen with no write pending, and counts what was written of the range meanwhile, whoever asked
+ * for it.
  *
- * Return: pages written, 0 if there was nothing to write, others took it meanwhile, or the store never writes
- * ("mem:"); -EINVAL: NULL, @first outside the backup or over @last, an unknown flag; -errno if none could be
- * written: the range's last failure. Thread-safe.
+ * Return: pages written, 0 if there was nothing to write, others took it meanwhile, or the store
+ * never writes ("mem:"); -EINVAL: NULL, @first outside the backup or over @last, an unknown flag;
+ * -errno if none could be written: the range's last failure. Thread-safe.
  */
 ZCS_API int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t last,
 				     uint32_t flags);
@@ -221,8 +225,8 @@ ZCS_API int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, 
  * @order: 0 to ZCS_MAX_ORDER
  *
  * A whole block is freed to its pool in one step. Part of a block is split off if the arena can,
- * otherwise zeroed in place and counted. Dropping a hole does nothing. A forged handle, or a range that
- * is unaligned or outside the backup, is counted and logged. Thread-safe. Kernel counterpart:
+ * otherwise zeroed in place and counted. Dropping a hole does nothing. A forged handle, or a range
+ * that is unaligned or outside the backup, is counted and logged. Thread-safe. Kernel counterpart:
  * ttm_backup_drop().
  */
 ZCS_API void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order);

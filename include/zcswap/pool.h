@@ -20,11 +20,12 @@ extern "C" {
  * in a list of its order and NUMA node, up to a limit; what is over the limit goes to the system.
  * Every folio a pool hands out is zero. Kernel counterpart: struct ttm_pool.
  *
- * Lock order inside the library: tt, backup, pool, store. No lock is held while a caller's code runs.
+ * Lock order inside the library: tt, backup, pool, store. No lock is held while a caller's code
+ * runs.
  *
- * In a child of fork() a call on an object that its parent made (pool, folio, store, backup, tt, device, bo, bulk) does
- * nothing: it returns -ECHILD if it returns an int or a count, and else what it returns for NULL. The child may make
- * objects of its own.
+ * In a child of fork() a call on an object that its parent made (pool, folio, store, backup, tt,
+ * device, bo, bulk) does nothing: it returns -ECHILD if it returns an int or a count, and else what
+ * it returns for NULL. The child may make objects of its own.
  */
 
 /** ZCS_PAGE_SIZE - bytes in a page; the unit of every page count and index */
@@ -36,10 +37,11 @@ extern "C" {
 /**
  * struct zcs_ctx - how far a call may go (struct ttm_operation_ctx)
  * @struct_size: sizeof(struct zcs_ctx)
- * @interruptible: return -EINTR if a signal handler ran while the call slept for want of room, which only
- *	zcs_bo_pin() does. Waiting for a read is not interrupted. So do the fault points "restore" and "copy_page"
- * @no_wait: return -EBUSY in place of waiting for another call, and -ENOMEM in place of evicting others or
- *	waiting for a read-ahead to end. What was written back is read all the same
+ * @interruptible: return -EINTR if a signal handler ran while the call slept for want of room,
+ *	which only zcs_bo_pin() does. Waiting for a read is not interrupted. So do the fault points
+ *	"restore" and "copy_page"
+ * @no_wait: return -EBUSY in place of waiting for another call, and -ENOMEM in place of evicting
+ *	others or waiting for a read-ahead to end. What was written back is read all the same
  * @retry_mayfail: accepted for TTM's sake: every allocation may fail with -ENOMEM
  */
 struct zcs_ctx {
@@ -55,8 +57,8 @@ struct zcs_ctx {
 
 /**
  * enum zcs_backing - what the arenas of a pool are made of
- * @ZCS_BACKING_AUTO: the best that works at each allocation: hugetlb, then THP, then small; for a contiguous tt see
- *	zcs_tt_create()
+ * @ZCS_BACKING_AUTO: the best that works at each allocation: hugetlb, then THP, then small; for a
+ *	contiguous tt see zcs_tt_create()
  * @ZCS_BACKING_HUGETLB: 2 MiB pages of the hugetlb reserve (vm.nr_hugepages); folios of a smaller
  *	order come from a small-page arena of the same pool
  * @ZCS_BACKING_THP: shmem made huge by the policy of a tmpfs of its own, by MADV_HUGEPAGE or by
@@ -69,13 +71,13 @@ enum zcs_backing { ZCS_BACKING_AUTO, ZCS_BACKING_HUGETLB, ZCS_BACKING_THP, ZCS_B
  * struct zcs_pool_params - how to make a pool
  * @struct_size: sizeof(struct zcs_pool_params)
  * @max_bytes: bound on resident memory: active, inserted and cached; 0: no bound of ours. Free
- *	folios that are cached, and what was read ahead, are given up before an allocation fails on it.
- *	Hugetlb pages that are put by once something was evicted are not counted: 8 MiB a node at most, and
- *	a 64th of this.
- * @cache_bytes: bound on the memory of free folios that are kept; 0: half of the node's RAM, or half
- *	of @max_bytes if that is less (TTM's page_pool_size)
- * @node: NUMA node to take memory from; -1: that of the CPU the caller runs on at each allocation. Zeroed
- *	params ask for node 0
+ *	folios that are cached, and what was read ahead, are given up before an allocation fails on
+ *	it. Hugetlb pages that are put by once something was evicted are not counted: 8 MiB a node
+ *	at most, and a 64th of this.
+ * @cache_bytes: bound on the memory of free folios that are kept; 0: half of the node's RAM, or
+ *	half of @max_bytes if that is less (TTM's page_pool_size)
+ * @node: NUMA node to take memory from; -1: that of the CPU the caller runs on at each allocation.
+ *	Zeroed params ask for node 0
  * @backing: see enum zcs_backing
  * @beneficial_order: if not 0, no order but this one and 0 is worth effort (collapsing, reclaim)
  * @flags: 0
@@ -92,7 +94,10 @@ struct zcs_pool_params {
 	uint64_t reserved[8];
 };
 
-/** ZCS_POOL_PARAMS_INIT - initializer of a struct zcs_pool_params: the defaults; then set what differs */
+/**
+ * ZCS_POOL_PARAMS_INIT - initializer of a struct zcs_pool_params: the defaults; then set what
+ * differs
+ */
 #define ZCS_POOL_PARAMS_INIT                                                      \
 	{                                                                         \
 		sizeof(struct zcs_pool_params), 0, 0, -1, ZCS_BACKING_AUTO, 0, 0, \
@@ -111,10 +116,10 @@ struct zcs_folio;
  *
  * Arenas are made when first needed; creating a pool takes no memory but the descriptors'.
  *
- * Return: 0, and the caller holds a reference; -EINVAL: a NULL @pool, a wrong struct_size, an unknown
- * backing or flag, a node that does not exist, a beneficial order over ZCS_MAX_ORDER, a max_bytes
- * under one page, a reserved field that is not 0; -ENOMEM. Thread-safe. Kernel counterpart:
- * ttm_pool_init().
+ * Return: 0, and the caller holds a reference; -EINVAL: a NULL @pool, a wrong struct_size, an
+ * unknown backing or flag, a node that does not exist, a beneficial order over ZCS_MAX_ORDER, a
+ * max_bytes under one page, a reserved field that is not 0; -ENOMEM. Thread-safe. Kernel
+ * counterpart: ttm_pool_init().
  */
 ZCS_API int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_pool **pool);
 
@@ -127,16 +132,16 @@ ZCS_API int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_poo
  * @bytes: how much of the file is the pool's, a multiple of 2 MiB, at most 4 TiB
  * @pool: where the pool is put
  *
- * The whole pool lives in that range: it never grows, and the file's size is never changed. What the
- * range holds beforehand is discarded, unless the call fails. Over a hugetlb file the pool has folios of
- * ZCS_MAX_ORDER only: other orders, and tts that need them, are -ENOMEM.
+ * The whole pool lives in that range: it never grows, and the file's size is never changed. What
+ * the range holds beforehand is discarded, unless the call fails. Over a hugetlb file the pool has
+ * folios of ZCS_MAX_ORDER only: other orders, and tts that need them, are -ENOMEM.
  *
- * Nobody else may write to that range while the pool lives. Over a hugetlb file a page counts as clean, and is
- * evicted without being written, unless this process wrote to it.
+ * Nobody else may write to that range while the pool lives. Over a hugetlb file a page counts as
+ * clean, and is evicted without being written, unless this process wrote to it.
  *
- * Return: 0; -EINVAL as zcs_pool_create(), or a bad @fd, an unaligned or empty range, one of more than
- * 4 TiB or outside the file, a backing that is not the file's; -EOPNOTSUPP: not a file whose pages can be
- * mapped shared and punched; -ENOMEM. Thread-safe.
+ * Return: 0; -EINVAL as zcs_pool_create(), or a bad @fd, an unaligned or empty range, one of more
+ * than 4 TiB or outside the file, a backing that is not the file's; -EOPNOTSUPP: not a file whose
+ * pages can be mapped shared and punched; -ENOMEM. Thread-safe.
  */
 ZCS_API int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64_t offset,
 				    uint64_t bytes, struct zcs_pool **pool);
@@ -145,8 +150,8 @@ ZCS_API int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd
  * zcs_pool_destroy - drop the caller's reference
  * @pool: NULL is ignored
  *
- * Frees every cached folio, waits for running zcs_pool_shrink() calls, and frees the pool itself once
- * the last folio, tt and backup that uses it is gone. Kernel counterpart: ttm_pool_fini().
+ * Frees every cached folio, waits for running zcs_pool_shrink() calls, and frees the pool itself
+ * once the last folio, tt and backup that uses it is gone. Kernel counterpart: ttm_pool_fini().
  */
 ZCS_API void zcs_pool_destroy(struct zcs_pool *pool);
 
@@ -161,12 +166,12 @@ ZCS_API void zcs_pool_destroy(struct zcs_pool *pool);
  * @folio: where the folio is put; zero, resident, owned by the caller
  *
  * A folio of exactly this order is taken from the list of the pool's node; else new memory is taken
- * from the system. Nothing is split and no other order's list is touched, except that cached folios are
- * given back to the system when the pool is at its limit. Before it fails, what backups have read ahead
- * into the pool's memory is freed, and such reads under way are waited for.
+ * from the system. Nothing is split and no other order's list is touched, except that cached folios
+ * are given back to the system when the pool is at its limit. Before it fails, what backups have
+ * read ahead into the pool's memory is freed, and such reads under way are waited for.
  *
- * Return: 0; -EINVAL: NULL, an order over ZCS_MAX_ORDER, an unknown flag; -ENOMEM: over max_bytes with
- * nothing cached or read ahead, or no memory (never SIGBUS). Thread-safe. Kernel counterpart:
+ * Return: 0; -EINVAL: NULL, an order over ZCS_MAX_ORDER, an unknown flag; -ENOMEM: over max_bytes
+ * with nothing cached or read ahead, or no memory (never SIGBUS). Thread-safe. Kernel counterpart:
  * ttm_pool_type_take(), ttm_pool_alloc_page().
  */
 ZCS_API int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags,
@@ -176,23 +181,24 @@ ZCS_API int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flag
  * zcs_folio_put - give a folio back to its pool
  * @folio: owned by the caller; NULL is ignored
  *
- * The folio is zeroed and kept, or punched if the pool is over its cache limit. A folio that the caller
- * does not own (put twice, inserted, a tt's) is refused: counted, logged, no change. Thread-safe.
- * Kernel counterpart: ttm_pool_type_give().
+ * The folio is zeroed and kept, or punched if the pool is over its cache limit. A folio that the
+ * caller does not own (put twice, inserted, a tt's) is refused: counted, logged, no change.
+ * Thread-safe. Kernel counterpart: ttm_pool_type_give().
  */
 ZCS_API void zcs_folio_put(struct zcs_folio *folio);
 
 /**
  * zcs_folio_split - split a folio into pages
  * @folio: owned by the caller
- * @pieces: room for 2^order pointers; on success folios of order 0 in address order, pieces[0] == folio
+ * @pieces: room for 2^order pointers; on success folios of order 0 in address order, pieces[0] ==
+ *	folio
  *
- * No memory is allocated. Pieces of a folio that all come back to the pool merge again when they are
- * given back to the system.
+ * No memory is allocated. Pieces of a folio that all come back to the pool merge again when they
+ * are given back to the system.
  *
- * Return: 0, the caller owns every piece; -EINVAL: NULL, or not owned by the caller; -EOPNOTSUPP: the
- * arena cannot (hugetlb), the folio is unchanged. An order-0 folio is its only piece. Thread-safe.
- * Kernel counterpart: ttm_pool_split_for_swap().
+ * Return: 0, the caller owns every piece; -EINVAL: NULL, or not owned by the caller; -EOPNOTSUPP:
+ * the arena cannot (hugetlb), the folio is unchanged. An order-0 folio is its only piece.
+ * Thread-safe. Kernel counterpart: ttm_pool_split_for_swap().
  */
 ZCS_API int zcs_folio_split(struct zcs_folio *folio, struct zcs_folio **pieces);
 
@@ -200,7 +206,8 @@ ZCS_API int zcs_folio_split(struct zcs_folio *folio, struct zcs_folio **pieces);
  * zcs_folio_address - where a folio's bytes are
  * @folio: owned by the caller
  *
- * Return: its address in the linear map, valid while the caller owns it; NULL if it is not the caller's.
+ * Return: its address in the linear map, valid while the caller owns it; NULL if it is not the
+ * caller's.
  */
 ZCS_API void *zcs_folio_address(const struct zcs_folio *folio);
 
@@ -233,7 +240,9 @@ ZCS_API int64_t zcs_pool_shrink(struct zcs_pool *pool, int node, uint64_t nr_pag
  */
 ZCS_API int64_t zcs_pool_count(struct zcs_pool *pool, int node);
 
-/** ZCS_STATS_NODES - NUMA nodes that struct zcs_pool_stats has room for; more are added to the last */
+/**
+ * ZCS_STATS_NODES - NUMA nodes that struct zcs_pool_stats has room for; more are added to the last
+ */
 #define ZCS_STATS_NODES 8
 
 /**

@@ -17,15 +17,16 @@ struct zcs_store;
 /**
  * DOC: tt
  *
- * A buffer's translation table: an array of slots, each empty, a page, or a backup handle; slots of all
- * three sorts side by side are the normal state. Pages come in blocks: whole folios, each starting at a
- * multiple of its own size. Backup and restore move whole blocks and keep their place: what failed or
- * was interrupted is finished by calling again. Kernel counterpart: struct ttm_tt with ttm_pool_backup()
- * and ttm_pool_restore_and_alloc().
+ * A buffer's translation table: an array of slots, each empty, a page, or a backup handle; slots of
+ * all three sorts side by side are the normal state. Pages come in blocks: whole folios, each
+ * starting at a multiple of its own size. Backup and restore move whole blocks and keep their
+ * place: what failed or was interrupted is finished by calling again. Kernel counterpart: struct
+ * ttm_tt with ttm_pool_backup() and ttm_pool_restore_and_alloc().
  *
- * A tt may be used by several threads; its calls exclude each other. What an application does with the
- * pages is its own to order: in this version nobody may touch the address of a contiguous tt between
- * backup and restore. A thread that does sleeps until the restore (where userfaultfd is available).
+ * A tt may be used by several threads; its calls exclude each other. What an application does with
+ * the pages is its own to order: in this version nobody may touch the address of a contiguous tt
+ * between backup and restore. A thread that does sleeps until the restore (where userfaultfd is
+ * available).
  */
 struct zcs_tt;
 
@@ -44,16 +45,18 @@ struct zcs_tt;
  * @tt: where the tt is put
  *
  * A contiguous tt gets its address here, and the kind of its memory: huge pages if @num_pages is a
- * multiple of 512 and the pool has them, small pages otherwise. With ZCS_BACKING_AUTO they are hugetlb pages
- * if there are enough, now, for all homes made so of this pool, or for max_bytes. No slot is populated.
+ * multiple of 512 and the pool has them, small pages otherwise. With ZCS_BACKING_AUTO they are
+ * hugetlb pages if there are enough, now, for all homes made so of this pool, or for max_bytes. No
+ * slot is populated.
  *
- * If the pool has a whole run of cached folios the tt is made over them: they are kept for it (struct
- * zcs_pool_stats.kept_pages), and count against max_bytes, until it is populated or destroyed. Only a device
- * gives the kept memory of its bos up for others; without one an allocation can fail on the limit for it.
+ * If the pool has a whole run of cached folios the tt is made over them: they are kept for it
+ * (struct zcs_pool_stats.kept_pages), and count against max_bytes, until it is populated or
+ * destroyed. Only a device gives the kept memory of its bos up for others; without one an
+ * allocation can fail on the limit for it.
  *
- * Return: 0; -EINVAL: NULL, 0 pages, an unknown flag, or so many pages that a byte offset overflows;
- * -ENOMEM: no memory for the table, or no run of addresses that long. Thread-safe. Kernel counterpart:
- * ttm_tt_init().
+ * Return: 0; -EINVAL: NULL, 0 pages, an unknown flag, or so many pages that a byte offset
+ * overflows; -ENOMEM: no memory for the table, or no run of addresses that long. Thread-safe.
+ * Kernel counterpart: ttm_tt_init().
  */
 ZCS_API int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags,
 			  struct zcs_tt **tt);
@@ -63,13 +66,15 @@ ZCS_API int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t fl
  * @tt: not backed up
  * @ctx: NULL for the defaults
  *
- * Orders start at the largest that fits and never grow again; an order that the system refuses is not
- * tried again in this call.
+ * Orders start at the largest that fits and never grow again; an order that the system refuses is
+ * not tried again in this call.
  *
- * Return: 0, also if it was populated; -EINVAL: NULL, backed up (restore it), or a wrong struct_size of
- * @ctx; -ENOMEM: nothing changed, except that pages of a contiguous tt stay which a thread may have written to
- * meanwhile: the next call goes on with the rest; -EBUSY: no_wait, and another call on the tt is running.
- * Thread-safe. Kernel counterpart: ttm_tt_populate(), ttm_pool_alloc().
+ * Return: 0, also if it was populated; -EINVAL: NULL, backed up (restore it), or a wrong
+ * struct_size of
+ * @ctx; -ENOMEM: nothing changed, except that pages of a contiguous tt stay which a thread may have
+ *	written to
+ * meanwhile: the next call goes on with the rest; -EBUSY: no_wait, and another call on the tt is
+ * running. Thread-safe. Kernel counterpart: ttm_tt_populate(), ttm_pool_alloc().
  */
 ZCS_API int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx);
 
@@ -77,8 +82,8 @@ ZCS_API int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx);
  * zcs_tt_unpopulate - free every page
  * @tt: NULL, or a tt without pages, is ignored; handles stay
  *
- * Pages go to the pool; those of a contiguous tt go to the system and leave holes in its home. Kernel
- * counterpart: ttm_tt_unpopulate().
+ * Pages go to the pool; those of a contiguous tt go to the system and leave holes in its home.
+ * Kernel counterpart: ttm_tt_unpopulate().
  */
 ZCS_API void zcs_tt_unpopulate(struct zcs_tt *tt);
 
@@ -87,17 +92,19 @@ ZCS_API void zcs_tt_unpopulate(struct zcs_tt *tt);
  * @tt: without handles
  * @store: the backup keeps a reference
  *
- * The index that backing up needs is reserved here and in zcs_tt_populate(). An earlier backup, which
- * must be empty, is replaced.
+ * The index that backing up needs is reserved here and in zcs_tt_populate(). An earlier backup,
+ * which must be empty, is replaced.
  *
- * Return: 0; -EINVAL: NULL, or ZCS_TT_EXTERNAL; -EBUSY: the present backup has content; -ENOMEM. After
- * an error the earlier backup is still in place. Thread-safe. Kernel counterpart: ttm_tt_setup_backup().
+ * Return: 0; -EINVAL: NULL, or ZCS_TT_EXTERNAL; -EBUSY: the present backup has content; -ENOMEM.
+ * After an error the earlier backup is still in place. Thread-safe. Kernel counterpart:
+ * ttm_tt_setup_backup().
  */
 ZCS_API int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store);
 
 /**
- * ZCS_BACKUP_PURGE - drop the content: the tt's pages go to the system, slots become empty. What handles
- * name is dropped by zcs_backup_drop(): its memory goes to the pool, a contiguous tt's to the system
+ * ZCS_BACKUP_PURGE - drop the content: the tt's pages go to the system, slots become empty. What
+ * handles name is dropped by zcs_backup_drop(): its memory goes to the pool, a contiguous tt's to
+ * the system
  */
 #define ZCS_BACKUP_PURGE 1u
 /** ZCS_BACKUP_WRITEBACK - also start writing to the store */
@@ -108,15 +115,15 @@ ZCS_API int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store);
  * @tt: which
  * @flags: ZCS_BACKUP_*
  *
- * The user map of a contiguous tt is zapped first, in one atomic step. Each block is offered whole; one
- * that is refused is split to pages and the same index is tried again. The first page that is refused
- * ends the call. Slots that hold a handle or nothing are skipped, so that a partial backup can be
- * continued. A purge drops handles as well and needs no backup.
+ * The user map of a contiguous tt is zapped first, in one atomic step. Each block is offered whole;
+ * one that is refused is split to pages and the same index is tried again. The first page that is
+ * refused ends the call. Slots that hold a handle or nothing are skipped, so that a partial backup
+ * can be continued. A purge drops handles as well and needs no backup.
  *
- * Return: pages that were backed up or purged; 0 if there was nothing left to do or no backup was set
- * up; -EINVAL: NULL, or an unknown flag; -EBUSY: the store is full; or, if no page went, the error that
- * stopped it. Swapping out allocates no page and, unless a block must be split, no memory. Thread-safe.
- * Kernel counterpart: ttm_tt_backup(), ttm_pool_backup().
+ * Return: pages that were backed up or purged; 0 if there was nothing left to do or no backup was
+ * set up; -EINVAL: NULL, or an unknown flag; -EBUSY: the store is full; or, if no page went, the
+ * error that stopped it. Swapping out allocates no page and, unless a block must be split, no
+ * memory. Thread-safe. Kernel counterpart: ttm_tt_backup(), ttm_pool_backup().
  */
 ZCS_API int64_t zcs_tt_backup(struct zcs_tt *tt, uint32_t flags);
 
@@ -125,12 +132,12 @@ ZCS_API int64_t zcs_tt_backup(struct zcs_tt *tt, uint32_t flags);
  * @tt: backed up
  * @ctx: NULL for the defaults
  *
- * Resident blocks are taken back: same pages, nothing copied. Empty slots get zero pages. The user map
- * of a contiguous tt is resolved before the call returns.
+ * Resident blocks are taken back: same pages, nothing copied. Empty slots get zero pages. The user
+ * map of a contiguous tt is resolved before the call returns.
  *
- * Return: 0, every slot is a page; -EINVAL: NULL, not backed up, or a wrong struct_size of @ctx; -EBUSY:
- * no_wait, and another call on the tt is running; -ENOMEM, -EINTR, -EIO: what was restored stays so,
- * nothing is lost, call again. Thread-safe. Kernel counterpart: ttm_tt_restore(),
+ * Return: 0, every slot is a page; -EINVAL: NULL, not backed up, or a wrong struct_size of @ctx;
+ * -EBUSY: no_wait, and another call on the tt is running; -ENOMEM, -EINTR, -EIO: what was restored
+ * stays so, nothing is lost, call again. Thread-safe. Kernel counterpart: ttm_tt_restore(),
  * ttm_pool_restore_and_alloc().
  */
 ZCS_API int zcs_tt_restore(struct zcs_tt *tt, const struct zcs_ctx *ctx);
@@ -167,16 +174,19 @@ ZCS_API int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t cou
  * zcs_tt_drop_backup - drop everything of a backed-up tt
  * @tt: which
  *
- * Content of the backup is dropped by block, pages that are left are freed; all slots become empty and
- * the tt can be populated again.
+ * Content of the backup is dropped by block, pages that are left are freed; all slots become empty
+ * and the tt can be populated again.
  *
- * Return: 0; -EINVAL: NULL, or not backed up. Thread-safe. Kernel counterpart: ttm_pool_drop_backed_up().
+ * Return: 0; -EINVAL: NULL, or not backed up. Thread-safe. Kernel counterpart:
+ * ttm_pool_drop_backed_up().
  */
 ZCS_API int zcs_tt_drop_backup(struct zcs_tt *tt);
 
 /** ZCS_TT_POPULATED - every slot is a page (in zcs_tt_flags()) */
 #define ZCS_TT_POPULATED 0x100u
-/** ZCS_TT_BACKED_UP - some slots were backed up or purged and not yet restored (in zcs_tt_flags()) */
+/**
+ * ZCS_TT_BACKED_UP - some slots were backed up or purged and not yet restored (in zcs_tt_flags())
+ */
 #define ZCS_TT_BACKED_UP 0x200u
 
 /** zcs_tt_flags - creation flags and state; 0 for NULL. Thread-safe. */
@@ -189,9 +199,9 @@ ZCS_API uint64_t zcs_tt_num_pages(const struct zcs_tt *tt);
  * @tt: which
  * @index: slot
  *
- * Return: 0 if it is empty; a value for which zcs_slot_is_handle() holds; or the page's address in the
- * linear map (a number to compare, use zcs_tt_page_address() to access it). 0 for a bad argument.
- * Thread-safe.
+ * Return: 0 if it is empty; a value for which zcs_slot_is_handle() holds; or the page's address in
+ * the linear map (a number to compare, use zcs_tt_page_address() to access it). 0 for a bad
+ * argument. Thread-safe.
  */
 ZCS_API uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index);
 
@@ -200,9 +210,9 @@ ZCS_API uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index);
  * @tt: which
  * @index: slot
  *
- * Return: the address, valid until the slot's block is backed up or freed; NULL unless a page is there.
- * What is written through it is not seen by the user map's dirt tracking: the folio counts as dirty.
- * Thread-safe.
+ * Return: the address, valid until the slot's block is backed up or freed; NULL unless a page is
+ * there. What is written through it is not seen by the user map's dirt tracking: the folio counts
+ * as dirty. Thread-safe.
  */
 ZCS_API void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index);
 
@@ -210,8 +220,9 @@ ZCS_API void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index);
  * zcs_tt_address - the address of a contiguous tt
  * @tt: which
  *
- * Return: its home in the user map, page-aligned (2 MiB for tts of 512 pages and more), the same for the
- * tt's whole life; NULL for other tts. Touch it only while the slot holds a page. Thread-safe.
+ * Return: its home in the user map, page-aligned (2 MiB for tts of 512 pages and more), the same
+ * for the tt's whole life; NULL for other tts. Touch it only while the slot holds a page.
+ * Thread-safe.
  */
 ZCS_API void *zcs_tt_address(const struct zcs_tt *tt);
 

@@ -138,7 +138,10 @@ static void case_46_a_second_setup_replaces_the_first(void **state)
 	before = in_use();
 	for (unsigned i = 0; i < 50; i++)
 		zcs_assert_ok(zcs_tt_setup_backup(tt, store));
-	/* each released the one before it; what malloc() hands out is at times a little more than was asked for */
+	/*
+	 * each released the one before it; what malloc() hands out is at times a little more than
+	 * was asked for
+	 */
 	assert_in_range(in_use(), 0, before + 64);
 	zcs_assert_ok(zcs_tt_populate(tt, NULL));
 	zcs_test_fill(zcs_tt_page_address(tt, 0), 1, 0, 64);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Of two threads, one that splits a folio and one that inserts it as a whole, exactly one succeeds, whichever is
- * first. Insert once compared the order before it claimed the folio: then both could succeed, and the backup held a
- * block whose pages, all but one, belonged to the other thread.
+ * Of two threads, one that splits a folio and one that inserts it as a whole, exactly one succeeds,
+ * whichever is first. Insert once compared the order before it claimed the folio: then both could
+ * succeed, and the backup held a block whose pages, all but one, belonged to the other thread.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -32,7 +32,10 @@ static void a_device_is_refused(void **state)
 	zcs_device_destroy(NULL);
 }
 
-/* What is set in a pool without a struct_size was meant: not to be taken for the defaults, without a limit. */
+/*
+ * What is set in a pool without a struct_size was meant: not to be taken for the defaults, without
+ * a limit.
+ */
 static void a_pool_without_a_size_is_refused(void **state)
 {
 	const struct zcs_pool_params set[] = {

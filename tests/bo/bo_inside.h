@@ -18,8 +18,9 @@ static inline enum zcs_lru_list bo_place(struct zcs_bo *bo)
 }
 
 /*
- * Waits until the fault threads have nothing in hand. Who touched goes on before its touch is counted and the bo
- * has its place in the LRU; a hole of THP is even resolved before it is populated and charged.
+ * Waits until the fault threads have nothing in hand. Who touched goes on before its touch is
+ * counted and the bo has its place in the LRU; a hole of THP is even resolved before it is
+ * populated and charged.
  */
 static inline void bo_settle(struct zcs_device *device)
 {
@@ -37,7 +38,10 @@ static inline void bo_let_go(struct zcs_bo *bo)
 	pthread_mutex_unlock(&bo->tt->lock);
 }
 
-/* What pressure events find: memory is short, or there is room; or, the last, what the machine says. */
+/*
+ * What pressure events find: memory is short, or there is room; or, the last, what the machine
+ * says.
+ */
 static inline void bo_memory_is_short(void)
 {
 	zcs_sys_fake_room(0, UINT64_C(64) << 30);

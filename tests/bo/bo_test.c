@@ -47,7 +47,10 @@ struct zcs_stats bo_device_stats(struct zcs_device *device)
 	return st;
 }
 
-/* The background thread and the store's may be at work: what is wrong stays wrong, what is on its way does not. */
+/*
+ * The background thread and the store's may be at work: what is wrong stays wrong, what is on its
+ * way does not.
+ */
 void bo_device_ok(struct zcs_device *device)
 {
 	for (unsigned ms = 1; ms < 1000 && zcs_device_check(device); ms *= 2)

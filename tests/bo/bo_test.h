@@ -5,8 +5,8 @@
 #include "zcs_test.h"
 
 /*
- * What the tests of devices and bos share. A case makes a device with bo_device() and leaves it through
- * bo_device_done(), which runs the validators.
+ * What the tests of devices and bos share. A case makes a device with bo_device() and leaves it
+ * through bo_device_done(), which runs the validators.
  */
 
 /* Limits of 0: none. Store: NULL is "mem:", BO_FILE a file in TMPDIR. Without pressure events. */
@@ -55,7 +55,10 @@ uint64_t bo_now_ms(void);
 /* Whether an address that is out can trap here at all. */
 bool bo_has_userfaultfd(void);
 
-/* A size that each backing makes of its own kind of folios: 4 MiB, and 2 MiB and a bit of small pages. */
+/*
+ * A size that each backing makes of its own kind of folios: 4 MiB, and 2 MiB and a bit of small
+ * pages.
+ */
 #define BO_SIZE (UINT64_C(4) << 20)
 
 #endif

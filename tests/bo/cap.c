@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* After a pressure event what is left is a cap on what may be resident, until it has been calm for a while. */
+/*
+ * After a pressure event what is left is a cap on what may be resident, until it has been calm for
+ * a while.
+ */
 #include <unistd.h>
 
 #include "bo_inside.h"
@@ -70,7 +73,10 @@ static void bos_do_not_grow_back_until_it_is_calm(void **state)
 	bo_memory_is_as_it_is();
 }
 
-/* What could not be evicted is not asked for again and again: the cap does not fall without the memory. */
+/*
+ * What could not be evicted is not asked for again and again: the cap does not fall without the
+ * memory.
+ */
 static void the_cap_does_not_fall_alone(void **state)
 {
 	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, BO_FILE);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Churn: bos of all sizes, twice as much as the pool may hold, read and written without an end while they are
- * forced out and in by everything that can do so: evictors, the limit, the shrinker, and memory pressure whose
- * events a thread makes up, for those of the machine would not be the same twice. Every toucher owns a word of
- * each page of each shared bo, knows what must be in it, and looks before it writes. Beside that each has bos
- * of its own, which it makes, fills, marks purgeable and drops.
+ * Churn: bos of all sizes, twice as much as the pool may hold, read and written without an end
+ * while they are forced out and in by everything that can do so: evictors, the limit, the shrinker,
+ * and memory pressure whose events a thread makes up, for those of the machine would not be the
+ * same twice. Every toucher owns a word of each page of each shared bo, knows what must be in it,
+ * and looks before it writes. Beside that each has bos of its own, which it makes, fills, marks
+ * purgeable and drops.
  *
- * It lasts for some seconds. An argument makes it last for so many evictions, of all backings together;
- * ZCSWAP_SOAK_EVICTIONS, or else ZCSWAP_SOAK_SECONDS, in its stead. A run in which no thread gets on for a
- * minute aborts.
+ * It lasts for some seconds. An argument makes it last for so many evictions, of all backings
+ * together; ZCSWAP_SOAK_EVICTIONS, or else ZCSWAP_SOAK_SECONDS, in its stead. A run in which no
+ * thread gets on for a minute aborts.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -219,8 +220,9 @@ static uint64_t evict_for_ever(struct churn *c, unsigned id)
 }
 
 /*
- * Pressure comes and goes. What an event takes away and the cap that it leaves are the handler's; that 10 s
- * without an event are over is said here, or each event would lower the cap until nothing is left to churn.
+ * Pressure comes and goes. What an event takes away and the cap that it leaves are the handler's;
+ * that 10 s without an event are over is said here, or each event would lower the cap until nothing
+ * is left to churn.
  */
 static uint64_t press_for_ever(struct churn *c)
 {
@@ -322,8 +324,8 @@ static void tell(struct churn *c, enum zcs_backing backing)
 }
 
 /*
- * The device's own threads may still fetch, write back, and destroy bos that died on them: until nothing has
- * changed for a while.
+ * The device's own threads may still fetch, write back, and destroy bos that died on them: until
+ * nothing has changed for a while.
  */
 static void settle(struct zcs_device *device)
 {

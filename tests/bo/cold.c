@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which bo is cold. A bo in use gets a second chance and stays, though it came first; and of a loop over more
- * than memory some stays resident, where first in, first out would read every bo again in every pass.
+ * Which bo is cold. A bo in use gets a second chance and stays, though it came first; and of a loop
+ * over more than memory some stays resident, where first in, first out would read every bo again in
+ * every pass.
  */
 #include <stdatomic.h>
 #include <unistd.h>
@@ -55,7 +56,10 @@ static void pass(struct zcs_bo *const *bo, unsigned nr)
 	}
 }
 
-/* Thread 0 goes over the cold ones again and again, the other one touches the hot ones all the time. */
+/*
+ * Thread 0 goes over the cold ones again and again, the other one touches the hot ones all the
+ * time.
+ */
 static uint64_t use(unsigned id, void *arg)
 {
 	struct use *u = arg;
@@ -97,7 +101,10 @@ static uint64_t hot_reads(enum zcs_backing backing)
 	return 100 * hot * COLD / (cold * HOT);
 }
 
-/* Where CPUs are short the hot ones' thread may lose its own for as long as silence is listened for: tried again. */
+/*
+ * Where CPUs are short the hot ones' thread may lose its own for as long as silence is listened
+ * for: tried again.
+ */
 static void what_is_in_use_stays(void **state)
 {
 	(void)state;

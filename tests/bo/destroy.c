@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Ends in every order: the device before its bos, bos that are out, I/O under way, a put during a touch. */
+/*
+ * Ends in every order: the device before its bos, bos that are out, I/O under way, a put during a
+ * touch.
+ */
 #include <stdatomic.h>
 
 #include "bo_test.h"

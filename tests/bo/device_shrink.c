@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The device's shrinker: its passes in order, purgeable bos first, and what it says it has freed. */
+/*
+ * The device's shrinker: its passes in order, purgeable bos first, and what it says it has freed.
+ */
 #include "bo_inside.h"
 
 static void case_107_what_is_large_makes_the_small_leave(void **state)
@@ -330,8 +332,8 @@ static void read_back(struct zcs_bo *bo, unsigned seed, struct tally *t)
 }
 
 /*
- * Twice the limit in bos, a third of them purgeable: all that is not purgeable is there in the end, though
- * every third step of reading it back is interrupted.
+ * Twice the limit in bos, a third of them purgeable: all that is not purgeable is there in the end,
+ * though every third step of reading it back is interrupted.
  */
 static void case_121_twice_the_memory(void **state)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Evicting one bo, and offering it to the shrinker: results, errors, and the place in the LRU afterwards. */
+/*
+ * Evicting one bo, and offering it to the shrinker: results, errors, and the place in the LRU
+ * afterwards.
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -119,7 +122,10 @@ static void case_113_pinned_empty_or_busy(void **state)
 	done(&s);
 }
 
-/* There is nothing to be moved out of first; what takes the place of that move's -ENOMEM is a store without room. */
+/*
+ * There is nothing to be moved out of first; what takes the place of that move's -ENOMEM is a store
+ * without room.
+ */
 static void case_114_no_room_to_move_to_is_busy(void **state)
 {
 	(void)state;
@@ -174,7 +180,9 @@ static void *shrink(void *arg)
 	return NULL;
 }
 
-/* The kernel gives up after 15 s. Here who holds a bo is a restore or an eviction, and those end. */
+/*
+ * The kernel gives up after 15 s. Here who holds a bo is a restore or an eviction, and those end.
+ */
 static void case_115_who_may_wait_waits_until_it_is_let_go(void **state)
 {
 	struct sample s = sample(ZCS_BACKING_SMALL, BO_FILE);

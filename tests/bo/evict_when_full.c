@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcs_bo_evict() with writeback of a bo that was inserted before, where nothing can be written: it says so. It used to
- * return pages, as if they were on their way.
+ * zcs_bo_evict() with writeback of a bo that was inserted before, where nothing can be written: it
+ * says so. It used to return pages, as if they were on their way.
  */
 #include "bo_inside.h"
 

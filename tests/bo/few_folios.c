@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two threads work on a set that is larger than a limit of a few folios. A touch waits for room about once, not for
- * dozens of rounds in which what is probed is touched again.
+ * Two threads work on a set that is larger than a limit of a few folios. A touch waits for room
+ * about once, not for dozens of rounds in which what is probed is touched again.
  */
 #include <pthread.h>
 #include <stdatomic.h>

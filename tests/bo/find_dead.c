@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bo whose last reference is gone is found by nobody, although it is still in the tree: a touch that gets a
- * reference then would use what is freed next. The moment is when its destroyer asks for the tree's lock, and the
- * linker leads that here.
+ * A bo whose last reference is gone is found by nobody, although it is still in the tree: a touch
+ * that gets a reference then would use what is freed next. The moment is when its destroyer asks
+ * for the tree's lock, and the linker leads that here.
  */
 #include "bo_inside.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A child has no bos: their addresses are unmapped there, and whatever it does the parent's are not changed. */
+/*
+ * A child has no bos: their addresses are unmapped there, and whatever it does the parent's are not
+ * changed.
+ */
 #include <signal.h>
 #include <unistd.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every call on a parent's device, bo or bulk, in a child of fork(): it does nothing and returns at once what zcswap(7)
- * says. A program below a layer does not know that it has bos: its destructors run in the child as well. A bo that was
- * put there was once punched under the parent.
+ * Every call on a parent's device, bo or bulk, in a child of fork(): it does nothing and returns at
+ * once what zcswap(7) says. A program below a layer does not know that it has bos: its destructors
+ * run in the child as well. A bo that was put there was once punched under the parent.
  */
 #include <unistd.h>
 

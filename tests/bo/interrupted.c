@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals, and the end of a thread, while it waits in a touch. The touch is held up by holding the bo. */
+/*
+ * Signals, and the end of a thread, while it waits in a touch. The touch is held up by holding the
+ * bo.
+ */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A limit that cannot be kept costs nothing: a touch over it does not wait where nothing can be evicted. It is kept
- * again as soon as something can.
+ * A limit that cannot be kept costs nothing: a touch over it does not wait where nothing can be
+ * evicted. It is kept again as soon as something can.
  */
 #include "bo_inside.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A limit that holds nothing back, because the store is "mem:" or full, is said once and stands in the statistics. Where
- * the store takes what is evicted nothing is said.
+ * A limit that holds nothing back, because the store is "mem:" or full, is said once and stands in
+ * the statistics. Where the store takes what is evicted nothing is said.
  */
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mlockall() and the arenas' sparse maps: none of them is filled, and what the kernel locked is evicted all the
- * same. Each case is a child, for nothing may stay locked.
+ * mlockall() and the arenas' sparse maps: none of them is filled, and what the kernel locked is
+ * evicted all the same. Each case is a child, for nothing may stay locked.
  */
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -40,7 +40,9 @@ static uint64_t rss(void)
 	return rss_of("RssShmem") + rss_of("RssAnon");
 }
 
-/* With MCL_FUTURE it is what is mapped next that is over RLIMIT_MEMLOCK, such as a thread's stack. */
+/*
+ * With MCL_FUTURE it is what is mapped next that is over RLIMIT_MEMLOCK, such as a thread's stack.
+ */
 static void lock(int how)
 {
 	size_t bytes = 64 * ZCS_TEST_MIB;

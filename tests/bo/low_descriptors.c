@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that was started with 0, 1 and 2 closed, as daemons are: no descriptor of the library may be one of
- * these. What the program and the library print would else be written into an arena or a swap file.
+ * A program that was started with 0, 1 and 2 closed, as daemons are: no descriptor of the library
+ * may be one of these. What the program and the library print would else be written into an arena
+ * or a swap file.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -37,7 +38,10 @@ static int report(int out, const char *when, const char *what)
 	return 1;
 }
 
-/* Everything that makes descriptors: arenas, their page maps and userfaultfds, rings, events, swap files. */
+/*
+ * Everything that makes descriptors: arenas, their page maps and userfaultfds, rings, events, swap
+ * files.
+ */
 static int use_a_device(int out, enum zcs_backing backing, const char *store)
 {
 	struct zcs_device_params params = bo_device_params(backing, 0, store);

@@ -238,7 +238,10 @@ static void the_background_passes_over_what_is_in_use(void **state)
 	bo_device_done(device);
 }
 
-/* Probes count as in vain until one of the bos is touched while it is watched; what was read says nothing of that. */
+/*
+ * Probes count as in vain until one of the bos is touched while it is watched; what was read says
+ * nothing of that.
+ */
 static void a_touch_of_what_is_watched_ends_the_silence(void **state)
 {
 	(void)state;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ten thousand bos from one page to 16 MiB, under the default vm.max_map_count: all touched, every other one
- * evicted (which splits the user map as far as it will), some of those touched again, all evicted, all touched
- * again. And what happens when nothing can be split any more.
+ * Ten thousand bos from one page to 16 MiB, under the default vm.max_map_count: all touched, every
+ * other one evicted (which splits the user map as far as it will), some of those touched again, all
+ * evicted, all touched again. And what happens when nothing can be split any more.
  *
- * Nearly all are of 4 to 32 KiB and touched on each page. One in 225 is of 64 KiB to 16 MiB, each size both
- * evicted and not, and touched here and there only: a page each 64 KiB, from 2 MiB on one each 8 MiB.
+ * Nearly all are of 4 to 32 KiB and touched on each page. One in 225 is of 64 KiB to 16 MiB, each
+ * size both evicted and not, and touched here and there only: a page each 64 KiB, from 2 MiB on one
+ * each 8 MiB.
  */
 #include "bo_test.h"
 
@@ -97,8 +98,8 @@ static void ten_thousand_bos(void **state)
 	static struct zcs_bo *bo[NR];
 	unsigned nr = zcs_test_scale(NR), most = 0;
 	/*
-	 * Not AUTO: where somebody else takes the hugetlb pages that were free when a bo was made, its touch waits for
-	 * them, and meanwhile evicts other bos.
+	 * Not AUTO: where somebody else takes the hugetlb pages that were free when a bo was made,
+	 * its touch waits for them, and meanwhile evicts other bos.
 	 */
 	struct zcs_device *device = bo_device(ZCS_BACKING_THP, 0, "file:?size=512M");
 
@@ -159,7 +160,9 @@ static void no_mapping_can_be_split_to_evict(void **state)
 	bo_device_done(device);
 }
 
-/* With all of it in memory nothing has to go for a pin, and nothing does: the others' pages stay. */
+/*
+ * With all of it in memory nothing has to go for a pin, and nothing does: the others' pages stay.
+ */
 static void pin_unsplit(struct zcs_device *device, struct zcs_bo *bo, struct zcs_bo *other)
 {
 	uint64_t failed = counted(device, ZCS_COUNT_MAP_FAILED);

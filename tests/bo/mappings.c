@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evicting small bos that are not neighbours leaves the program its half of vm.max_map_count; what is refused goes
- * when a neighbour is out, and all comes back.
+ * Evicting small bos that are not neighbours leaves the program its half of vm.max_map_count; what
+ * is refused goes when a neighbour is out, and all comes back.
  */
 #include "bo_inside.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The negative control of the race test: its writers (words.h) against an eviction of two steps, an anonymous
- * mapping put over the range and then registered. A touch between the two is served by the kernel with a zero
- * page, and what is written there is lost. If this is not caught, the race test proves nothing.
+ * The negative control of the race test: its writers (words.h) against an eviction of two steps, an
+ * anonymous mapping put over the range and then registered. A touch between the two is served by
+ * the kernel with a zero page, and what is written there is lost. If this is not caught, the race
+ * test proves nothing.
  *
- * A writer comes by again and sees it before the end, so that the comparison in the end has a control of its
- * own: words that get lost when nobody writes any more.
+ * A writer comes by again and sees it before the end, so that the comparison in the end has a
+ * control of its own: words that get lost when nobody writes any more.
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

@@ -46,7 +46,10 @@ static void with_it_the_statistics_say_so(void **state)
 	bo_device_done(device);
 }
 
-/* A bo that does not trap would lose what is written to it after an eviction: there is none, or a whole one. */
+/*
+ * A bo that does not trap would lose what is written to it after an eviction: there is none, or a
+ * whole one.
+ */
 static void what_is_short_for_now_is_an_error(void **state)
 {
 	static const int errors[] = { EMFILE, ENFILE, ENOMEM };

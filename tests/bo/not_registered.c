@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bo whose address cannot be made to trap, near vm.max_map_count, is not made: what is written to it would be
- * outside every limit, could not be evicted, and counted as untouched.
+ * A bo whose address cannot be made to trap, near vm.max_map_count, is not made: what is written to
+ * it would be outside every limit, could not be evicted, and counted as untouched.
  */
 #include "bo_test.h"
 

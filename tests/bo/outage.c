@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device of a store takes no writes for a while, as memory is short: bos stay in memory, over the limit where it
- * must be, nothing is lost, and when the device is back the limit holds again.
+ * The device of a store takes no writes for a while, as memory is short: bos stay in memory, over
+ * the limit where it must be, nothing is lost, and when the device is back the limit holds again.
  */
 #include "bo_test.h"
 

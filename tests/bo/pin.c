@@ -210,7 +210,10 @@ static void case_108_what_is_destroyed_is_not_written(void **state)
 	}
 }
 
-/* There is no other kind of memory that could be busy; what takes its place is a store without room. */
+/*
+ * There is no other kind of memory that could be busy; what takes its place is a store without
+ * room.
+ */
 static void case_108_with_a_full_store_a_pin_is_refused(void **state)
 {
 	(void)state;

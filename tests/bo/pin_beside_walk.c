@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bo that is pinned after a walk of the LRU has picked it, and before its lock is had, is left alone: it may be in a
- * device's hands by then. The walk's attempt to get the lock is the moment, and the linker leads it here.
+ * A bo that is pinned after a walk of the LRU has picked it, and before its lock is had, is left
+ * alone: it may be in a device's hands by then. The walk's attempt to get the lock is the moment,
+ * and the linker leads it here.
  */
 #include "bo_inside.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread writes to a bo for the first time while another pins it, and the pin is refused memory. Every word is there
- * afterwards, also when all that nobody is known to have touched was given up. Holes of huge shmem were opened for the
- * time of a pin: what was written there met no trap, and was taken for untouched.
+ * A thread writes to a bo for the first time while another pins it, and the pin is refused memory.
+ * Every word is there afterwards, also when all that nobody is known to have touched was given up.
+ * Holes of huge shmem were opened for the time of a pin: what was written there met no trap, and
+ * was taken for untouched.
  */
 #include <pthread.h>
 #include <unistd.h>
@@ -12,7 +13,9 @@
 #define UNIT   ZCS_TEST_HUGE_BYTES
 #define STRIDE 7919u /* a prime: page after page, nowhere near each other */
 
-/* @nr words of a bo, @step bytes apart, from @first on; @us: how long to wait before each, at most. */
+/*
+ * @nr words of a bo, @step bytes apart, from @first on; @us: how long to wait before each, at most.
+ */
 struct writer {
 	struct zcs_bo *bo;
 	uint64_t seed, first, nr, step;

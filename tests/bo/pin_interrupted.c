@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A pin that waits for room: a signal ends the waiting of an interruptible one, and only of that. */
+/*
+ * A pin that waits for room: a signal ends the waiting of an interruptible one, and only of that.
+ */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -32,7 +34,9 @@ static void *pin(void *arg)
 	return NULL;
 }
 
-/* Pins what there is no room for, because the bo that has it is held, with signals all the while. */
+/*
+ * Pins what there is no room for, because the bo that has it is held, with signals all the while.
+ */
 static int pin_under_signals(bool interruptible)
 {
 	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, LIMIT, BO_FILE);

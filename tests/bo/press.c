@@ -81,8 +81,8 @@ static void write_file(int file)
 }
 
 /*
- * The file is only a little larger than the group: a page that is read again was dropped not long ago, and by
- * that the kernel tells waiting for memory from waiting for a disk.
+ * The file is only a little larger than the group: a page that is read again was dropped not long
+ * ago, and by that the kernel tells waiting for memory from waiting for a disk.
  */
 static _Noreturn void read_for_ever(struct janitor *j)
 {

@@ -17,7 +17,10 @@ static void write_words(struct zcs_bo *bo, uint64_t add)
 		*(uint64_t *)(void *)bo_at(bo, i) = i + add;
 }
 
-/* A set three times the limit is walked and changed: memory stays around the limit, and comes below high. */
+/*
+ * A set three times the limit is walked and changed: memory stays around the limit, and comes below
+ * high.
+ */
 static void residency_stays_near_the_limit(void **state)
 {
 	(void)state;
@@ -58,7 +61,10 @@ static void residency_stays_near_the_limit(void **state)
 	}
 }
 
-/* Everything is pinned: a touch goes over the limit, is counted, and does not hang; it is made good later. */
+/*
+ * Everything is pinned: a touch goes over the limit, is counted, and does not hang; it is made good
+ * later.
+ */
 static void a_touch_overshoots_rather_than_fails(void **state)
 {
 	(void)state;
@@ -180,7 +186,10 @@ static void watched_pressure_is_reported(void **state)
 	bo_device_done(device);
 }
 
-/* An event frees a part of what is resident, without a limit of our own; on the caller's thread here. */
+/*
+ * An event frees a part of what is resident, without a limit of our own; on the caller's thread
+ * here.
+ */
 static void a_pressure_event_evicts_a_part(void **state)
 {
 	(void)state;

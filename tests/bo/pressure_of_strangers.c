@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pressure events while memory is not short take nothing away, however many there are; else no more goes than lacks.
- * What the machine has is made up here; psi.c has real pressure.
+ * Pressure events while memory is not short take nothing away, however many there are; else no more
+ * goes than lacks. What the machine has is made up here; psi.c has real pressure.
  */
 #include "bo_inside.h"
 
@@ -62,7 +62,10 @@ static void no_more_goes_than_lacks(void **state)
 	done(device);
 }
 
-/* Who waits in the process's own group is heard when a quarter is not free, strangers only at an eighth. */
+/*
+ * Who waits in the process's own group is heard when a quarter is not free, strangers only at an
+ * eighth.
+ */
 static void the_own_group_is_heard_earlier(void **state)
 {
 	struct zcs_device *device = full_device(ZCS_BACKING_SMALL);

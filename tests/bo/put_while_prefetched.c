@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bo that is put while its prefetch is queued or under way is not read back any further: nobody could see it. It used
- * to be read to its end, and then destroyed.
+ * A bo that is put while its prefetch is queued or under way is not read back any further: nobody
+ * could see it. It used to be read to its end, and then destroyed.
  */
 #include "bo_inside.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writers that never stop (words.h) against evictors that never stop: no word may be wrong, ever or in the end.
- * That these writers see what is lost is shown by the negative control, naive_eviction.
+ * Writers that never stop (words.h) against evictors that never stop: no word may be wrong, ever or
+ * in the end. That these writers see what is lost is shown by the negative control, naive_eviction.
  */
 #include <stdatomic.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page's only copy cannot be read: who touches it gets SIGBUS there, zcs_bo_pin() says -EIO and may be asked
- * again, a success makes the address good, and nothing else is harmed.
+ * A page's only copy cannot be read: who touches it gets SIGBUS there, zcs_bo_pin() says -EIO and
+ * may be asked again, a success makes the address good, and nothing else is harmed.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -118,7 +118,10 @@ static void one_failing_page_fails_alone(void **state)
 	}
 }
 
-/* On small pages the pages beside the poisoned one are not; touching one of them restores the whole folio. */
+/*
+ * On small pages the pages beside the poisoned one are not; touching one of them restores the whole
+ * folio.
+ */
 static void a_touch_beside_it_mends_it_too(void **state)
 {
 	(void)state;
@@ -176,8 +179,8 @@ static void a_poisoned_bo_can_be_put(void **state)
 }
 
 /*
- * What was read back and not written to is mapped write-protected where dirt is tracked. Zapped, it leaves a marker in
- * the page table that a poison did not replace: the toucher slept for ever.
+ * What was read back and not written to is mapped write-protected where dirt is tracked. Zapped, it
+ * leaves a marker in the page table that a poison did not replace: the toucher slept for ever.
  */
 static void a_page_that_was_evicted_clean(void **state)
 {

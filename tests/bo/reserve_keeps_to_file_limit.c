@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file that keeps hugetlb pages back for evicted bos must not be larger than RLIMIT_FSIZE: the first eviction
- * would end the process with SIGXFSZ. With a low limit fewer pages are kept back, and with a limit of less than one
- * page none. Each case is a child with a limit of its own.
+ * The file that keeps hugetlb pages back for evicted bos must not be larger than RLIMIT_FSIZE: the
+ * first eviction would end the process with SIGXFSZ. With a low limit fewer pages are kept back,
+ * and with a limit of less than one page none. Each case is a child with a limit of its own.
  */
 #include <sys/resource.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A signal handler that touches a bo, as those of profilers and garbage collectors may, whatever the thread that it
- * interrupted is doing: no call holds a lock that the touch needs while signals come. It was a deadlock.
+ * A signal handler that touches a bo, as those of profilers and garbage collectors may, whatever
+ * the thread that it interrupted is doing: no call holds a lock that the touch needs while signals
+ * come. It was a deadlock.
  */
 #include <pthread.h>
 #include <signal.h>

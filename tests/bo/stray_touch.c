@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A touch beyond a bo sleeps; that is counted, and the address is logged. In a child, which ends while it sleeps. */
+/*
+ * A touch beyond a bo sleeps; that is counted, and the address is logged. In a child, which ends
+ * while it sleeps.
+ */
 #include <pthread.h>
 #include <unistd.h>
 

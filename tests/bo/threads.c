@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device's threads are neither real-time nor on one CPU because the thread was that made the device; where that
- * cannot be said they are made all the same.
+ * A device's threads are neither real-time nor on one CPU because the thread was that made the
+ * device; where that cannot be said they are made all the same.
  */
 #include <dirent.h>
 #include <pthread.h>

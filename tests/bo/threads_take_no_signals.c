@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No thread of the library takes a signal: the program's handlers run on the program's threads, where it expects
- * them, and no handler interrupts a thread that others wait for.
+ * No thread of the library takes a signal: the program's handlers run on the program's threads,
+ * where it expects them, and no handler interrupts a thread that others wait for.
  */
 #include <dirent.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Touches are served while something larger goes on: prefetches, the prefetch or the pin of the bo itself, and
- * waiting for room that the touch does not need; and a touch that has what it wanted undoes no later eviction.
+ * Touches are served while something larger goes on: prefetches, the prefetch or the pin of the bo
+ * itself, and waiting for room that the touch does not need; and a touch that has what it wanted
+ * undoes no later eviction.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -94,8 +95,8 @@ static void prefetches_leave_a_thread_for_touches(void **state)
 }
 
 /*
- * Something waits for the bo, which is held: it begins at the first folio. The touch is of the last, and finds it
- * where it was: nobody has restored it meanwhile. False: somebody had.
+ * Something waits for the bo, which is held: it begins at the first folio. The touch is of the
+ * last, and finds it where it was: nobody has restored it meanwhile. False: somebody had.
  */
 static bool touch_the_end(struct zcs_bo *bo, const struct zcs_stats *before)
 {
@@ -154,8 +155,8 @@ static bool pin_and_touch(enum zcs_backing backing)
 }
 
 /*
- * Standing back for a touch lasts 1 ms at most, in which a thread may not get a CPU where others want it; but a touch
- * that is not let in is late every time.
+ * Standing back for a touch lasts 1 ms at most, in which a thread may not get a CPU where others
+ * want it; but a touch that is not let in is late every time.
  */
 static void assert_let_in(bool (*once)(enum zcs_backing backing), enum zcs_backing backing)
 {
@@ -236,7 +237,10 @@ static void only_touches_that_take_memory_wait_for_room(void **state)
 	}
 }
 
-/* A bo that is held, and a fault thread that has the report of a toucher of its first page in its hands. */
+/*
+ * A bo that is held, and a fault thread that has the report of a toucher of its first page in its
+ * hands.
+ */
 static struct zcs_bo *reported(enum zcs_backing backing, struct worker *w)
 {
 	struct zcs_bo *bo = inserted(bo_device(backing, 0, BO_FILE), BO_SIZE);
@@ -267,7 +271,10 @@ static void end_reported(struct zcs_bo *bo, uint64_t mapped)
 	bo_device_done(device);
 }
 
-/* Somebody else restored what was touched, and it was evicted again, before the fault thread got the lock. */
+/*
+ * Somebody else restored what was touched, and it was evicted again, before the fault thread got
+ * the lock.
+ */
 static void a_report_from_before_an_eviction_restores_nothing(void **state)
 {
 	(void)state;

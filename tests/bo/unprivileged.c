@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An ordinary user: touches work; a system call that is given an evicted address gets EFAULT, and works once
- * the bo is pinned. With the right to handle the kernel's own faults the system call works at once.
+ * An ordinary user: touches work; a system call that is given an evicted address gets EFAULT, and
+ * works once the bo is pinned. With the right to handle the kernel's own faults the system call
+ * works at once.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -13,7 +14,10 @@
 
 #define NOBODY 65534
 
-/* Whether faults of the kernel's may be handled here too: uid 0 does not say so, as in a user namespace. */
+/*
+ * Whether faults of the kernel's may be handled here too: uid 0 does not say so, as in a user
+ * namespace.
+ */
 static bool may_handle_the_kernels_faults(void)
 {
 	long fd = syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -51,8 +55,8 @@ static int64_t read_into(struct zcs_bo *bo, uint64_t seed)
 }
 
 /*
- * A pin fails half-way, and what it had restored could not be mapped; a touch then restores the rest. The next pin maps
- * all of it: it took the bo for complete.
+ * A pin fails half-way, and what it had restored could not be mapped; a touch then restores the
+ * rest. The next pin maps all of it: it took the bo for complete.
  */
 static void pin_after_one_that_failed(struct zcs_device *device, struct zcs_bo *bo)
 {

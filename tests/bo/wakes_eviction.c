@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool is over its limit and all of it is pinned, or wanted. When something becomes evictable the background
- * thread is told, whatever it was that made it so, and brings the pool under its limit.
+ * The pool is over its limit and all of it is pinned, or wanted. When something becomes evictable
+ * the background thread is told, whatever it was that made it so, and brings the pool under its
+ * limit.
  */
 #include "bo_inside.h"
 

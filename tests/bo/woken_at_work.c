@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The background thread is woken while it is at work, after it has looked at what it is woken for: it goes round once
- * more. Otherwise a bo whose last reference a fault thread dropped would stay until something else wakes it.
+ * The background thread is woken while it is at work, after it has looked at what it is woken for:
+ * it goes round once more. Otherwise a bo whose last reference a fault thread dropped would stay
+ * until something else wakes it.
  */
 #include "bo_inside.h"
 

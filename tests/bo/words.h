@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * Writers that never stop, over any pages: each owns a word of every page, knows what must be in it, and looks
- * before each write. In the end all words are compared once more. A write that falls between two steps of an
- * eviction, or a page that comes back older than it left, is a wrong word.
+ * Writers that never stop, over any pages: each owns a word of every page, knows what must be in
+ * it, and looks before each write. In the end all words are compared once more. A write that falls
+ * between two steps of an eviction, or a page that comes back older than it left, is a wrong word.
  *
  * The race test and its negative control use the same ones.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An allocation that meets the limit while pages are just being given back to the system waits for them: a refusal
- * would be wrong a moment later.
+ * An allocation that meets the limit while pages are just being given back to the system waits for
+ * them: a refusal would be wrong a moment later.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,7 +28,10 @@ static void *allocate(void *arg)
 	return NULL;
 }
 
-/* All that may be resident is, and a page of it is said to be leaving: now, or when the caller has looked. */
+/*
+ * All that may be resident is, and a page of it is said to be leaving: now, or when the caller has
+ * looked.
+ */
 static void wait_for_the_page(int64_t (*reclaim)(void *arg, uint64_t nr, const struct zcs_ctx *ctx))
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, ZCS_PAGE_SIZE, 0);

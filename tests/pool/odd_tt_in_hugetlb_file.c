@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A contiguous tt whose length is no multiple of 2 MiB, in a pool over a hugetlb file: such a file has no page
- * that is small enough. The tt is refused with -ENOMEM, whether the pool has cached folios or not. The search for a
- * cached run once looked for descriptors of small folios there, and found none.
+ * A contiguous tt whose length is no multiple of 2 MiB, in a pool over a hugetlb file: such a file
+ * has no page that is small enough. The tt is refused with -ENOMEM, whether the pool has cached
+ * folios or not. The search for a cached run once looked for descriptors of small folios there, and
+ * found none.
  */
 #include <linux/memfd.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * At the limit, what another thread is just giving up is waited for, and asleep: a real-time caller that only yields
- * keeps its CPU from that thread.
+ * At the limit, what another thread is just giving up is waited for, and asleep: a real-time caller
+ * that only yields keeps its CPU from that thread.
  */
 #include <stdatomic.h>
 #include <sys/resource.h>

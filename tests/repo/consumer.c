@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program outside the tree, built by pkgconfig.sh with nothing but the installed files: a folio goes
- * into a backup and comes back, the same one with the same byte in it.
+ * A program outside the tree, built by pkgconfig.sh with nothing but the installed files: a folio
+ * goes into a backup and comes back, the same one with the same byte in it.
  */
 #include <stdio.h>
 #include <zcswap/zcswap.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The initializers of the structs that a caller fills in give the defaults: built as C and as C++ by
- * params_init.py, with all warnings, and run.
+ * The initializers of the structs that a caller fills in give the defaults: built as C and as C++
+ * by params_init.py, with all warnings, and run.
  */
 #include <stdio.h>
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything at once, for a long time: threads that evict, take, drop, purge, restore and copy at random, in one
- * store that is too small for them, on devices that fail now and then. Each thread owns two tts and a range of a
- * backup that all share, and knows what every page of them must be. In the end nothing is lost, no call was
- * answered with an error that it may not have, and every page, slot and word has come back.
+ * Everything at once, for a long time: threads that evict, take, drop, purge, restore and copy at
+ * random, in one store that is too small for them, on devices that fail now and then. Each thread
+ * owns two tts and a range of a backup that all share, and knows what every page of them must be.
+ * In the end nothing is lost, no call was answered with an error that it may not have, and every
+ * page, slot and word has come back.
  *
- * It goes in rounds, each with a store of its own, because a failed write retires its slots for good: one
- * store would have none left after a while, and nothing would be written any more.
+ * It goes in rounds, each with a store of its own, because a failed write retires its slots for
+ * good: one store would have none left after a while, and nothing would be written any more.
  *
  * ZCSWAP_SOAK_SECONDS: how long (600); ZCSWAP_SEED: to make the same choices as a run before.
  */
@@ -488,7 +489,10 @@ static void make_thread(struct soak *s, unsigned id, unsigned round)
 		t->block[i].order = -1;
 }
 
-/* A call in a hundred. Writes fail a few times and then no more, so that there are slots to the end. */
+/*
+ * A call in a hundred. Writes fail a few times and then no more, so that there are slots to the
+ * end.
+ */
 static void start_faults(void)
 {
 	struct zcs_fault_attr attr = { .struct_size = sizeof(attr), .probability = 1 };

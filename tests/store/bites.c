@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks that need no I/O are freed as fast as the thread can look at them, so that only the length of the range
- * would bound how long it has the backup's lock. It gives the lock up after a few of them. The library's
- * unlocks and detached blocks are counted on their way through the test.
+ * Blocks that need no I/O are freed as fast as the thread can look at them, so that only the length
+ * of the range would bound how long it has the backup's lock. It gives the lock up after a few of
+ * them. The library's unlocks and detached blocks are counted on their way through the test.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -61,7 +61,9 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 	return __real_pthread_mutex_unlock(lock);
 }
 
-/* For the reader it lasts as long as that takes: not until a time is over, which may be too short. */
+/*
+ * For the reader it lasts as long as that takes: not until a time is over, which may be too short.
+ */
 void __wrap_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times)
 {
 	sem_t *done = reader;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same as device_gone.c with a real block device: a loop device that shrinks to nothing under the store. What
- * is in memory stays there and can be taken, what is not is an error, and all of it can be destroyed.
+ * The same as device_gone.c with a real block device: a loop device that shrinks to nothing under
+ * the store. What is in memory stays there and can be taken, what is not is an error, and all of it
+ * can be destroyed.
  */
 #include <fcntl.h>
 #include <linux/loop.h>

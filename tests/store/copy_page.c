@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a page of a backup wherever it is: any page of a block in the store, same-filled, a hole, or in a block
- * whose write or read is under way. The content stays where it is.
+ * Reading a page of a backup wherever it is: any page of a block in the store, same-filled, a hole,
+ * or in a block whose write or read is under way. The content stays where it is.
  */
 #include "store_test.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of the swap file that are really changed: -EIO, and a message that names the store, the slot and the
- * index; no wrong byte is handed out, and when the bytes are right again so is the buffer.
+ * Bytes of the swap file that are really changed: -EIO, and a message that names the store, the
+ * slot and the index; no wrong byte is handed out, and when the bytes are right again so is the
+ * buffer.
  */
 #include "store_test.h"
 

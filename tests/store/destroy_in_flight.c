@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backups, tts and stores that go while transfers are queued, or with the I/O thread: the end waits for what
- * cannot be cancelled, and then nothing is left.
+ * Backups, tts and stores that go while transfers are queued, or with the I/O thread: the end waits
+ * for what cannot be cancelled, and then nothing is left.
  */
 #include <pthread.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dropping blocks whose writes are queued, or with the I/O thread: nothing is waited for, the slot is freed, and
- * the memory of the block is freed once and stays free: a transfer that still comes to its pages must not
- * bring them back.
+ * Dropping blocks whose writes are queued, or with the I/O thread: nothing is waited for, the slot
+ * is freed, and the memory of the block is freed once and stays free: a transfer that still comes
+ * to its pages must not bring them back.
  */
 #include <pthread.h>
 #include <unistd.h>
@@ -79,7 +79,10 @@ static void *put_thread(void *arg)
 	return NULL;
 }
 
-/* Time for the thread to give memory back before the transfers look at it, if it does not wait for them. */
+/*
+ * Time for the thread to give memory back before the transfers look at it, if it does not wait for
+ * them.
+ */
 static void let_go_later(struct zcs_store *store, struct store_test_hold *hold, unsigned abandoned)
 {
 	while (store_test_stats(store).abandoned < abandoned)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every fault point, at each of the first calls and then at ever more distant ones, in one life of a store: opened,
- * written to, read from, closed. Whatever fails, fails once: the call that met it is made again and goes on, no
- * byte is wrong, no page, slot or word is left.
+ * Every fault point, at each of the first calls and then at ever more distant ones, in one life of
+ * a store: opened, written to, read from, closed. Whatever fails, fails once: the call that met it
+ * is made again and goes on, no byte is wrong, no page, slot or word is left.
  */
 #include <unistd.h>
 

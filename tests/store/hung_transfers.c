@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A transfer that hangs holds up nobody but who waits for it: other reads and writes of the store go on, and what the
- * hung one came to shows when the device answers at last.
+ * A transfer that hangs holds up nobody but who waits for it: other reads and writes of the store
+ * go on, and what the hung one came to shows when the device answers at last.
  */
 #include <pthread.h>
 
@@ -89,8 +89,8 @@ static void a_hung_read(void **state)
 }
 
 /*
- * The write of a block hangs, and its folio is taken back. What the device may still read must not be punched; but
- * everything else is freed.
+ * The write of a block hangs, and its folio is taken back. What the device may still read must not
+ * be punched; but everything else is freed.
  */
 static void a_hung_write(void **state)
 {

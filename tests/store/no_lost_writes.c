@@ -2,13 +2,13 @@
 /*
  * Threads that write and never stop, and others that evict what they write to: no write is lost.
  *
- * A writer owns one word in each of many pages and knows what it wrote there last. It looks before it writes the
- * next value: another value means that a write is gone. What is out traps, so a writer sleeps until the restore.
- * The store lies in memory (a file of /dev/shm), because the race is between a write and the zap, and not the
- * device's.
+ * A writer owns one word in each of many pages and knows what it wrote there last. It looks before
+ * it writes the next value: another value means that a write is gone. What is out traps, so a
+ * writer sleeps until the restore. The store lies in memory (a file of /dev/shm), because the race
+ * is between a write and the zap, and not the device's.
  *
- * The control is the same loop on bare system calls, with the dirt decided before the zap: a write in between
- * is lost, and must be seen to be. Decided after the zap, it loses none.
+ * The control is the same loop on bare system calls, with the dirt decided before the zap: a write
+ * in between is lost, and must be seen to be. Decided after the zap, it loses none.
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -169,7 +169,10 @@ static void make_tt(struct evictor *e, struct zcs_pool *pool, struct zcs_store *
 		((uint64_t *)zcs_tt_page_address(e->tt, i))[511] = i + 1;
 }
 
-/* What is dirty all the time proves nothing: whether a block was found clean that nobody may have written to. */
+/*
+ * What is dirty all the time proves nothing: whether a block was found clean that nobody may have
+ * written to.
+ */
 static bool run_race(enum zcs_backing backing, uint64_t cycles)
 {
 	struct race race = { .cycles = cycles, .evicting = TTS };
@@ -322,7 +325,10 @@ static bool control_clean(struct control *c)
 	       (entry & ZCS_PAGEMAP_UFFD_WP);
 }
 
-/* Out: what is dirty goes to the slot. Back: what the slot holds is in the page, as if it had been freed. */
+/*
+ * Out: what is dirty goes to the slot. Back: what the slot holds is in the page, as if it had been
+ * freed.
+ */
 static void control_cycle(struct control *c)
 {
 	bool clean = control_clean(c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store that is full: what does not fit stays resident, the call says how much went, nothing is lost, and when
- * there is room again the rest goes.
+ * A store that is full: what does not fit stays resident, the call says how much went, nothing is
+ * lost, and when there is room again the rest goes.
  */
 #include "store_test.h"
 

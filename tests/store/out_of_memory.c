@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No memory for what comes back: the take changes nothing and succeeds when there is some; writing back, which
- * frees memory, needs none.
+ * No memory for what comes back: the take changes nothing and succeeds when there is some; writing
+ * back, which frees memory, needs none.
  */
 #include "store_test.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every write of a store fails for a while: what was to be written stays in memory and whole, the store is not used
- * up, is asked seldom, says once that the device is away and once that it is back, and then writes everything.
+ * Every write of a store fails for a while: what was to be written stays in memory and whole, the
+ * store is not used up, is asked seldom, says once that the device is away and once that it is
+ * back, and then writes everything.
  */
 #include <fcntl.h>
 #include <linux/loop.h>

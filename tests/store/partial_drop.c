@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dropping part of a block that was written back, is same-filled, is being written, or keeps a good slot: what
- * is dropped reads as zeros and gives up its slots, the rest is what it was.
+ * Dropping part of a block that was written back, is same-filled, is being written, or keeps a good
+ * slot: what is dropped reads as zeros and gives up its slots, the rest is what it was.
  */
 #include "store_test.h"
 
@@ -84,7 +84,10 @@ static void of_a_written_back_block(void **state)
 	}
 }
 
-/* What is dropped is not read by accident, and the pieces go to slots of their own when they go again. */
+/*
+ * What is dropped is not read by accident, and the pieces go to slots of their own when they go
+ * again.
+ */
 static void pieces_go_out_again(void **state)
 {
 	struct setting s;
@@ -152,7 +155,10 @@ static void while_in_flight(enum zcs_backing backing, bool flying)
 		store_test_hold_flying(&hold);
 		store_test_log_end();
 	}
-	/* hugetlb cannot split: there the part is zeroed; elsewhere it may have to wait for the transfer */
+	/*
+	 * hugetlb cannot split: there the part is zeroed; elsewhere it may have to wait for the
+	 * transfer
+	 */
 	if (flying && backing != ZCS_BACKING_HUGETLB)
 		store_test_let_go(&hold);
 	drop(&s, 128, 7);
@@ -179,7 +185,10 @@ static void of_a_block_that_is_being_written(void **state)
 	zcs_test_for_each_backing(backing) while_in_flight(backing, true);
 }
 
-/* A block that was read and not handed out is resident and clean; a part of it that goes makes it dirty. */
+/*
+ * A block that was read and not handed out is resident and clean; a part of it that goes makes it
+ * dirty.
+ */
 static void of_a_clean_block(void **state)
 {
 	(void)state;

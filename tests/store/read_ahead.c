@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading ahead: blocks taken one by one in order are read before they are asked for; in any other order none
- * is. What was read for nothing is counted and costs its memory only; it never makes anybody else leave, and its
- * errors are nobody's.
+ * Reading ahead: blocks taken one by one in order are read before they are asked for; in any other
+ * order none is. What was read for nothing is counted and costs its memory only; it never makes
+ * anybody else leave, and its errors are nobody's.
  */
 #include <stdatomic.h>
 #include <unistd.h>
@@ -169,7 +169,9 @@ static void abandoned_in_parts(void **state)
 	finish(&s);
 }
 
-/* Takes blocks in a row until some are being read ahead, and their reads wait behind what is held. */
+/*
+ * Takes blocks in a row until some are being read ahead, and their reads wait behind what is held.
+ */
 static uint64_t ahead_and_held(struct setting *s, struct store_test_hold *hold)
 {
 	uint64_t reads;
@@ -263,7 +265,10 @@ static void *take_and_tell(void *arg)
 	return NULL;
 }
 
-/* Whether the block is read by its taker's own thread: the device's are held, and nothing is queued for them. */
+/*
+ * Whether the block is read by its taker's own thread: the device's are held, and nothing is queued
+ * for them.
+ */
 static bool is_read_by_its_taker(struct setting *s, uint64_t block)
 {
 	struct helper h = { .s = s, .block = block };
@@ -478,7 +483,9 @@ static void no_memory_is_nobodys(void **state)
 	finish(&s);
 }
 
-/* By the ranges of a tt, as a device restores it touch by touch; and what is ahead is in its home. */
+/*
+ * By the ranges of a tt, as a device restores it touch by touch; and what is ahead is in its home.
+ */
 static void in_a_contiguous_tt(void **state)
 {
 	(void)state;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody is refused memory for what was read ahead: a take, of the same backup or of another, a folio of the
- * pool's and a tt get it in a pool that is at its limit, also while the reads are under way. Without a device,
- * which would see to that by evicting.
+ * Nobody is refused memory for what was read ahead: a take, of the same backup or of another, a
+ * folio of the pool's and a tt get it in a pool that is at its limit, also while the reads are
+ * under way. Without a device, which would see to that by evicting.
  */
 #include <unistd.h>
 
@@ -222,7 +222,10 @@ static void to_a_folio_while_it_is_read(void **state)
 	while_it_is_read(alloc_thread);
 }
 
-/* A backup moves to another pool while a block that was dropped is still being read into a folio of the first. */
+/*
+ * A backup moves to another pool while a block that was dropped is still being read into a folio of
+ * the first.
+ */
 static void of_a_backup_that_changes_its_pool(void **state)
 {
 	struct store_test_hold hold;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads that fail: an error to the caller, the entry is what it was, and trying again succeeds. In a vector the
- * blocks before the bad one are handed out; those behind it that were read stay resident, clean.
+ * Reads that fail: an error to the caller, the entry is what it was, and trying again succeeds. In
+ * a vector the blocks before the bad one are handed out; those behind it that were read stay
+ * resident, clean.
  */
 #include "store_test.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Same-filled folios: zero, or any word over and over, take neither slot nor I/O, give their memory back and are
- * exact when they return. The table of words holds so many and counts who uses each; what it has no room for is
- * written like anything else.
+ * Same-filled folios: zero, or any word over and over, take neither slot nor I/O, give their memory
+ * back and are exact when they return. The table of words holds so many and counts who uses each;
+ * what it has no room for is written like anything else.
  */
 #include "store_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several devices in one specification: the higher priority is filled first, equal ones by turns, and what went
- * to any of them comes back. One that fails is left alone; the others go on.
+ * Several devices in one specification: the higher priority is filled first, equal ones by turns,
+ * and what went to any of them comes back. One that fails is left alone; the others go on.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,7 +88,10 @@ static void the_higher_priority_first(void **state)
 	}
 }
 
-/* Its slots are as free as before, and would be the first choice for ever; the other device has room. */
+/*
+ * Its slots are as free as before, and would be the first choice for ever; the other device has
+ * room.
+ */
 static void one_whose_file_system_is_full(void **state)
 {
 	struct setting s;

@@ -2,10 +2,11 @@
 /*
  * What the tests of stores share, see store_test.h.
  *
- * Why the I/O thread is held and not the device made slow: a transfer that takes long is only likely to be in
- * flight when the case looks, a thread that waits in done() makes it certain. A request that was taken by the
- * io_uring engine is not given to the kernel before the engine finds no further one; a last one that fails
- * by a fault point ends there and then, so that its done() holds the thread with the others prepared.
+ * Why the I/O thread is held and not the device made slow: a transfer that takes long is only
+ * likely to be in flight when the case looks, a thread that waits in done() makes it certain. A
+ * request that was taken by the io_uring engine is not given to the kernel before the engine finds
+ * no further one; a last one that fails by a fault point ends there and then, so that its done()
+ * holds the thread with the others prepared.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -22,8 +23,8 @@ static char *paths[PATHS_MAX];
 static unsigned nr_paths;
 
 /*
- * The owner of a block that was taken while it was written may change it at once: what the device reads then is
- * never read back. ThreadSanitizer sees that where the device is a pwrite().
+ * The owner of a block that was taken while it was written may change it at once: what the device
+ * reads then is never read back. ThreadSanitizer sees that where the device is a pwrite().
  */
 const char *__tsan_default_suppressions(void);
 

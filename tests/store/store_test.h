@@ -3,8 +3,8 @@
 #define STORE_TEST_H
 
 /*
- * What the tests of stores share. Cases that are about transfers run twice, with io_uring and with threads;
- * both link with the library's own objects, to hold its I/O thread where a case wants it.
+ * What the tests of stores share. Cases that are about transfers run twice, with io_uring and with
+ * threads; both link with the library's own objects, to hold its I/O thread where a case wants it.
  */
 #include <semaphore.h>
 
@@ -79,8 +79,8 @@ bool store_test_is(struct zcs_tt *tt, uint64_t seed, uint64_t first, uint64_t nr
 /* -- holding the I/O thread */
 
 /*
- * A request whose done waits until it is let go: while it is held, the I/O thread that called it is too.
- * With threads there are as many as the engine has.
+ * A request whose done waits until it is let go: while it is held, the I/O thread that called it is
+ * too. With threads there are as many as the engine has.
  */
 struct store_test_hold {
 	struct zcs_swap *swap;
@@ -94,8 +94,9 @@ struct store_test_hold {
 /* What is submitted from here on stays queued. */
 void store_test_hold(struct zcs_store *store, struct store_test_hold *hold);
 /*
- * With io_uring: the writes that are queued go to the I/O thread (8 MiB at most), but not to the kernel yet, and
- * then it is held again: they cannot be cancelled any more. @hold must be holding it.
+ * With io_uring: the writes that are queued go to the I/O thread (8 MiB at most), but not to the
+ * kernel yet, and then it is held again: they cannot be cancelled any more. @hold must be holding
+ * it.
  */
 void store_test_hold_flying(struct store_test_hold *hold);
 void store_test_let_go(struct store_test_hold *hold);

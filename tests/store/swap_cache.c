@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The swap cache: a folio that came back from a slot keeps it until it is written to. Going out clean costs no
- * I/O; being written to, by whatever way, is noticed. Only hugetlb is watched: on shmem the slot is freed as
- * the folio comes back.
+ * The swap cache: a folio that came back from a slot keeps it until it is written to. Going out
+ * clean costs no I/O; being written to, by whatever way, is noticed. Only hugetlb is watched: on
+ * shmem the slot is freed as the folio comes back.
  */
 #include <pthread.h>
 #include <unistd.h>
@@ -76,7 +76,10 @@ static void went(struct setting *s, uint64_t written, uint64_t clean)
 
 #define FROM_HERE(s) went(s, UINT64_MAX, 0)
 
-/* Whether writes to hugetlb folios are noticed here: that needs a kernel, and a tracer, that know how. */
+/*
+ * Whether writes to hugetlb folios are noticed here: that needs a kernel, and a tracer, that know
+ * how.
+ */
 static bool is_watched(void)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_HUGETLB, 0, 0);
@@ -230,8 +233,8 @@ static void a_resident_round_keeps_it_clean(void **state)
 }
 
 /*
- * A backup that is refused half-way maps again what stayed, watched as before; the block that was refused gave up
- * its slot to be split.
+ * A backup that is refused half-way maps again what stayed, watched as before; the block that was
+ * refused gave up its slot to be split.
  */
 static void what_was_refused_is_still_watched(void **state)
 {
@@ -333,7 +336,10 @@ static void a_scattered_tt_gives_its_slots_back(void **state)
 	finish(&s);
 }
 
-/* Without write protection, or without the page map, nobody can tell: everything is dirty, and still right. */
+/*
+ * Without write protection, or without the page map, nobody can tell: everything is dirty, and
+ * still right.
+ */
 static void without(const char *point)
 {
 	struct setting s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread writes a backup back, others take its blocks, change them and insert them again: every block is, at
- * any time, where its owner last put it, with the bytes that were put last.
+ * One thread writes a backup back, others take its blocks, change them and insert them again: every
+ * block is, at any time, where its owner last put it, with the bytes that were put last.
  */
 #include <stdatomic.h>
 #include <unistd.h>

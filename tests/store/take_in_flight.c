@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking blocks back while their writes are queued, or with the I/O thread: the very folios, at once; a queued
- * write is cancelled, any other is abandoned, and what it wrote is never read.
+ * Taking blocks back while their writes are queued, or with the I/O thread: the very folios, at
+ * once; a queued write is cancelled, any other is abandoned, and what it wrote is never read.
  */
 #include <pthread.h>
 
@@ -88,7 +88,10 @@ static void a_queued_write_is_cancelled(void **state)
 	}
 }
 
-/* The owner writes to the pages while the device reads them, and gives them back; only the last bytes count. */
+/*
+ * The owner writes to the pages while the device reads them, and gives them back; only the last
+ * bytes count.
+ */
 static void a_flying_write_is_abandoned(void **state)
 {
 	(void)state;
@@ -136,7 +139,10 @@ static void *taker_main(void *arg)
 	return NULL;
 }
 
-/* Where the blocks of one vector lie: two flying, one queued, one resident, one same-filled, two in slots. */
+/*
+ * Where the blocks of one vector lie: two flying, one queued, one resident, one same-filled, two in
+ * slots.
+ */
 static const struct {
 	uint64_t index;
 	unsigned order;
@@ -204,7 +210,10 @@ static void a_vector_of_every_sort(void **state)
 	zcs_test_pool_done(pool);
 }
 
-/* More blocks than there are requests: the others wait for one, and do no longer when they are gone. */
+/*
+ * More blocks than there are requests: the others wait for one, and do no longer when they are
+ * gone.
+ */
 static void blocks_that_wait_for_a_request(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);

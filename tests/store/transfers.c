@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transfers that go wrong in ways that can be mended: short ones, interrupted ones, a ring that is full, refused
- * or lost, an O_DIRECT that is refused, a file that is truncated. The content is right in the end, or the
- * caller has an error and the entry.
+ * Transfers that go wrong in ways that can be mended: short ones, interrupted ones, a ring that is
+ * full, refused or lost, an O_DIRECT that is refused, a file that is truncated. The content is
+ * right in the end, or the caller has an error and the entry.
  */
 #include <unistd.h>
 
@@ -159,7 +159,10 @@ static void direct_io_that_is_refused(void **state)
 	finish(&s);
 }
 
-/* Reads are errors and nothing is lost but what the file lost; the rest, and what comes later, is well. */
+/*
+ * Reads are errors and nothing is lost but what the file lost; the rest, and what comes later, is
+ * well.
+ */
 static void a_file_that_is_truncated(void **state)
 {
 	const char *path = store_test_path();

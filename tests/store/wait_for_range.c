@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ZCS_WB_WAIT waits for its range, not for what else the backup has under way, and tells what was written of that
- * range and why the rest was not, whatever others do to the backup meanwhile.
+ * ZCS_WB_WAIT waits for its range, not for what else the backup has under way, and tells what was
+ * written of that range and why the rest was not, whatever others do to the backup meanwhile.
  */
 #include <pthread.h>
 

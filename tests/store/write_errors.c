@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes that fail: the folio stays resident and whole, the failure is counted, and the next attempt goes
- * elsewhere. What becomes of the slots: see outage.c of the swap.
+ * Writes that fail: the folio stays resident and whole, the failure is counted, and the next
+ * attempt goes elsewhere. What becomes of the slots: see outage.c of the swap.
  */
 #include <unistd.h>
 
@@ -66,7 +66,10 @@ static void all_of_them(void **state)
 	zcs_assert_is(st.written_blocks, 0);
 	zcs_assert_is(zcs_test_stats(s.pool).inserted_pages, PAGES);
 	zcs_assert_is(zcs_store_bytes_avail(s.store), (int64_t)(st.slots * ZCS_PAGE_SIZE));
-	/* a device that failed so often is left alone for a moment, and then one write tells how it is */
+	/*
+	 * a device that failed so often is left alone for a moment, and then one write tells how it
+	 * is
+	 */
 	while (store_test_backup_stats(s.backup).resident_pages)
 		writeback(&s);
 	zcs_assert_is(zcs_test_arena_bytes(), 0);
@@ -124,8 +127,8 @@ static void of_a_buffered_device(void **state)
 }
 
 /*
- * A file system that was full for a moment, or a kernel without memory, says nothing against the slots: they serve
- * again.
+ * A file system that was full for a moment, or a kernel without memory, says nothing against the
+ * slots: they serve again.
  */
 static void for_want_of_room(void **state)
 {
@@ -176,7 +179,10 @@ static void of_the_only_slots(void **state)
 	zcs_test_pool_done(pool);
 }
 
-/* The ring is lost with a write in it that nobody wants any more, and the write fails by other means too. */
+/*
+ * The ring is lost with a write in it that nobody wants any more, and the write fails by other
+ * means too.
+ */
 static void of_an_abandoned_write(void **state)
 {
 	struct store_test_hold hold;
@@ -195,7 +201,10 @@ static void of_an_abandoned_write(void **state)
 	zcs_test_fault("write", 0, 0, EIO);
 	store_test_let_go(&hold);
 	store_test_idle(s.backup);
-	/* the write may have been over before: then the ring is lost as its thread waits for the next one */
+	/*
+	 * the write may have been over before: then the ring is lost as its thread waits for the
+	 * next one
+	 */
 	while (store_test_stats(s.store).io_uring)
 		usleep(1000);
 	store_test_log_end();
@@ -210,8 +219,8 @@ static void of_an_abandoned_write(void **state)
 }
 
 /*
- * Half of a write is done, nobody wants it any more, and the other half fails: what the device did to the slots is
- * not known, so they are not for the next one.
+ * Half of a write is done, nobody wants it any more, and the other half fails: what the device did
+ * to the slots is not known, so they are not for the next one.
  */
 static bool rest_of_an_abandoned_write(void)
 {

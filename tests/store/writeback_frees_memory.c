@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written back frees its memory, to the system where the pool keeps none, takes one slot a page, and
- * reads the same; what is not asked for stays.
+ * What is written back frees its memory, to the system where the pool keeps none, takes one slot a
+ * page, and reads the same; what is not asked for stays.
  */
 #include "store_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tts that go to a store on a file and come back: every shape, by pages and by address; and what case 70 to 76
- * ask of ttm_tt_backup().
+ * Tts that go to a store on a file and come back: every shape, by pages and by address; and what
+ * case 70 to 76 ask of ttm_tt_backup().
  */
 #include "store_test.h"
 
@@ -222,7 +222,10 @@ static void case_74_part_of_it_went(void **state)
 	finish(&s);
 }
 
-/* While a block is in the store nobody else can put it; when its pages are gone it is no folio at all. */
+/*
+ * While a block is in the store nobody else can put it; when its pages are gone it is no folio at
+ * all.
+ */
 static void case_75_the_store_holds_the_only_reference(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A model check of backups under threads: folios are inserted, put in the place of others, taken, also by another
- * pool, copied, dropped in parts and written back, in a store that is larger than the pool. What every page must
- * be is known.
+ * A model check of backups under threads: folios are inserted, put in the place of others, taken,
+ * also by another pool, copied, dropped in parts and written back, in a store that is larger than
+ * the pool. What every page must be is known.
  *
- * A unit of 512 pages of a backup is one thread's at a time; the backup, its store and both pools are everybody's.
- * A block that loses a part is split into pages, or the part is zeroed in place where its arena cannot split. Both
- * are right, and the model learns from the next take which it was.
+ * A unit of 512 pages of a backup is one thread's at a time; the backup, its store and both pools
+ * are everybody's. A block that loses a part is split into pages, or the part is zeroed in place
+ * where its arena cannot split. Both are right, and the model learns from the next take which it
+ * was.
  */
 #include <pthread.h>
 

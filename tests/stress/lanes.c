@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A model check of bos under threads. Each thread owns one word of every page of every bo, its lane, and knows
- * what is in it; it reads and writes it by touching, pinned and not, while all of them evict, write back, purge,
- * prefetch, shrink, put and create. A lane that is ever anything else than what its thread wrote is a lost
- * write, or a page that came back older than it left.
+ * A model check of bos under threads. Each thread owns one word of every page of every bo, its
+ * lane, and knows what is in it; it reads and writes it by touching, pinned and not, while all of
+ * them evict, write back, purge, prefetch, shrink, put and create. A lane that is ever anything
+ * else than what its thread wrote is a lost write, or a page that came back older than it left.
  *
  *	page   | lane 0 | lane 1 | lane 2 | lane 3 | 0 ...
  *
- * What changes all lanes of a bo (purge, put) is done with the bo to oneself; everything else at the same time.
- * A page whose only copy cannot be read is SIGBUS: then the bo is pinned, which makes it good, and the access
- * is made once more.
+ * What changes all lanes of a bo (purge, put) is done with the bo to oneself; everything else at
+ * the same time. A page whose only copy cannot be read is SIGBUS: then the bo is pinned, which
+ * makes it good, and the access is made once more.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -304,7 +304,10 @@ static bool was_dropped(struct lanes *l, struct lane_bo *b, uint64_t page)
 	return true;
 }
 
-/* All of a page is what it was, or, if it was dropped, all of it is zero. @all: each page was dropped. */
+/*
+ * All of a page is what it was, or, if it was dropped, all of it is zero. @all: each page was
+ * dropped.
+ */
 static void check_dropped(struct thread *t, struct lane_bo *b, bool dropped, bool all)
 {
 	for (uint64_t page = 0; page < b->pages; page++) {

@@ -17,7 +17,10 @@
 #define LATE_MS	     20u
 #define LOG_BYTES    6000
 
-/* What fails where a page cannot be had, mapped or made huge: together, for one hides behind the other. */
+/*
+ * What fails where a page cannot be had, mapped or made huge: together, for one hides behind the
+ * other.
+ */
 #define OUT_OF_MEMORY \
 	"madvise_populate_write,uffdio_register,uffdio_unregister,madvise_collapse,fallocate"
 
@@ -58,7 +61,10 @@ static void fault_on(const char *name, unsigned percent, unsigned delay_ms)
 				       .probability = percent,
 				       .delay_ms = delay_ms };
 
-	/* by nature it says "not allowed": the arena would do without for good, and nothing could be touched */
+	/*
+	 * by nature it says "not allowed": the arena would do without for good, and nothing could
+	 * be touched
+	 */
 	if (!delay_ms && strcmp(name, "userfaultfd") == 0)
 		attr.error = EMFILE;
 	zcs_assert_ok(zcs_fault_set(name, &attr));
@@ -156,8 +162,8 @@ void stress_watch(struct stress_watch *watch, unsigned seconds)
 
 /*
  * struct play - a round in a process of its own
- * @log: file for its stderr: what the library says of thousands of faults that are meant is of no interest, but
- *	for the end of it if something is wrong
+ * @log: file for its stderr: what the library says of thousands of faults that are meant is of no
+ *	interest, but for the end of it if something is wrong
  */
 struct play {
 	const struct options *o;

@@ -8,9 +8,10 @@
 #include "zcs_test.h"
 
 /*
- * What the stress programs share: options, the rounds, a watch over the threads. A round is one kind of memory,
- * one store and a set of fault points that fail now and then. It runs in a process of its own, so that a round
- * that hangs or crashes is told with its seed, and the others still run.
+ * What the stress programs share: options, the rounds, a watch over the threads. A round is one
+ * kind of memory, one store and a set of fault points that fail now and then. It runs in a process
+ * of its own, so that a round that hangs or crashes is told with its seed, and the others still
+ * run.
  *
  *	--backing=hugetlb|thp|collapse|small|auto	only this one
  *	--store=SPEC		only this one
@@ -40,7 +41,10 @@ struct stress_round {
 	uint64_t seed;
 };
 
-/* What main() returns: 0, or 1 if a round failed. @run ends with a failed assertion if anything was wrong. */
+/*
+ * What main() returns: 0, or 1 if a round failed. @run ends with a failed assertion if anything was
+ * wrong.
+ */
 int stress_main(int argc, char **argv, void (*run)(const struct stress_round *round));
 
 /* Whether anything is made to fail: otherwise no error of a device is right. */
@@ -63,7 +67,10 @@ struct stress_watch {
 	atomic_bool stop;
 };
 
-/* In a thread of its own, until @working is 0. Tells where all threads are, and aborts, if @ops stands still. */
+/*
+ * In a thread of its own, until @working is 0. Tells where all threads are, and aborts, if @ops
+ * stands still.
+ */
 void stress_watch(struct stress_watch *watch, unsigned seconds);
 
 #endif

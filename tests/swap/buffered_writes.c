@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Through the page cache the writes of a device go one by one, each from its transfer to the end of its sync: the
- * kernel tells an error of writing out once for each open file, to whoever asks first, so that of two writes one
- * would be told of the other's, and the other that all is well.
+ * Through the page cache the writes of a device go one by one, each from its transfer to the end of
+ * its sync: the kernel tells an error of writing out once for each open file, to whoever asks
+ * first, so that of two writes one would be told of the other's, and the other that all is well.
  */
 #include "swap_test.h"
 

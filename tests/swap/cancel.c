@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A request is taken back while it is queued: then done is never called; later it is called once. */
+/*
+ * A request is taken back while it is queued: then done is never called; later it is called once.
+ */
 #include "swap_test.h"
 
 #define NR 30u

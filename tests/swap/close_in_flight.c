@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A swap is closed with transfers queued and under way: each of them ends first, done is called for each,
- * and nothing of the swap is left: no file open, no thread.
+ * A swap is closed with transfers queued and under way: each of them ends first, done is called for
+ * each, and nothing of the swap is left: no file open, no thread.
  */
 #include <dirent.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of the swap file that are really changed: every change is -EIO, named, counted, and no wrong byte is
- * taken for right; once the bytes are back the same read succeeds.
+ * Bytes of the swap file that are really changed: every change is -EIO, named, counted, and no
+ * wrong byte is taken for right; once the bytes are back the same read succeeds.
  */
 #include "swap_test.h"
 

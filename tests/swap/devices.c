@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Several devices in one swap: one space of slot numbers, a higher priority filled first, equal ones
- * striped by 2 MiB, and each transfer goes to the device that its slot belongs to.
+ * Several devices in one swap: one space of slot numbers, a higher priority filled first, equal
+ * ones striped by 2 MiB, and each transfer goes to the device that its slot belongs to.
  */
 #include "swap_test.h"
 

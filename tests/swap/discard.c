@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clusters that became free are given back to the file system, by a thread and in batches; one that is used
- * again first is not; and while one is being discarded it is not handed out.
+ * Clusters that became free are given back to the file system, by a thread and in batches; one that
+ * is used again first is not; and while one is being discarded it is not handed out.
  */
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file on a device with sectors of 4 KiB: a transfer that was short is continued at a sector. At a multiple of 512
- * bytes, where it used to be continued, the kernel refuses it.
+ * A file on a device with sectors of 4 KiB: a transfer that was short is continued at a sector. At
+ * a multiple of 512 bytes, where it used to be continued, the kernel refuses it.
  */
 #include <fcntl.h>
 #include <linux/loop.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lies in the file system: swap files are 0600 and unlinked at once unless kept, never reached through
- * a symlink, preallocated, locked, and what exists already is accepted only if it is safe.
+ * What lies in the file system: swap files are 0600 and unlinked at once unless kept, never reached
+ * through a symlink, preallocated, locked, and what exists already is accepted only if it is safe.
  */
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -30,7 +30,10 @@ static void make_file(const char *path, unsigned mode, off_t bytes)
 	close(fd);
 }
 
-/* Not inlined: the sanitizers' checks of stat() have gcc believe that @path may be NULL from then on. */
+/*
+ * Not inlined: the sanitizers' checks of stat() have gcc believe that @path may be NULL from then
+ * on.
+ */
 static __attribute__((noinline)) struct stat stat_path(const char *path)
 {
 	struct stat st;

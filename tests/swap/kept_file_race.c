@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two stores that make the same kept file at the same time: one gets it, and the other takes nothing away from it.
- * What the other one does happens just before the library locks the file, where it is made to call the test.
+ * Two stores that make the same kept file at the same time: one gets it, and the other takes
+ * nothing away from it. What the other one does happens just before the library locks the file,
+ * where it is made to call the test.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -62,7 +63,10 @@ static void remove_it(void)
 	zcs_assert_is(unlink(path), 0);
 }
 
-/* One that made it, and cannot use it after all, removes it: who opened it meanwhile must not keep nothing. */
+/*
+ * One that made it, and cannot use it after all, removes it: who opened it meanwhile must not keep
+ * nothing.
+ */
 static void a_removed_one_is_not_used(void **state)
 {
 	(void)state;

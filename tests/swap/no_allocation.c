@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Once a swap is open it allocates nothing: not for slots, transfers, errors, discards or its closing; and
- * its maps and checksums have their pages. The program is linked with the allocation calls of the library's
- * objects wrapped.
+ * Once a swap is open it allocates nothing: not for slots, transfers, errors, discards or its
+ * closing; and its maps and checksums have their pages. The program is linked with the allocation
+ * calls of the library's objects wrapped.
  */
 #include "swap_test.h"
 

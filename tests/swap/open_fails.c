@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a swap may fail at every step: at each the error is returned, and no file, memory or thread is
- * left; or there is a way round it, and then the swap works.
+ * Opening a swap may fail at every step: at each the error is returned, and no file, memory or
+ * thread is left; or there is a way round it, and then the swap works.
  */
 #include <sys/mman.h>
 #include <unistd.h>

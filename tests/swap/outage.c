@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that takes no writes for a while keeps its slots: it is left alone, tried again, and comes back. Slots are
- * retired when their writes fail twice while others succeed. Which writes fail says the test, in the place of pwrite().
+ * A device that takes no writes for a while keeps its slots: it is left alone, tried again, and
+ * comes back. Slots are retired when their writes fail twice while others succeed. Which writes
+ * fail says the test, in the place of pwrite().
  */
 #include <unistd.h>
 
@@ -200,7 +201,10 @@ static void a_slot_that_failed_once_and_then_worked_is_as_good_as_any(void **sta
 	swap_test_done(swap);
 }
 
-/* Slots are given out from the lowest on: a bad area at the start must not look like an outage for ever. */
+/*
+ * Slots are given out from the lowest on: a bad area at the start must not look like an outage for
+ * ever.
+ */
 static void a_large_bad_area_is_no_outage(void **state)
 {
 	unsigned good = 0, calls = 0;
@@ -222,7 +226,10 @@ static void a_large_bad_area_is_no_outage(void **state)
 	swap_test_done(swap);
 }
 
-/* Where nothing else is free the bad ones are met again and again, and are retired, for those that are freed work. */
+/*
+ * Where nothing else is free the bad ones are met again and again, and are retired, for those that
+ * are freed work.
+ */
 static void bad_slots_of_a_full_device_are_retired(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who goes first: an urgent read goes before all that is queued, little is given to the kernel at a time
- * so that there is little it cannot overtake, and neither reads nor writes starve.
+ * Who goes first: an urgent read goes before all that is queued, little is given to the kernel at a
+ * time so that there is little it cannot overtake, and neither reads nor writes starve.
  */
 #include <limits.h>
 
@@ -20,7 +20,10 @@ static atomic_uint counter;
 static void start(void)
 {
 	swap = swap_test_open("file:?size=%u", (WRITES + 2) * ZCS_CLUSTER_BYTES);
-	/* where TMPDIR refuses O_DIRECT too: buffered writes have a rule of their own (buffered_writes.c) */
+	/*
+	 * where TMPDIR refuses O_DIRECT too: buffered writes have a rule of their own
+	 * (buffered_writes.c)
+	 */
 	swap->dev[0].direct = true;
 	memory = swap_test_memory((WRITES + 5) * 512);
 	atomic_store(&counter, 0);
@@ -90,7 +93,10 @@ static void a_read_that_is_hurried_overtakes(void **state)
 	swap_test_done(swap);
 }
 
-/* How many writes end between an urgent read's submission and its end; others were queued before it. */
+/*
+ * How many writes end between an urgent read's submission and its end; others were queued before
+ * it.
+ */
 static unsigned writes_before_a_read(void)
 {
 	unsigned before;
@@ -108,8 +114,9 @@ static unsigned writes_before_a_read(void)
 }
 
 /*
- * The writes are on their way already: a few are begun and end first. Where CPUs are short the thread that took
- * the read may lose its own while the others go on; but a read that waits for its turn is last every time.
+ * The writes are on their way already: a few are begun and end first. Where CPUs are short the
+ * thread that took the read may lose its own while the others go on; but a read that waits for its
+ * turn is last every time.
  */
 static void an_urgent_read_waits_for_few_writes(void **state)
 {
@@ -125,8 +132,8 @@ static void an_urgent_read_waits_for_few_writes(void **state)
 }
 
 /*
- * In which order the I/O thread takes them, as if each took as long as any other: what was taken first ends when nothing
- * more may be taken. The device may well be faster with one kind.
+ * In which order the I/O thread takes them, as if each took as long as any other: what was taken
+ * first ends when nothing more may be taken. The device may well be faster with one kind.
  */
 static void reads_and_writes_do_not_starve_each_other(void **state)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Transfers that are short are continued where they ended, and those that were interrupted begun again. */
+/*
+ * Transfers that are short are continued where they ended, and those that were interrupted begun
+ * again.
+ */
 #include "swap_test.h"
 
 static struct zcs_swap *swap;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slot maps against a model that is an array of slots: every allocation is aligned and of free slots
- * only, one fails only if the model has no aligned run either, what is available is exact after each
- * step, and the validator agrees.
+ * The slot maps against a model that is an array of slots: every allocation is aligned and of free
+ * slots only, one fails only if the model has no aligned run either, what is available is exact
+ * after each step, and the validator agrees.
  */
 #include "swap_test.h"
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The statistics: what each field counts, and the line of text, which is cut where the room ends. */
+/*
+ * The statistics: what each field counts, and the line of text, which is cut where the room ends.
+ */
 #include "swap_test.h"
 
 static void each_field_counts_what_it_says(void **state)

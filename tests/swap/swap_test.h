@@ -3,8 +3,8 @@
 #define ZCS_SWAP_TEST_H
 
 /*
- * What the tests of the swap share. They are white-box: the swap has no public function of its own. Cases
- * about transfers run twice, with io_uring and with threads.
+ * What the tests of the swap share. They are white-box: the swap has no public function of its own.
+ * Cases about transfers run twice, with io_uring and with threads.
  */
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -65,8 +65,8 @@ int swap_test_write(struct zcs_swap *swap, uint32_t slot, unsigned order, void *
 int swap_test_read(struct zcs_swap *swap, uint32_t slot, unsigned order, void *addr);
 
 /*
- * A request whose done waits until it is let go: while it is held, the I/O thread that called it is too.
- * With threads there are as many as the engine has.
+ * A request whose done waits until it is let go: while it is held, the I/O thread that called it is
+ * too. With threads there are as many as the engine has.
  */
 struct swap_test_hold {
 	struct swap_test_io io[ZCS_SWAP_THREADS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transfers that fail: the error reaches done, is counted and named; a write that failed can be retired or
- * tried again, a read can be tried again, and transfers beside it are not touched.
+ * Transfers that fail: the error reaches done, is counted and named; a write that failed can be
+ * retired or tried again, a read can be tried again, and transfers beside it are not touched.
  */
 #include "swap_test.h"
 
@@ -161,7 +161,10 @@ static void messages_of_a_dying_device_end(void **state)
 	swap_test_done(swap);
 }
 
-/* So that the one message about corruption is not lost among those of a device that is full of errors. */
+/*
+ * So that the one message about corruption is not lost among those of a device that is full of
+ * errors.
+ */
 static void each_kind_of_message_has_its_own_end(void **state)
 {
 	uint32_t slot, bad[20];

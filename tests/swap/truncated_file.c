@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A swap file that is truncated under the swap: reads are errors, nobody crashes, and writes mend it. */
+/*
+ * A swap file that is truncated under the swap: reads are errors, nobody crashes, and writes mend
+ * it.
+ */
 #include <unistd.h>
 
 #include "swap_test.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fault point with a delay is slow and does not fail: a call sleeps for that long, or until the point is set again
- * or switched off, and then goes on, or fails if an error is named.
+ * A fault point with a delay is slow and does not fail: a call sleeps for that long, or until the
+ * point is set again or switched off, and then goes on, or fails if an error is named.
  */
 #include <pthread.h>
 
@@ -61,7 +61,10 @@ static void after_a_delay_it_fails_if_an_error_is_named(void **state)
 	close_backup();
 }
 
-/* Hangs a call, lets others pass meanwhile, ends the hang by @end, and the call's result is @result. */
+/*
+ * Hangs a call, lets others pass meanwhile, ends the hang by @end, and the call's result is
+ * @result.
+ */
 static void hang_until(int error, void (*end)(void), int result)
 {
 	pthread_t thread;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A message must not stop anything: where stderr is a pipe that nobody reads, it is lost. It once waited until
- * somebody did, with locks of the library held; and where the reader was gone it ended the program with SIGPIPE.
+ * A message must not stop anything: where stderr is a pipe that nobody reads, it is lost. It once
+ * waited until somebody did, with locks of the library held; and where the reader was gone it ended
+ * the program with SIGPIPE.
  */
 #include <fcntl.h>
 #include <unistd.h>

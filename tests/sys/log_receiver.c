@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcs_set_log(): whoever is set gets each message, without prefix and newline, and nothing is written to stderr. When
- * it has returned the one before is through. NULL gives stderr its messages back.
+ * zcs_set_log(): whoever is set gets each message, without prefix and newline, and nothing is
+ * written to stderr. When it has returned the one before is through. NULL gives stderr its messages
+ * back.
  */
 #include <pthread.h>
 #include <sched.h>

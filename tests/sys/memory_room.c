@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What lacks is told of the machine, and of a control group whose limit is smaller; in a child that joins one. */
+/*
+ * What lacks is told of the machine, and of a control group whose limit is smaller; in a child that
+ * joins one.
+ */
 #include <mntent.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A unit of shmem of which a part is there already is not taken for one huge page because its last page is in
- * memory: a thread that writes to a hole that does not trap leaves such units.
+ * A unit of shmem of which a part is there already is not taken for one huge page because its last
+ * page is in memory: a thread that writes to a hole that does not trap leaves such units.
  */
 #include "zcs_test.h"
 

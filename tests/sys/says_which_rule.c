@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each -EINVAL of a function that makes an object says at debug level which rule it stands for, and the value. By
- * default it says nothing: that a caller tries what is not supported is no fault.
+ * Each -EINVAL of a function that makes an object says at debug level which rule it stands for, and
+ * the value. By default it says nothing: that a caller tries what is not supported is no fault.
  */
 #include <limits.h>
 #include <sys/mman.h>

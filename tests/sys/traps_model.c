@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What of an arena is registered, and how many mappings that makes: random changes against a plain array. */
+/*
+ * What of an arena is registered, and how many mappings that makes: random changes against a plain
+ * array.
+ */
 #include "zcs_test.h"
 
 #include "traps.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread that begins to wait just too late for the kernel's own wake: the area was taken out of the userfaultfd, or
- * the page was mapped, between its fault and its place in the queue. Only a wake after the fact reaches it.
+ * A thread that begins to wait just too late for the kernel's own wake: the area was taken out of
+ * the userfaultfd, or the page was mapped, between its fault and its place in the queue. Only a
+ * wake after the fact reaches it.
  *
- * That moment cannot be hit, so it is made: the thread waits, and then its page is put into an area of its own that
- * is not registered, or is mapped with a CONTINUE that wakes nobody.
+ * That moment cannot be hit, so it is made: the thread waits, and then its page is put into an area
+ * of its own that is not registered, or is mapped with a CONTINUE that wakes nobody.
  */
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -120,7 +121,10 @@ static void a_continue_of_what_is_mapped_wakes(void **state)
 	end(&w);
 }
 
-/* No mapping can be split any more, so the range is mapped page by page; one page of it is not registered. */
+/*
+ * No mapping can be split any more, so the range is mapped page by page; one page of it is not
+ * registered.
+ */
 static void a_map_without_a_split_wakes_all_of_the_range(void **state)
 {
 	struct waiter w;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that unloads the library when it is through, as a loader does with drivers and layers. The last
- * reference to a bo may be a thread's of the device just then: the device then ends after the last call has
- * returned, by threads whose code must still be there.
+ * A program that unloads the library when it is through, as a loader does with drivers and layers.
+ * The last reference to a bo may be a thread's of the device just then: the device then ends after
+ * the last call has returned, by threads whose code must still be there.
  *
- * usage: trouble_dlclose LIBRARY. The program is not linked with it, and so not with what tests share either.
+ * usage: trouble_dlclose LIBRARY. The program is not linked with it, and so not with what tests
+ * share either.
  */
 #include <dlfcn.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A child of a process that has pools: whatever it does, the parent's buffers are not changed. It inherits the
- * objects but not their memory; it may exit, run another program, die, destroy what it inherited, or make pools of
- * its own.
+ * A child of a process that has pools: whatever it does, the parent's buffers are not changed. It
+ * inherits the objects but not their memory; it may exit, run another program, die, destroy what it
+ * inherited, or make pools of its own.
  */
 #include <signal.h>
 #include <stdatomic.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every call on a parent's pool, folio, store, backup or tt, in a child of fork(): it does nothing, returns at once
- * what zcswap(7) says, and the parent finds everything as it was. Some thread of the parent holds every lock at
- * the time of the fork, and is not in the child.
+ * Every call on a parent's pool, folio, store, backup or tt, in a child of fork(): it does nothing,
+ * returns at once what zcswap(7) says, and the parent finds everything as it was. Some thread of
+ * the parent holds every lock at the time of the fork, and is not in the child.
  */
 #include <sched.h>
 #include <signal.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every public function of pools, stores, backups, tts and fault points, with every combination of arguments in
- * which at least one is wrong: NULL, zero, huge, unaligned, foreign, stale. The result is an error that the header
- * names, and nothing changes: not the pools' statistics, not the backup, not a slot, not a byte.
+ * Every public function of pools, stores, backups, tts and fault points, with every combination of
+ * arguments in which at least one is wrong: NULL, zero, huge, unaligned, foreign, stale. The result
+ * is an error that the header names, and nothing changes: not the pools' statistics, not the
+ * backup, not a slot, not a byte.
  */
 #include <fcntl.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C library's own allocator refuses: while a tt goes out and comes back that changes nothing, because
- * nothing is asked of it; and in the rest of a tt's life each single refusal is an error that leaves nothing
- * behind. The allocator is wrapped at link time (see meson.build).
+ * The C library's own allocator refuses: while a tt goes out and comes back that changes nothing,
+ * because nothing is asked of it; and in the rest of a tt's life each single refusal is an error
+ * that leaves nothing behind. The allocator is wrapped at link time (see meson.build).
  */
 #include "zcs_test.h"
 
@@ -155,7 +155,10 @@ static void swapping_out_asks_for_no_memory(void **state)
 	}
 }
 
-/* A refused block asks for index nodes to be split; without them it stays whole and nothing is lost. */
+/*
+ * A refused block asks for index nodes to be split; without them it stays whole and nothing is
+ * lost.
+ */
 static void splitting_without_memory_leaves_the_block_whole(void **state)
 {
 	struct life l = { 0 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A call that fails does not touch the variable in which it would have put its result: ownership moves on success
- * only, and what the caller held there it still holds. Every call that makes something, with each fault point.
+ * A call that fails does not touch the variable in which it would have put its result: ownership
+ * moves on success only, and what the caller held there it still holds. Every call that makes
+ * something, with each fault point.
  */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tens of thousands of random calls, right and wrong, with faults strewn in, against a model that knows what
- * each page of each folio, backup and tt must contain. The seed is printed; ZCSWAP_SEED repeats a run.
+ * Tens of thousands of random calls, right and wrong, with faults strewn in, against a model that
+ * knows what each page of each folio, backup and tt must contain. The seed is printed; ZCSWAP_SEED
+ * repeats a run.
  *
- * The model says who owns what and what is in it; where the library may choose (how far a backup gets, whether
- * memory is to be had), the model takes over what it chose and checks that it was among what is allowed.
+ * The model says who owns what and what is in it; where the library may choose (how far a backup
+ * gets, whether memory is to be had), the model takes over what it chose and checks that it was
+ * among what is allowed.
  */
 #include "seed.h"
 #include "zcs_test.h"
@@ -348,7 +350,9 @@ static void model_take(struct backup *b, uint64_t index, struct folio *f, struct
 {
 	*f = (struct folio){ folio, b->page[index].order, b->page[index].content };
 	for (uint64_t i = index; i < index + folio_pages(f); i++) {
-		/* a folio that was put together from several contents cannot be: blocks only split */
+		/*
+		 * a folio that was put together from several contents cannot be: blocks only split
+		 */
 		assert_true(b->page[i].used && b->page[i].start == index);
 		b->page[i].used = false;
 	}
@@ -513,8 +517,8 @@ static uint64_t look_for_holes(struct tt *t, uint64_t first, uint64_t count)
 }
 
 /*
- * After a refused populate: where an address does not trap, or did not for a while, somebody may have written to what
- * was populated before the refusal. What held something has not gone.
+ * After a refused populate: where an address does not trap, or did not for a while, somebody may
+ * have written to what was populated before the refusal. What held something has not gone.
  */
 static void look_for_what_stayed(struct tt *t)
 {

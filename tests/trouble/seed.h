@@ -9,8 +9,8 @@
 #include <time.h>
 
 /*
- * Numbers that look random, from a seed that is printed: ZCSWAP_SEED in the environment repeats a run. Each
- * thread or purpose has a state of its own, made from the seed and a number.
+ * Numbers that look random, from a seed that is printed: ZCSWAP_SEED in the environment repeats a
+ * run. Each thread or purpose has a state of its own, made from the seed and a number.
  */
 struct rng {
 	uint64_t x;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every fault point, by every pattern, through the whole life of a tt: create, populate, back up, restore, back
- * up again, drop, destroy. Whenever a call fails the point is switched off and the same call must succeed:
- * nothing was lost and nothing is in the way. In the end nothing is left: no page, descriptor or mapping.
+ * Every fault point, by every pattern, through the whole life of a tt: create, populate, back up,
+ * restore, back up again, drop, destroy. Whenever a call fails the point is switched off and the
+ * same call must succeed: nothing was lost and nothing is in the way. In the end nothing is left:
+ * no page, descriptor or mapping.
  *
- * A first cycle of each shape counts how often each point is passed; points that it never passes are not
- * swept there, and those that no shape passes are printed.
+ * A first cycle of each shape counts how often each point is passed; points that it never passes
+ * are not swept there, and those that no shape passes are printed.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,7 +16,10 @@
 #include "zcs_test.h"
 
 #define POINTS_MAX 96u
-/* Stacks of threads and the like are kept by the C library; a leak in each cycle is soon more than these. */
+/*
+ * Stacks of threads and the like are kept by the C library; a leak in each cycle is soon more than
+ * these.
+ */
 #define MAPS_SLACK 16u
 
 /* @also: a point that fails always, beside the one that is swept */
@@ -140,8 +144,8 @@ static uint64_t full_slots(struct cycle *c)
 }
 
 /*
- * What is out may just be being written, and a write that nobody wants any more ends by itself: a pool is
- * quiescent when all is in and nothing is counted but what the tt has.
+ * What is out may just be being written, and a write that nobody wants any more ends by itself: a
+ * pool is quiescent when all is in and nothing is counted but what the tt has.
  */
 static bool is_quiescent(struct cycle *c)
 {
@@ -396,7 +400,10 @@ static bool has_device(const struct shape *shape)
 	return shape->backup_flags != 0;
 }
 
-/* Devices are slow, and so are sanitizers: fewer patterns there, the first time and always among them. */
+/*
+ * Devices are slow, and so are sanitizers: fewer patterns there, the first time and always among
+ * them.
+ */
 static bool left_out(const struct shape *shape, size_t pattern)
 {
 	unsigned slow = has_device(shape) + (zcs_test_scale(20) < 20);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads with tts and folios of their own share a pool that has less than they all want: some are refused, none
- * sees another's bytes, the limit is never exceeded, and in the end nothing is left over.
+ * Threads with tts and folios of their own share a pool that has less than they all want: some are
+ * refused, none sees another's bytes, the limit is never exceeded, and in the end nothing is left
+ * over.
  */
 #include <stdatomic.h>
 
@@ -134,7 +135,9 @@ static void tts_of_one_pool_at_its_limit(void **state)
 
 /* -- folios */
 
-/* Somebody else's folio, from the mailbox, or a new one: zero when new, and always put in the end. */
+/*
+ * Somebody else's folio, from the mailbox, or a new one: zero when new, and always put in the end.
+ */
 static uint64_t pass_on(struct crowd *c, struct rng *r, struct zcs_folio *folio)
 {
 	_Atomic(struct zcs_folio *) *box = &c->mailbox[rng_below(r, MAILBOXES)];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that back up and restore one tt against each other, whole and in ranges, with interruptions; in the
- * end every byte is there. In the second part other threads go on writing to the address of the tt meanwhile:
- * each write either lands before the zap, or sleeps until the restore; none is lost.
+ * Threads that back up and restore one tt against each other, whole and in ranges, with
+ * interruptions; in the end every byte is there. In the second part other threads go on writing to
+ * the address of the tt meanwhile: each write either lands before the zap, or sleeps until the
+ * restore; none is lost.
  */
 #include <stdatomic.h>
 #include <time.h>
@@ -168,7 +169,10 @@ static uint64_t count_up(struct contest *c, unsigned id)
 	return 0;
 }
 
-/* As long as anybody writes, all goes out and comes back: who sleeps is always woken by the next round. */
+/*
+ * As long as anybody writes, all goes out and comes back: who sleeps is always woken by the next
+ * round.
+ */
 static uint64_t move(struct contest *c, unsigned id)
 {
 	struct rng r = rng_of(seed_of_run(), 200 + id);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The address of a contiguous tt is the same for its whole life, and shows the same content as the linear map
- * whenever the slots are pages.
+ * The address of a contiguous tt is the same for its whole life, and shows the same content as the
+ * linear map whenever the slots are pages.
  */
 #include "tt_test.h"
 

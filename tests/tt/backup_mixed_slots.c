@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slots that are pages, handles or empty stand side by side. Backing up and purging pass over what is not
- * theirs, one slot at a time, and count nothing twice. A partial backup is a success that the next call
- * continues; with nothing left it returns 0 (the kernel refuses the second call, case 48).
+ * Slots that are pages, handles or empty stand side by side. Backing up and purging pass over what
+ * is not theirs, one slot at a time, and count nothing twice. A partial backup is a success that
+ * the next call continues; with nothing left it returns 0 (the kernel refuses the second call, case
+ * 48).
  */
 #include "tt_test.h"
 

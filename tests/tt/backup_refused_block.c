@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A block that the backup refuses whole is split to pages, and the same index is tried again; a page that is
- * refused ends the call. What was not inserted is as it was, and a later call goes on from there.
+ * A block that the backup refuses whole is split to pages, and the same index is tried again; a
+ * page that is refused ends the call. What was not inserted is as it was, and a later call goes on
+ * from there.
  *
- * The fault point "insert" is passed by every offer, and "insert_large" by the offers of more than a page: a
- * call that refuses one block of 8 pages and then takes them singly passes "insert" 1 + 8 times.
+ * The fault point "insert" is passed by every offer, and "insert_large" by the offers of more than
+ * a page: a call that refuses one block of 8 pages and then takes them singly passes "insert" 1 + 8
+ * times.
  */
 #include "tt_inside.h"
 
@@ -177,7 +179,10 @@ static void case_61_hugetlb_is_not_split(void **state)
 	tt_case_fini(&c);
 }
 
-/* Every turn of the loop goes on, splits or stops: with refusals strewn over it the call still ends. */
+/*
+ * Every turn of the loop goes on, splits or stops: with refusals strewn over it the call still
+ * ends.
+ */
 static void backing_up_ends_whatever_is_refused(void **state)
 {
 	(void)state;

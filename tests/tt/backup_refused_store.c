@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backing up with nowhere to go: a full store is -EBUSY and no backup is 0, and either way the tt is as it
- * was. Purging needs neither.
+ * Backing up with nowhere to go: a full store is -EBUSY and no backup is 0, and either way the tt
+ * is as it was. Purging needs neither.
  */
 #include "tt_test.h"
 

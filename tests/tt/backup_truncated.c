@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fault point backup_truncate halves what a call may back up, as the kernel's backup_fault_inject does: a
- * block that the cut goes through is not inserted in part.
+ * The fault point backup_truncate halves what a call may back up, as the kernel's
+ * backup_fault_inject does: a block that the cut goes through is not inserted in part.
  */
 #include "tt_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backing up a whole tt: every slot becomes the handle of its index, the folios change owner as they are, and
- * no byte of them moves.
+ * Backing up a whole tt: every slot becomes the handle of its index, the folios change owner as
+ * they are, and no byte of them moves.
  */
 #include "tt_inside.h"
 
@@ -55,7 +55,10 @@ static void case_57_a_block_of_order_9_changes_owner_without_a_copy(void **state
 	}
 }
 
-/* A folio has one owner: the tt's and the backup's cannot be put, split or inserted by anybody else. */
+/*
+ * A folio has one owner: the tt's and the backup's cannot be put, split or inserted by anybody
+ * else.
+ */
 static void assert_nobody_elses(struct tt_case *c, struct zcs_folio *folio)
 {
 	uint64_t bad = zcs_test_counter(c->pool, ZCS_COUNT_BAD_PUT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tt is what it was created as: so many empty slots, its flags, an address if it is contiguous; and it leaves
- * nothing behind.
+ * A tt is what it was created as: so many empty slots, its flags, an address if it is contiguous;
+ * and it leaves nothing behind.
  */
 #include "tt_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tt may be destroyed in any state: nothing of it stays in the pool but cached folios, which are zero, and
- * nothing stays mapped at its address.
+ * A tt may be destroyed in any state: nothing of it stays in the pool but cached folios, which are
+ * zero, and nothing stays mapped at its address.
  */
 #include "tt_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dropping a backup frees everything the tt has, in the backup and out of it, whatever it was in the middle of;
- * afterwards it can be populated again.
+ * Dropping a backup frees everything the tt has, in the backup and out of it, whatever it was in
+ * the middle of; afterwards it can be populated again.
  */
 #include "tt_test.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kind of a home's memory is chosen once, by what is to be had then: hugetlb only if the reserve and the
- * pool's own cached hugetlb folios hold all of it, beside what homes that were made before may still take, or as
- * much as the pool may have; cached folios of another kind do not count. And what lies in the pool's lists is given
- * up before a home is refused its memory. What the reserve holds is made up by the test, which wraps the question
- * at link time.
+ * The kind of a home's memory is chosen once, by what is to be had then: hugetlb only if the
+ * reserve and the pool's own cached hugetlb folios hold all of it, beside what homes that were made
+ * before may still take, or as much as the pool may have; cached folios of another kind do not
+ * count. And what lies in the pool's lists is given up before a home is refused its memory. What
+ * the reserve holds is made up by the test, which wraps the question at link time.
  */
 #include "tt_inside.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a backup checks before anything changes: that the caller knows what it hands over (the kernel looks for
- * a private field that was not cleared; here the order is passed as a check), that the index is aligned, and
- * that the range is free, or that replacing was asked for, which is counted.
+ * What a backup checks before anything changes: that the caller knows what it hands over (the
+ * kernel looks for a private field that was not cleared; here the order is passed as a check), that
+ * the index is aligned, and that the range is free, or that replacing was asked for, which is
+ * counted.
  */
 #include "zcs_test.h"
 

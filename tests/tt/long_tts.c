@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tts of more blocks than fit in one vector or in a few index nodes: thousands of pages, and hundreds of blocks,
- * keep their content and their order.
+ * Tts of more blocks than fit in one vector or in a few index nodes: thousands of pages, and
+ * hundreds of blocks, keep their content and their order.
  */
 #include "tt_test.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Out and in again, the same physical pages stand behind the same slots: nothing was copied. The kernel may
- * move a page by itself (compaction), so one undisturbed round of several proves it: a copy would show in
- * every round.
+ * Out and in again, the same physical pages stand behind the same slots: nothing was copied. The
+ * kernel may move a page by itself (compaction), so one undisturbed round of several proves it: a
+ * copy would show in every round.
  */
 #include "tt_test.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tt's calls exclude each other; one with no_wait does not wait for another but returns -EBUSY. The other is
- * held in the middle of its call by the pool's reclaim hook, which is asked with the tt's lock held.
+ * A tt's calls exclude each other; one with no_wait does not wait for another but returns -EBUSY.
+ * The other is held in the middle of its call by the pool's reclaim hook, which is asked with the
+ * tt's lock held.
  */
 #include <pthread.h>
 #include <semaphore.h>

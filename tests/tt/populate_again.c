@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Populating and unpopulating: a second call changes nothing, new pages are zero whoever had them before, and
- * a tt that is backed up is not populated behind the backup's back.
+ * Populating and unpopulating: a second call changes nothing, new pages are zero whoever had them
+ * before, and a tt that is backed up is not populated behind the backup's back.
  */
 #include "tt_test.h"
 

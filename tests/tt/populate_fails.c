@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Populating is all or nothing: whatever is refused, and after however many pages, the counters are back where
- * they were, nothing is left mapped, and the next call succeeds.
+ * Populating is all or nothing: whatever is refused, and after however many pages, the counters are
+ * back where they were, nothing is left mapped, and the next call succeeds.
  */
 #include "tt_test.h"
 
@@ -74,7 +74,10 @@ static void case_19_there_is_no_hugetlb_page(void **state)
 static void case_19_huge_shmem_refused_midway(void **state)
 {
 	(void)state;
-	/* the second block: its one page for the collapse, then the small pages in place of a huge one */
+	/*
+	 * the second block: its one page for the collapse, then the small pages in place of a huge
+	 * one
+	 */
 	refused_from("madvise_populate_write", 1, ZCS_BACKING_THP, 1024, 0);
 	refused_from("madvise_populate_write", 1, ZCS_BACKING_THP, 1024, ZCS_TT_CONTIGUOUS);
 }
@@ -114,7 +117,10 @@ static void case_23_the_user_map_cannot_be_resolved(void **state)
 	map_refused(ZCS_BACKING_SMALL, "uffdio_unregister");
 }
 
-/* Pages that stay registered trap again whenever the kernel unmaps them, and a tt has nobody who answers. */
+/*
+ * Pages that stay registered trap again whenever the kernel unmaps them, and a tt has nobody who
+ * answers.
+ */
 static void a_mapping_that_cannot_be_split_is_an_error(void **state)
 {
 	struct tt_case c;

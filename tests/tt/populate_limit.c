@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * max_bytes is hard: over it populating fails (TTM goes on when nothing can be swapped out), unless cached
- * folios, or what the pool's owner gives up when asked, make room first.
+ * max_bytes is hard: over it populating fails (TTM goes on when nothing can be swapped out), unless
+ * cached folios, or what the pool's owner gives up when asked, make room first.
  */
 #include "tt_inside.h"
 
@@ -64,7 +64,10 @@ static void assert_refused(struct limited *l, const struct zcs_ctx *ctx)
 	zcs_assert_is(zcs_tt_populate(l->tt, ctx), -ENOMEM);
 	assert_true(zcs_test_counter(l->pool, ZCS_COUNT_LIMIT_REFUSED) > before);
 	zcs_assert_is(tt_state(l->tt), 0);
-	/* where the address does not trap, a thread may have written to what was populated: that stays */
+	/*
+	 * where the address does not trap, a thread may have written to what was populated: that
+	 * stays
+	 */
 	if (!zcs_tt_address(l->tt) || zcs_test_has_userfaultfd()) {
 		assert_true(tt_all(l->tt, 0, zcs_tt_num_pages(l->tt), TT_EMPTY));
 		zcs_assert_is(zcs_test_stats(l->pool).active_pages, l->nr_held);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Populating gives blocks of the largest order that fits, then of what is left, each at a multiple of its own
- * size; an order that was refused is not tried again in the same call.
+ * Populating gives blocks of the largest order that fits, then of what is left, each at a multiple
+ * of its own size; an order that was refused is not tried again in the same call.
  */
 #include "tt_inside.h"
 
-/* Every block starts at a multiple of its size, inside a backing folio of the same order and alignment. */
+/*
+ * Every block starts at a multiple of its size, inside a backing folio of the same order and
+ * alignment.
+ */
 static void assert_blocks_are_aligned(struct zcs_tt *tt)
 {
 	unsigned last = ZCS_MAX_ORDER;

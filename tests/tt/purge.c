@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Purging drops content: the memory goes to the system and not to the pool's lists, the slots become empty, and
- * a restore gives zero pages. It needs no backup.
+ * Purging drops content: the memory goes to the system and not to the pool's lists, the slots
+ * become empty, and a restore gives zero pages. It needs no backup.
  */
 #include "tt_test.h"
 

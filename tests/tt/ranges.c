@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backing up and restoring a range: a block is never cut. Backing up leaves out the blocks that reach out of the
- * range, restoring brings back whole the blocks that reach into it; what lies outside is not looked at.
+ * Backing up and restoring a range: a block is never cut. Backing up leaves out the blocks that
+ * reach out of the range, restoring brings back whole the blocks that reach into it; what lies
+ * outside is not looked at.
  */
 #include "tt_test.h"
 
@@ -110,7 +111,10 @@ static void purging_a_range_leaves_the_rest(void **state)
 	}
 }
 
-/* Holes at the ends of a range are nothing: in hugetlb a zap cannot even begin in the middle of one. */
+/*
+ * Holes at the ends of a range are nothing: in hugetlb a zap cannot even begin in the middle of
+ * one.
+ */
 static void a_range_may_begin_and_end_inside_a_hole(void **state)
 {
 	(void)state;
@@ -152,7 +156,9 @@ static void a_hole_of_a_home_is_filled_by_its_block(void **state)
 	}
 }
 
-/* A scattered tt has no home: a hole is filled with what fits in the hole and starts in the range. */
+/*
+ * A scattered tt has no home: a hole is filled with what fits in the hole and starts in the range.
+ */
 static void a_hole_of_a_scattered_tt_is_filled_from_the_range_on(void **state)
 {
 	struct tt_case c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Restoring: the bytes are those that were there, the backup is empty afterwards, pages that a partial backup
- * left stay where they are, and empty slots become zero pages.
+ * Restoring: the bytes are those that were there, the backup is empty afterwards, pages that a
+ * partial backup left stay where they are, and empty slots become zero pages.
  */
 #include "tt_test.h"
 
@@ -43,7 +43,10 @@ static void case_78_what_is_not_backed_up_is_not_restored(void **state)
 	}
 }
 
-/* A slot that was restored is a page to everything that follows, and the content written in between counts. */
+/*
+ * A slot that was restored is a page to everything that follows, and the content written in between
+ * counts.
+ */
 static void case_83_out_and_in_again(void **state)
 {
 	(void)state;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A restore that is interrupted keeps its place. The kernel resumes at the page; here a block comes back in one
- * step, so the place is the block: interrupted before block k, blocks 0 to k-1 are pages and the rest handles,
- * and the next call goes on with k. There is no state besides the slots.
+ * A restore that is interrupted keeps its place. The kernel resumes at the page; here a block comes
+ * back in one step, so the place is the block: interrupted before block k, blocks 0 to k-1 are
+ * pages and the rest handles, and the next call goes on with k. There is no state besides the
+ * slots.
  */
 #include "tt_test.h"
 
@@ -75,7 +76,10 @@ static void case_79_interrupted_at_every_block(void **state)
 	}
 }
 
-/* Blocks are taken in vectors: an interruption at the border of one, and beside it, keeps the place as well. */
+/*
+ * Blocks are taken in vectors: an interruption at the border of one, and beside it, keeps the place
+ * as well.
+ */
 static void case_79_interrupted_inside_and_between_vectors(void **state)
 {
 	static const uint64_t at[] = { 1, 63, 64, 65, 127, 128, 200, 255 };

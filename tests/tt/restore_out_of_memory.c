@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A restore that runs out of memory, or whose backup cannot hand a block over, keeps what it has brought back and
- * loses nothing; the next call finishes.
+ * A restore that runs out of memory, or whose backup cannot hand a block over, keeps what it has
+ * brought back and loses nothing; the next call finishes.
  */
 #include "tt_test.h"
 

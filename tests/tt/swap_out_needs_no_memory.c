@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Swapping out, and bringing back what is resident, takes no memory: with the pool at its limit, nothing cached
- * and every allocation of the library refused, a tt is backed up and restored, and no allocation was even
- * asked for. Only a block that must be split needs an index node.
+ * Swapping out, and bringing back what is resident, takes no memory: with the pool at its limit,
+ * nothing cached and every allocation of the library refused, a tt is backed up and restored, and
+ * no allocation was even asked for. Only a block that must be split needs an index node.
  */
 #include "tt_test.h"
 
@@ -102,7 +102,9 @@ static void ranges_and_purges_with_every_allocation_refused(void **state)
 	}
 }
 
-/* A refused block needs an index node to be split: without one the call fails, and nothing is lost. */
+/*
+ * A refused block needs an index node to be split: without one the call fails, and nothing is lost.
+ */
 static void a_split_that_finds_no_index_node_leaves_the_block_whole(void **state)
 {
 	struct tt_case c;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread that touches the address of a slot that is out sleeps until the restore, and then sees the right
- * bytes: never zeros, never a signal. Each toucher is waited for with a time limit, so that one that is never
- * woken is a failed test and not one that hangs.
+ * A thread that touches the address of a slot that is out sleeps until the restore, and then sees
+ * the right bytes: never zeros, never a signal. Each toucher is waited for with a time limit, so
+ * that one that is never woken is a failed test and not one that hangs.
  */
 #include <pthread.h>
 #include <time.h>

@@ -5,8 +5,8 @@
 #include "tt_test.h"
 
 /*
- * What only the library's own objects can tell: for tests that link with them. tt_order() is the order of the
- * block that covers a slot, tt_start() its first index.
+ * What only the library's own objects can tell: for tests that link with them. tt_order() is the
+ * order of the block that covers a slot, tt_start() its first index.
  */
 #include "tt_priv.h"
 

@@ -5,8 +5,8 @@
 #include "zcs_test.h"
 
 /*
- * A tt with all that it needs. tt_case_init() leaves it populated and filled with tt_fill() of its seed, with
- * an empty backup in "mem:"; tt_case_bare() neither populates nor sets up the backup.
+ * A tt with all that it needs. tt_case_init() leaves it populated and filled with tt_fill() of its
+ * seed, with an empty backup in "mem:"; tt_case_bare() neither populates nor sets up the backup.
  */
 struct tt_case {
 	struct zcs_pool *pool;
@@ -56,7 +56,9 @@ bool tt_all(const struct zcs_tt *tt, uint64_t first, uint64_t nr, enum tt_sort s
 /* ZCS_TT_POPULATED, ZCS_TT_BACKED_UP, both or 0. */
 uint32_t tt_state(const struct zcs_tt *tt);
 
-/* Physical pages behind the slots that are pages (0 for others), for tt_case's nr; free() is due. */
+/*
+ * Physical pages behind the slots that are pages (0 for others), for tt_case's nr; free() is due.
+ */
 uint64_t *tt_frames(const struct tt_case *c);
 /* Whether they are still, or again, the same; says where not. */
 bool tt_frames_are(const struct tt_case *c, const uint64_t *frames);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The user map cannot be zapped, or not be resolved. Without the zap nothing is backed up or purged: an
- * application could go on writing to pages that have another owner. Without the resolving the content is
- * there, the error says that the address does not work yet, and restoring again is the way to repair it.
+ * The user map cannot be zapped, or not be resolved. Without the zap nothing is backed up or
+ * purged: an application could go on writing to pages that have another owner. Without the
+ * resolving the content is there, the error says that the address does not work yet, and restoring
+ * again is the way to repair it.
  */
 #include "tt_test.h"
 

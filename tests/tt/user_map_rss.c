@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A backed-up tt has nothing in the user map: Rss of its mapping in smaps is 0, and only what was backed up
- * goes. Afterwards it is all there again.
+ * A backed-up tt has nothing in the user map: Rss of its mapping in smaps is 0, and only what was
+ * backed up goes. Afterwards it is all there again.
  */
 #include "tt_test.h"
 
