@@ -62,8 +62,11 @@ static void run_out_in_a_home(struct zcs_pool *pool)
 	zcs_assert_ok(
 		zcs_tt_create(pool, (uint64_t)RUN * ZCS_TEST_HUGE_PAGES, ZCS_TT_CONTIGUOUS, &tt));
 	zcs_assert_is(zcs_tt_populate(tt, NULL), -ENOMEM);
-	zcs_assert_is(zcs_test_stats(pool).resident_pages, 0);
+	/* where holes do not trap they may have been written to, and stay */
+	if (zcs_test_has_userfaultfd())
+		zcs_assert_is(zcs_test_stats(pool).resident_pages, 0);
 	zcs_test_tt_done(tt);
+	zcs_pool_shrink(pool, -1, UINT64_MAX);
 	zcs_assert_ok(
 		zcs_tt_create(pool, (uint64_t)PAGES * ZCS_TEST_HUGE_PAGES, ZCS_TT_CONTIGUOUS, &tt));
 	zcs_assert_ok(zcs_tt_populate(tt, NULL));
