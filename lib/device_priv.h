@@ -135,6 +135,7 @@ struct zcs_bulk {
  * @limit_failed: times that nothing could be evicted, over the limit
  * @over_no_space, @over_failed, @over_said: the background thread's: the store's refusals and
  *	failed writes that were seen then, and the reasons that were said
+ * @over_changes: the background thread's: @changes when it last said that nothing goes
  */
 struct zcs_device {
 	uint64_t life;
@@ -179,7 +180,7 @@ struct zcs_device {
 	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, psi_ignored, strays,
 		contended;
 	_Atomic uint64_t bad_unpins, limit_failed;
-	uint64_t over_no_space, over_failed;
+	uint64_t over_no_space, over_failed, over_changes;
 	unsigned over_said;
 };
 

@@ -541,17 +541,18 @@ static bool nothing_goes(struct zcs_device *dev)
 	if (!max || resident <= max || zcs_evict_pages(dev, resident - max, true, NULL) ||
 	    contended != dev->contended)
 		return false;
-	return !zcs_evict_may(dev) || refused != zcs_room_refused(dev);
+	return !zcs_evict_may(dev) || refused != zcs_room_refused(dev) ||
+	       (dev->store->wb && !zcs_swap_avail(dev->store->swap));
 }
 
-/* Told once, until something changes. */
+/* Told once, until something changes; a touch that waited in vain may have noted it before. */
 static void note_nothing_goes(struct zcs_device *dev, uint64_t changes)
 {
-	bool known = zcs_room_in_vain(dev);
-
 	zcs_room_note_vain(dev, changes);
-	if (!known)
-		zcs_over_note(dev);
+	if (dev->over_changes == changes)
+		return;
+	dev->over_changes = changes;
+	zcs_over_note(dev);
 }
 
 /*
