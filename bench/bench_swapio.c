@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #include "bench_fio.h"
-#include "swap.h"
+#include "swap/swap.h"
 
 #define MIB	  (1u << 20)
 #define CLUSTER	  ZCS_CLUSTER_BYTES

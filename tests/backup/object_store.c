@@ -3,7 +3,7 @@
  * The interface between backup and store, with a store of the test's own: what it is told, in
  * vectors, and that what it refuses is undone exactly.
  */
-#include "store_priv.h"
+#include "store/store_priv.h"
 #include "zcs_test.h"
 
 #define NR    150u

@@ -5,7 +5,7 @@
 #include "bo_test.h"
 
 /* For tests that link with the library's own objects. */
-#include "device_priv.h"
+#include "device/device_priv.h"
 
 static inline enum zcs_lru_list bo_place(struct zcs_bo *bo)
 {

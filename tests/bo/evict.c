@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 
 #include "bo_inside.h"
-#include "store_priv.h"
-#include "writeback.h"
+#include "store/store_priv.h"
+#include "store/writeback.h"
 
 #define PAGES ((int64_t)(BO_SIZE / ZCS_PAGE_SIZE))
 

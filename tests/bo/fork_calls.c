@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "bo_test.h"
-#include "device_priv.h"
+#include "device/device_priv.h"
 
 #define NR 3u
 

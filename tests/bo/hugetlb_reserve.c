@@ -5,7 +5,7 @@
  */
 #include "bo_inside.h"
 
-#include "arena.h"
+#include "arena/arena.h"
 
 #define UNITS 16u
 #define HELD  4u

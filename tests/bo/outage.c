@@ -5,7 +5,7 @@
  */
 #include "bo_test.h"
 
-#include "device_priv.h"
+#include "device/device_priv.h"
 
 #define LIMIT (8 * ZCS_TEST_MIB)
 #define SIZE  (2 * ZCS_TEST_MIB)

@@ -3,7 +3,7 @@
  * A pool with a beneficial order takes trouble for that order and for single pages only: no other
  * order is collapsed into a huge page, and none makes the owner of the pool give something up.
  */
-#include "pool_priv.h"
+#include "pool/pool_priv.h"
 #include "zcs_test.h"
 
 static struct zcs_pool *pool_for(unsigned beneficial_order, uint64_t max_bytes)

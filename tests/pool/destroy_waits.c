@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "pool_priv.h"
+#include "pool/pool_priv.h"
 #include "zcs_test.h"
 
 static atomic_bool inside, destroyed;

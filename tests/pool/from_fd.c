@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sys.h"
+#include "sys/sys.h"
 #include "zcs_test.h"
 
 #define HUGE ZCS_TEST_HUGE_BYTES

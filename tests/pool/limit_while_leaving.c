@@ -9,7 +9,7 @@
 
 #include "zcs_test.h"
 
-#include "pool_priv.h"
+#include "pool/pool_priv.h"
 
 struct caller {
 	struct zcs_pool *pool;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 #
-# The static probes are in the library, by the names that lib/probe.h's users give them and zcswap(7) tells.
+# The static probes are in the library, by the names that lib/common/probe.h's users give them and zcswap(7) tells.
 # probes.py LIBRARY LIB-DIRECTORY
 
 import glob
@@ -19,7 +19,7 @@ def notes(library):
 
 def named(directory):
     names = set()
-    for path in glob.glob(f"{directory}/*.c"):
+    for path in glob.glob(f"{directory}/*/*.c"):
         with open(path, encoding="utf-8") as f:
             names |= set(re.findall(r"\bZCS_PROBE3\((\w+),", f.read()))
     return names

@@ -19,8 +19,8 @@
 #include "../trouble/seed.h"
 #include "store_test.h"
 
-#include "same.h"
-#include "tt_priv.h"
+#include "store/same.h"
+#include "tt/tt_priv.h"
 
 #define THREADS	   4u
 #define TT_PAGES   1283u

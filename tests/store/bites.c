@@ -10,9 +10,9 @@
 
 #include "store_test.h"
 
-#include "backup_priv.h"
-#include "tt_priv.h"
-#include "writeback.h"
+#include "backup/backup_priv.h"
+#include "store/writeback.h"
+#include "tt/tt_priv.h"
 
 #define NR  200u
 #define FEW 16u

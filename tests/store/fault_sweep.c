@@ -8,8 +8,8 @@
 
 #include "store_test.h"
 
-#include "same.h"
-#include "tt_priv.h"
+#include "store/same.h"
+#include "tt/tt_priv.h"
 
 #define TRIES	  8u
 #define TT_PAGES  512u

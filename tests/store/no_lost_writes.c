@@ -23,8 +23,8 @@
 #include "../trouble/seed.h"
 #include "store_test.h"
 
-#include "tt_priv.h"
-#include "uapi.h"
+#include "sys/uapi.h"
+#include "tt/tt_priv.h"
 
 #define WRITERS	  3u
 #define TTS	  2u

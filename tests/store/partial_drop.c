@@ -5,7 +5,7 @@
  */
 #include "store_test.h"
 
-#include "same.h"
+#include "store/same.h"
 
 #define NR 512u
 

@@ -6,8 +6,8 @@
  */
 #include "store_test.h"
 
-#include "same.h"
-#include "tt_priv.h"
+#include "store/same.h"
+#include "tt/tt_priv.h"
 
 static uint64_t refs(struct zcs_store *store)
 {

@@ -14,8 +14,8 @@
 
 #include "store_test.h"
 
-#include "backup_priv.h"
-#include "writeback.h"
+#include "backup/backup_priv.h"
+#include "store/writeback.h"
 
 #define PATHS_MAX 64
 

@@ -9,7 +9,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "swap_priv.h"
+#include "swap/swap_priv.h"
 #include "zcs_test.h"
 
 #define SWAP_TEST_FOLIO_PAGES 512u

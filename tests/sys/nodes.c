@@ -4,7 +4,7 @@
  * node, and only a single page is worth another node. Memory is bound where it can be, and works
  * where it cannot.
  */
-#include "sys.h"
+#include "sys/sys.h"
 #include "zcs_test.h"
 
 #define NODES 3

@@ -5,7 +5,7 @@
  */
 #include "zcs_test.h"
 
-#include "arena.h"
+#include "arena/arena.h"
 
 static struct zcs_arena *arena_with_part(void)
 {

@@ -4,7 +4,7 @@
  * enough, it refuses only what the model has no place for, and its own counts agree after every
  * step. The maps are of up to 48 units, fewer than it searches before it opens another.
  */
-#include "runs.h"
+#include "arena/runs.h"
 #include "zcs_test.h"
 
 #define UNITS 48u

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "sys.h"
+#include "sys/sys.h"
 #include "zcs_test.h"
 
 #define BYTES (4 * ZCS_TEST_HUGE_BYTES)

@@ -3,8 +3,8 @@
  * The table of blocks against a model of one entry an index: what covers each index, what is empty,
  * and that setting a block never allocates once its leaf is there.
  */
-#include "sys.h"
-#include "table.h"
+#include "backup/table.h"
+#include "sys/sys.h"
 #include "zcs_test.h"
 
 #define NR_MAX 5000u

@@ -5,7 +5,7 @@
  */
 #include "zcs_test.h"
 
-#include "traps.h"
+#include "arena/traps.h"
 
 #define PAGES (6u * ZCS_TEST_HUGE_PAGES)
 

@@ -16,9 +16,9 @@
 
 #include "zcs_test.h"
 
-#include "arena.h"
-#include "sys.h"
-#include "sys_dev.h"
+#include "arena/arena.h"
+#include "sys/sys.h"
+#include "sys/sys_dev.h"
 
 #define ORDER 3u
 #define NR    (1u << ORDER)

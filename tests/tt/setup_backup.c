@@ -3,8 +3,8 @@
  * Giving a tt a backup: only an empty one is replaced, and whatever is refused leaves the earlier
  * one in place. References to the store tell which backups live.
  */
+#include "store/store_priv.h"
 #include "tt_inside.h"
-#include "store_priv.h"
 
 static uint64_t users(const struct zcs_store *store)
 {

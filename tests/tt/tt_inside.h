@@ -8,7 +8,7 @@
  * What only the library's own objects can tell: for tests that link with them. tt_order() is the
  * order of the block that covers a slot, tt_start() its first index.
  */
-#include "tt_priv.h"
+#include "tt/tt_priv.h"
 
 static inline unsigned tt_order(const struct zcs_tt *tt, uint64_t index)
 {

@@ -3,7 +3,7 @@
  * Holes that do not trap: whoever writes there gets memory that nobody knows of. The bytes are the
  * tt's if it is populated next, and gone after a purge; no other tt meets them.
  */
-#include "tt_priv.h"
+#include "tt/tt_priv.h"
 #include "tt_test.h"
 
 #define NR 1024u

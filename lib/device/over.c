@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A limit that holds nothing back. Touches are never refused, so where nothing can be evicted a
+ * device goes on above max_bytes for as long as its bos are used: that is what was asked for, and
+ * it is easily overlooked. So it is counted each time that the background thread finds out, and its
+ * reason is said once for each device, if it is the store.
+ */
+#include "common/log.h"
+#include "device_priv.h"
+#include "store/store_priv.h"
+#include "store/writeback.h"
+#include "swap/swap.h"
+
+#define UNIT_BYTES ((int64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
+#define KIB(pages) ((unsigned long long)(pages) * (ZCS_PAGE_SIZE / 1024))
+
+enum reason { OTHER, IN_MEMORY, FULL, FAILING };
+
+static const char *const text[] = {
+	[OTHER] = "what is left is pinned or in use",
+	[IN_MEMORY] = "the store is mem:, which frees no memory; give one on a file or device",
+	[FULL] = "the store is full; give a larger one, or another one beside it",
+	[FAILING] = "the store's device fails",
+};
+
+uint64_t zcs_over_pages(const struct zcs_device *dev)
+{
+	uint64_t max = dev->pool->max_pages, resident = atomic_load(&dev->pool->resident);
+
+	return max && resident > max ? resident - max : 0;
+}
+
+/* What the store did since the last time tells; a store that is full is not even asked. */
+static enum reason find_reason(struct zcs_device *dev)
+{
+	uint64_t no_space = dev->over_no_space, failed = dev->over_failed;
+	struct zcs_wb_stats st = { 0 };
+
+	if (!dev->store->wb)
+		return IN_MEMORY;
+	zcs_wb_stats(dev->store->wb, &st);
+	dev->over_no_space = st.refused_no_space;
+	dev->over_failed = st.failed_writes + st.held_back;
+	if (zcs_swap_avail(dev->store->swap) < UNIT_BYTES || st.refused_no_space != no_space)
+		return FULL;
+	return dev->over_failed != failed ? FAILING : OTHER;
+}
+
+void zcs_over_note(struct zcs_device *dev)
+{
+	enum reason why = find_reason(dev);
+	bool known = dev->over_said >> why & 1;
+	enum zcs_log_level level = why == OTHER || known ? ZCS_LOG_DEBUG : ZCS_LOG_WARN;
+
+	zcs_count(dev->limit_failed);
+	dev->over_said |= 1u << why;
+	zcs_log(level,
+		"device %p: %llu KiB over max_bytes (%llu KiB), and nothing can be evicted: %s",
+		(void *)dev, KIB(zcs_over_pages(dev)), KIB(dev->pool->max_pages), text[why]);
+}

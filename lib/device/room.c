@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Room: how a touch over the pool's limit and the background thread wait for each other.
+ *
+ *	touch, fault thread                              background thread (evict.c)
+ *	over the limit by more than OVER_PART  ──hurry──▶ does not pause between two rounds
+ *	waits, WAIT_MS at a time               ◀──room──  told after each round
+ *
+ * What is being written counts as free already, up to a bound: a wait for a write of 2 MiB would be
+ * as long as the read that follows it. In a pool of a few folios that would be every touch. Where
+ * nothing is freed for it is touched again before it is written, the set in use is larger than the
+ * limit and smaller than what a few milliseconds touch: for HOT_NS it may pass the limit by one
+ * part more.
+ *
+ * Waiting can be in vain: the store is full or is "mem:", or everything is pinned. The background
+ * thread finds that out, once. From then on no touch waits, and the background thread tries again
+ * once in VAIN_NS, until something changes: an unpin, a bo that dies or becomes purgeable, free
+ * slots. So a limit that cannot be kept costs nothing.
+ */
+#include "device_priv.h"
+#include "store/store_priv.h"
+#include "store/writeback.h"
+#include "swap/swap.h"
+#include "sys/sys.h"
+#include "sys/sys_dev.h"
+#include "sys/sys_io.h"
+
+#define OVER_PART   8u /* one part in */
+#define PART_LEAST  (2u * ZCS_UNIT_PAGES)
+#define WAIT_MS	    20u
+#define WAITS_MAX   50u
+#define VAIN_NS	    UINT64_C(1000000000)
+#define HOT_RECALLS 2u
+#define HOT_NS	    UINT64_C(100000000)
+
+static uint64_t slots_avail(struct zcs_device *dev)
+{
+	return dev->store->wb ? (uint64_t)zcs_swap_avail(dev->store->swap) : 0;
+}
+
+/* What was freed by the background thread and by writes, in all. */
+uint64_t zcs_room_freed(struct zcs_device *dev)
+{
+	return atomic_load(&dev->freed) + (dev->store->wb ? zcs_wb_freed(dev->store->wb) : 0);
+}
+
+/*
+ * Writes that the store did not take: for want of room, or because the device failed or is left
+ * alone.
+ */
+uint64_t zcs_room_refused(struct zcs_device *dev)
+{
+	struct zcs_wb_stats st = { 0 };
+
+	if (dev->store->wb)
+		zcs_wb_stats(dev->store->wb, &st);
+	return st.refused_no_space + st.failed_writes + st.held_back;
+}
+
+/* Writes that were ended because their page was touched, in all. */
+static uint64_t recalled(struct zcs_device *dev)
+{
+	struct zcs_wb_stats st = { 0 };
+
+	if (dev->store->wb)
+		zcs_wb_stats(dev->store->wb, &st);
+	return st.cancelled + st.abandoned;
+}
+
+bool zcs_room_in_vain(struct zcs_device *dev)
+{
+	return atomic_load(&dev->vain) == atomic_load(&dev->changes) &&
+	       slots_avail(dev) <= atomic_load(&dev->vain_slots);
+}
+
+void zcs_room_note_vain(struct zcs_device *dev, uint64_t changes)
+{
+	atomic_store(&dev->vain_slots, slots_avail(dev));
+	atomic_store(&dev->vain_ns, zcs_sys_now_ns());
+	atomic_store(&dev->vain, changes);
+}
+
+void zcs_room_note_progress(struct zcs_device *dev)
+{
+	if (zcs_room_in_vain(dev))
+		atomic_fetch_add(&dev->changes, 1);
+}
+
+bool zcs_room_may_try(struct zcs_device *dev)
+{
+	return !zcs_room_in_vain(dev) || zcs_sys_now_ns() - atomic_load(&dev->vain_ns) >= VAIN_NS;
+}
+
+void zcs_room_changed(struct zcs_device *dev)
+{
+	atomic_fetch_add(&dev->changes, 1);
+	if (dev->high && atomic_load(&dev->pool->resident) > dev->high)
+		zcs_evict_wake(dev);
+}
+
+/* What the limit may be passed by, where that is not a part of it but a few folios. */
+static uint64_t part_of(const struct zcs_device *dev)
+{
+	uint64_t part = dev->pool->max_pages / OVER_PART;
+
+	return part > PART_LEAST ? part : PART_LEAST;
+}
+
+static uint64_t being_written(struct zcs_device *dev)
+{
+	uint64_t pages = dev->store->wb ? zcs_wb_pending(dev->store->wb) : 0, most = part_of(dev);
+
+	return pages < most ? pages : most;
+}
+
+/* All of a set that is a little larger than the limit is touched faster than it can be written. */
+static bool is_all_in_use(struct zcs_device *dev, uint64_t resident)
+{
+	return resident <= atomic_load(&dev->hot_pages) &&
+	       zcs_sys_now_ns() < atomic_load(&dev->hot_until_ns);
+}
+
+static void note_all_in_use(struct zcs_device *dev)
+{
+	atomic_store(&dev->hot_pages, atomic_load(&dev->pool->resident) + part_of(dev));
+	atomic_store(&dev->hot_until_ns, zcs_sys_now_ns() + HOT_NS);
+}
+
+bool zcs_room_is_short(struct zcs_device *dev)
+{
+	uint64_t max = dev->pool->max_pages, over = max + max / OVER_PART,
+		 resident = atomic_load(&dev->pool->resident);
+
+	return max && resident > over && resident > over + being_written(dev) &&
+	       !is_all_in_use(dev, resident) && !zcs_room_in_vain(dev);
+}
+
+/*
+ * struct wait - what a waiter has seen
+ * @freed, @recalled: when it began to wait
+ */
+struct wait {
+	struct zcs_device *dev;
+	uint64_t freed, recalled;
+};
+
+static bool is_enough(const struct wait *w)
+{
+	return w->dev->stop || !zcs_room_is_short(w->dev);
+}
+
+static bool has_freed(const struct wait *w)
+{
+	return zcs_room_freed(w->dev) != w->freed;
+}
+
+/* What was to be written was touched again, and nothing else was found. */
+static bool is_hot(const struct wait *w)
+{
+	return !has_freed(w) && recalled(w->dev) >= w->recalled + HOT_RECALLS;
+}
+
+/*
+ * Until the deadline, or until @enough says so, which is asked each time that something was freed.
+ */
+static void wait_until(const struct wait *w, bool (*enough)(const struct wait *w))
+{
+	struct timespec until = zcs_sys_deadline(WAIT_MS * UINT64_C(1000000));
+	struct zcs_device *dev = w->dev;
+	int err = 0;
+
+	zcs_evict_wake(dev);
+	pthread_mutex_lock(&dev->room_lock);
+	dev->hurry++;
+	pthread_cond_signal(&dev->pace);
+	while (!err && !dev->stop && !enough(w))
+		err = pthread_cond_timedwait(&dev->room, &dev->room_lock, &until);
+	dev->hurry--;
+	pthread_mutex_unlock(&dev->room_lock);
+}
+
+static bool is_enough_or_hot(const struct wait *w)
+{
+	return is_enough(w) || is_hot(w);
+}
+
+void zcs_room_wait(struct zcs_device *dev)
+{
+	struct wait w = { .dev = dev, .freed = zcs_room_freed(dev) };
+
+	wait_until(&w, has_freed);
+}
+
+void zcs_room_wait_for(struct zcs_device *dev, struct zcs_bo *bo)
+{
+	struct wait w = { .dev = dev, .freed = zcs_room_freed(dev), .recalled = recalled(dev) };
+	uint64_t changes = atomic_load(&dev->changes);
+	unsigned i;
+
+	for (i = 0; i < WAITS_MAX && !is_enough(&w); i++) {
+		zcs_count(dev->stats.waits);
+		zcs_count(bo->stats.waits);
+		wait_until(&w, is_enough_or_hot);
+		if (is_hot(&w))
+			note_all_in_use(dev);
+	}
+	/* a device that does not answer: the next touch need not find out again */
+	if (i == WAITS_MAX && !has_freed(&w))
+		zcs_room_note_vain(dev, changes);
+}
+
+void zcs_room_tell(struct zcs_device *dev)
+{
+	pthread_mutex_lock(&dev->room_lock);
+	pthread_cond_broadcast(&dev->room);
+	pthread_mutex_unlock(&dev->room_lock);
+}
+
+void zcs_room_pause(struct zcs_device *dev, unsigned us)
+{
+	struct timespec until = zcs_sys_deadline(us * UINT64_C(1000));
+
+	pthread_mutex_lock(&dev->room_lock);
+	pthread_cond_timedwait(&dev->pace, &dev->room_lock, &until);
+	pthread_mutex_unlock(&dev->room_lock);
+}
+
+bool zcs_room_is_urgent(struct zcs_device *dev)
+{
+	bool urgent;
+
+	pthread_mutex_lock(&dev->room_lock);
+	urgent = dev->hurry > 0;
+	pthread_mutex_unlock(&dev->room_lock);
+	return urgent && !zcs_wb_pending(dev->store->wb);
+}

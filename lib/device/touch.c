@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Restore on touch: the threads that read the userfaultfds.
+ *
+ *	a thread touches ──▶ event ──▶ fault thread: whose is the address, restore the block, resolve
+ *	an evicted page                               (which wakes whoever waits for it)
+ *
+ * Several threads, each takes one event at a time; the thread that has one which must wait, for a
+ * read for instance, leaves another thread to serve the others (touchers.c). They take no lock
+ * under which anybody waits for an event. Waking a sleeping thread is most of what a
+ * touch of a resident folio costs (40 to 55 us on an idle CPU, measured), therefore a thread that
+ * just had work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher
+ * may have been put on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch,
+ * not 11).
+ *
+ * Room: a touch is never refused on the pool's limit, it overshoots. Far over it, a touch that
+ * needs memory waits first, with nothing locked, until the background thread has caught up a little
+ * (room.c). When the system itself has no page, the thread evicts and tries again. If that frees
+ * nothing it waits a little and wakes the toucher, which cannot be told: its next report queues
+ * behind those of others, so that no number of such touches stops one that can be served. A page
+ * whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither resolved
+ * nor poisoned is tried again.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/probe.h"
+#include "device_priv.h"
+#include "store/store_priv.h"
+#include "store/writeback.h"
+#include "sys/sys.h"
+#include "sys/sys_dev.h"
+#include "sys/sys_io.h"
+
+#define SPIN_NS	    20000u
+#define KEEP_ONE_IN 32u
+#define RETRY_US    1000u
+#define STARVED_MAX 16u
+
+/*
+ * struct turn - a thread's turn at the events of an arena
+ * @arena: NULL when it takes up touches that were parked
+ * @shared: others may read the arena's events as well
+ * @may_wait: there is another thread to serve others while this one waits; zcs_toucher_waited() is
+ *	due
+ */
+struct turn {
+	struct zcs_device *dev;
+	struct zcs_arena *arena;
+	bool shared, may_wait;
+};
+
+/* Before anything that takes longer than waking another thread. */
+static void share(struct turn *t)
+{
+	if (!t->shared)
+		zcs_sys_epoll_again(t->dev->epfd, t->arena->uffd, t->arena);
+	t->shared = true;
+}
+
+/* False: it has to wait, and must not. */
+static bool slow(void *arg, bool waits)
+{
+	struct turn *t = arg;
+
+	if (waits && !t->may_wait)
+		t->may_wait = zcs_toucher_may_wait(t->dev);
+	share(t);
+	return !waits || t->may_wait;
+}
+
+/*
+ * What is in memory is given back at any time: holding its touchers up would free nothing. -EAGAIN:
+ * must not wait.
+ */
+static int find_room(struct turn *t, struct zcs_bo *bo, uint64_t index)
+{
+	int needs;
+
+	if (!zcs_room_is_short(t->dev))
+		return 0;
+	needs = zcs_tt_needs_memory(bo->tt, index, false);
+	if (!needs)
+		return 0;
+	if (!slow(t, true))
+		return -EAGAIN;
+	if (needs < 0 && !zcs_tt_needs_memory(bo->tt, index, true))
+		return 0;
+	zcs_room_wait_for(t->dev, bo);
+	return 0;
+}
+
+/*
+ * The system has no page. *what is what the first try met: a later one may find the block restored
+ * and only not resolved.
+ */
+static int find_page(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
+		     enum zcs_touch *what)
+{
+	struct zcs_device *dev = t->dev;
+	enum zcs_touch again;
+	int err = -ENOMEM;
+
+	if (!slow(t, true))
+		return -EAGAIN;
+	for (unsigned i = 0; i < STARVED_MAX && err == -ENOMEM && !dev->stop; i++) {
+		zcs_count(dev->stats.waits);
+		zcs_count(bo->stats.waits);
+		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, NULL))
+			break;
+		err = zcs_tt_touch(bo->tt, event, &again, slow, t);
+	}
+	if (err != -ENOMEM)
+		return err;
+	zcs_room_wait(dev);
+	zcs_tt_wake(bo->tt, event->index);
+	*what = ZCS_TOUCH_LATE;
+	return 0;
+}
+
+/* -EAGAIN: it has to wait, and must not. */
+static int restore(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
+		   enum zcs_touch *what)
+{
+	int err = find_room(t, bo, event->index);
+
+	if (!err)
+		err = zcs_tt_touch(bo->tt, event, what, slow, t);
+	return err == -ENOMEM ? find_page(t, bo, event, what) : err;
+}
+
+static void count_touch(struct zcs_touch_stats *s, enum zcs_touch what, uint64_t ns)
+{
+	unsigned bucket = ns < 2000 ? 0 : 63u - (unsigned)__builtin_clzll(ns / 1000);
+
+	zcs_count(s->touches);
+	atomic_fetch_add_explicit(&s->ns, ns, memory_order_relaxed);
+	zcs_count(s->latency[bucket < ZCS_LATENCY_BUCKETS ? bucket : ZCS_LATENCY_BUCKETS - 1]);
+	if (what == ZCS_TOUCH_EMPTY)
+		zcs_count(s->empty);
+	else if (what == ZCS_TOUCH_RESIDENT)
+		zcs_count(s->resident);
+	else if (what == ZCS_TOUCH_READ)
+		zcs_count(s->read);
+	else
+		zcs_count(s->late);
+}
+
+uint64_t zcs_device_random(struct zcs_device *dev)
+{
+	uint64_t x = atomic_fetch_add_explicit(&dev->random, UINT64_C(0x9e3779b97f4a7c15),
+					       memory_order_relaxed);
+
+	x ^= x >> 31;
+	x *= UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ x >> 29;
+}
+
+/*
+ * Where a touched bo goes. What was silent and is wanted again is in use: ACTIVE. What had to be
+ * read again is FRESH, and soon probed: if the set in use is larger than memory, keeping some of it
+ * beats replacing all of it in turn (LRU on a loop never hits). One in 32 is taken for ACTIVE at
+ * once, in the place of one that is probed there, so that what is kept changes.
+ */
+static void place(struct zcs_bo *bo, enum zcs_touch what)
+{
+	if (what == ZCS_TOUCH_LATE)
+		return;
+	bo->touched_ns = zcs_sys_now_ns();
+	if (what == ZCS_TOUCH_RESIDENT && bo->device->silent)
+		bo->device->silent = 0;
+	if (what == ZCS_TOUCH_READ)
+		zcs_lru_read_again(bo, zcs_device_random(bo->device) % KEEP_ONE_IN == 0);
+	else
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
+}
+
+/*
+ * Woken, the toucher faults anew, and there is another event; as long as that goes on one message
+ * is enough.
+ */
+static void try_again(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
+{
+	if (!atomic_exchange(&bo->failing, true))
+		zcs_warn("touch of page %llu of bo %p: %s; tried again until it succeeds",
+			 (unsigned long long)index, (void *)bo, strerror(-err));
+	share(t);
+	zcs_sys_sleep_us(RETRY_US);
+	zcs_tt_wake(bo->tt, index);
+}
+
+static void failed(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
+{
+	if (zcs_tt_poison(bo->tt, index)) {
+		try_again(t, bo, index, err);
+		return;
+	}
+	zcs_warn("touch of %p, page %llu of bo %p: %s", (void *)(bo->start + index * ZCS_PAGE_SIZE),
+		 (unsigned long long)index, (void *)bo, strerror(-err));
+	zcs_count(t->dev->stats.errors);
+	zcs_count(bo->stats.errors);
+}
+
+static void note(struct zcs_bo *bo, const struct zcs_tt_event *event, enum zcs_touch what)
+{
+	uint64_t ns = zcs_sys_now_ns() - event->asked_ns;
+
+	count_touch(&bo->device->stats, what, ns);
+	count_touch(&bo->stats, what, ns);
+	ZCS_PROBE3(fault, bo->start + event->index * ZCS_PAGE_SIZE, what, ns);
+}
+
+/*
+ * Who must not wait leaves the touch to a thread that may; if there is no memory for that, the
+ * toucher asks again.
+ */
+static void park(struct zcs_bo *bo, const struct zcs_tt_event *event)
+{
+	if (zcs_toucher_park(bo, event))
+		return;
+	zcs_tt_wake(bo->tt, event->index);
+	zcs_bo_put_later(bo);
+}
+
+/* Takes over the caller's reference. */
+static void serve_touch(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event)
+{
+	enum zcs_touch what = ZCS_TOUCH_LATE;
+	int err = restore(t, bo, event, &what);
+
+	/* it has to wait, or failed, after which the thread has to wait as well */
+	if (err && !t->may_wait) {
+		if (!slow(t, true)) {
+			park(bo, event);
+			return;
+		}
+		err = restore(t, bo, event, &what);
+	}
+	if (err)
+		failed(t, bo, event->index, err);
+	note(bo, event, what);
+	if (!err && bo->failing)
+		bo->failing = false;
+	if (!err)
+		place(bo, what);
+	zcs_bo_put_later(bo);
+}
+
+/* -- the event of prefetches */
+
+/*
+ * With the lock held: whether there is work, and a thread that may do it. The event wakes as long
+ * as it is set.
+ */
+static void set_fetch_event(struct zcs_device *dev)
+{
+	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1 &&
+		   !dev->fetch_held;
+
+	if (set && !dev->fetch_set)
+		zcs_sys_event_add(dev->fetch_event);
+	if (!set && dev->fetch_set)
+		zcs_sys_event_clear(dev->fetch_event);
+	dev->fetch_set = set;
+}
+
+static void hold_fetch(struct zcs_device *dev, bool held)
+{
+	pthread_mutex_lock(&dev->fetch_lock);
+	dev->fetch_held = held;
+	set_fetch_event(dev);
+	pthread_mutex_unlock(&dev->fetch_lock);
+}
+
+/* -- touches */
+
+/* A thread that has waited takes up what was parked meanwhile. */
+static void end_waiting(struct turn *t)
+{
+	while (t->may_wait) {
+		struct zcs_parked *parked = zcs_toucher_waited(t->dev);
+
+		if (parked) {
+			serve_touch(t, parked->bo, &parked->event);
+			atomic_fetch_sub(&t->dev->serving, 1);
+			free(parked);
+		} else {
+			t->may_wait = false;
+			if (t->dev->fetch_held)
+				hold_fetch(t->dev, false);
+		}
+	}
+}
+
+/*
+ * Beyond a bo, or after its put: there is nothing that could be given to the toucher, and he sleeps
+ * until the address belongs to a bo again. Said each time that there were twice as many.
+ */
+static void note_stray(struct zcs_device *dev, uintptr_t addr)
+{
+	uint64_t n = atomic_fetch_add(&dev->strays, 1) + 1;
+
+	if (!(n & (n - 1)))
+		zcs_warn("touch of %p: no bo is there (beyond its end, or after its put); the "
+			 "thread sleeps",
+			 (void *)addr);
+}
+
+static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t asked_ns)
+{
+	struct zcs_tt_event event = { .asked_ns = asked_ns, .write = touch->write };
+	struct zcs_bo *bo = zcs_bo_find(t->dev, touch->addr);
+
+	if (!bo) {
+		note_stray(t->dev, touch->addr);
+		return;
+	}
+	event.index = (touch->addr - bo->start) / ZCS_PAGE_SIZE;
+	serve_touch(t, bo, &event);
+	end_waiting(t);
+}
+
+/*
+ * What one arena has to tell, and what comes within SPIN_NS after it. Nobody else is told of it
+ * meanwhile: a second thread woken for each event finds nothing, on the CPU that the toucher needs.
+ * Once the turn is shared it ends.
+ */
+static void serve(struct zcs_device *dev, struct zcs_arena *arena)
+{
+	struct turn turn = { .dev = dev, .arena = arena };
+	struct zcs_sys_touch touch;
+	uint64_t now = zcs_sys_now_ns(), last = 0;
+
+	do {
+		while (!turn.shared && !zcs_sys_uffd_read(arena->uffd, &touch)) {
+			handle(&turn, &touch, now);
+			last = now = zcs_sys_now_ns();
+		}
+		if (turn.shared)
+			return;
+		if (last)
+			sched_yield();
+		now = zcs_sys_now_ns();
+	} while (last && now - last < SPIN_NS && !dev->stop);
+	share(&turn);
+}
+
+/* -- prefetch: one folio a turn, and one thread for touches whatever is prefetched */
+
+void zcs_touch_fetch(struct zcs_bo *bo)
+{
+	struct zcs_device *dev = bo->device;
+
+	zcs_sys_hold_signals();
+	pthread_mutex_lock(&dev->fetch_lock);
+	bo->fetch_at = 0;
+	if (!bo->fetching) {
+		bo->fetching = true;
+		zcs_bo_get(bo);
+		TAILQ_INSERT_TAIL(&dev->fetch, bo, fetch);
+	}
+	set_fetch_event(dev);
+	pthread_mutex_unlock(&dev->fetch_lock);
+	zcs_sys_let_signals();
+}
+
+static struct zcs_bo *pop_fetch(struct zcs_device *dev, uint64_t *at)
+{
+	struct zcs_bo *bo = NULL;
+
+	pthread_mutex_lock(&dev->fetch_lock);
+	if (dev->fetch_set)
+		bo = TAILQ_FIRST(&dev->fetch);
+	if (bo) {
+		TAILQ_REMOVE(&dev->fetch, bo, fetch);
+		*at = bo->fetch_at;
+		bo->fetch_at += ZCS_UNIT_PAGES;
+		dev->fetchers++;
+	}
+	set_fetch_event(dev);
+	pthread_mutex_unlock(&dev->fetch_lock);
+	return bo;
+}
+
+/*
+ * What was begun is finished first, in the order in which it was asked for. False: that was all of
+ * it.
+ */
+static bool push_again(struct zcs_bo *bo, bool go_on)
+{
+	struct zcs_device *dev = bo->device;
+	bool more;
+
+	pthread_mutex_lock(&dev->fetch_lock);
+	more = go_on && bo->fetch_at < bo->tt->nr;
+	bo->fetching = more;
+	if (more)
+		TAILQ_INSERT_HEAD(&dev->fetch, bo, fetch);
+	dev->fetchers--;
+	set_fetch_event(dev);
+	pthread_mutex_unlock(&dev->fetch_lock);
+	return more;
+}
+
+/* The queue has a reference: if that is all, the bo was put, and dies with it. */
+static bool is_wanted(struct zcs_bo *bo)
+{
+	return atomic_load(&bo->refs) > 1;
+}
+
+static void fetch_one(struct zcs_device *dev)
+{
+	uint64_t at;
+	struct zcs_bo *bo = pop_fetch(dev, &at);
+	bool go_on;
+
+	if (!bo)
+		return;
+	go_on = is_wanted(bo);
+	if (go_on) {
+		/*
+		 * what cannot be had now comes when it is touched; some of it may be there all the
+		 * same
+		 */
+		go_on = !zcs_tt_restore_step(bo->tt, &at, ZCS_UNIT_PAGES, NULL);
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
+	}
+	if (!push_again(bo, go_on))
+		zcs_bo_put_later(bo);
+}
+
+/* A prefetch waits; while too many threads do, none is begun. */
+static void fetch(struct zcs_device *dev)
+{
+	struct turn turn = { .dev = dev, .shared = true };
+
+	if (!slow(&turn, true)) {
+		hold_fetch(dev, true);
+		/* those who waited may all have done so just before */
+		if (!slow(&turn, true))
+			return;
+		hold_fetch(dev, false);
+	}
+	fetch_one(dev);
+	end_waiting(&turn);
+}
+
+/* -- threads */
+
+void *zcs_touch_run(void *arg)
+{
+	struct zcs_device *dev = arg;
+
+	zcs_sys_own_thread("zcs-touch");
+	while (!dev->stop) {
+		void *what = NULL;
+
+		if (!zcs_sys_epoll_wait(dev->epfd, -1, &what) || dev->stop)
+			continue;
+		atomic_fetch_add(&dev->serving, 1);
+		if (what == dev)
+			fetch(dev);
+		else if (what)
+			serve(dev, what);
+		atomic_fetch_sub(&dev->serving, 1);
+	}
+	return NULL;
+}
+
+static int add_events(struct zcs_device *dev)
+{
+	int err = zcs_sys_epoll_add(dev->epfd, dev->fetch_event, dev, false);
+
+	return err ? err : zcs_sys_epoll_add(dev->epfd, dev->stop_event, NULL, false);
+}
+
+int zcs_touch_start(struct zcs_device *dev)
+{
+	int err = add_events(dev);
+
+	return err ? err : zcs_touchers_start(dev);
+}
+
+int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&dev->arm_lock);
+	if (arena->uffd < 0) {
+		dev->no_touch = true;
+	} else if (!dev->armed[arena->slot]) {
+		err = zcs_sys_epoll_add(dev->epfd, arena->uffd, arena, true);
+		dev->armed[arena->slot] = !err;
+		arena->served = !err;
+		dev->kernel_touch = arena->uffd_kernel;
+	}
+	pthread_mutex_unlock(&dev->arm_lock);
+	return err;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory for the pool: the limit, the arenas, and a new folio from the system.
+ *
+ * A folio is charged before its memory is taken and uncharged after it was given back, so that the
+ * pool never holds more than max_bytes. Cached folios never cause a refusal: at the limit they are
+ * given up, of whatever order; one that another thread is just giving up is waited for.
+ *
+ * Kinds, best first, by backing and order. A folio smaller than its arena's page size is never
+ * placed there:
+ *
+ *	            order 9                      smaller
+ *	AUTO        hugetlb, THP, small          small
+ *	HUGETLB     hugetlb                      small
+ *	THP         THP (small pages if refused) small
+ *	SMALL       small                        small
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "pool_priv.h"
+#include "sys/sys.h"
+#include "sys/sys_io.h"
+
+#define RESERVE_MOST 4u
+#define YIELDS	     16u
+#define LEAVING_US   20u
+#define FLYING_US    50u /* a write of 2 MiB takes ten times that */
+
+bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order)
+{
+	return !order || !pool->beneficial_order || order == pool->beneficial_order;
+}
+
+uint32_t zcs_pool_populate_flags(const struct zcs_pool *pool, unsigned order,
+				 const struct zcs_ctx *ctx)
+{
+	return (zcs_pool_effort(pool, order) ? ZCS_POPULATE_EFFORT : 0) |
+	       (ctx != &zcs_ctx_ahead ? ZCS_POPULATE_RESERVE : 0);
+}
+
+static bool try_charge(struct zcs_pool *pool, uint64_t nr)
+{
+	uint64_t now = atomic_load(&pool->resident);
+
+	do {
+		if (pool->max_pages && (nr > pool->max_pages || now > pool->max_pages - nr))
+			return false;
+	} while (!atomic_compare_exchange_weak(&pool->resident, &now, now + nr));
+	return true;
+}
+
+/*
+ * For whoever gives memory up just now. A real-time thread that only yields would keep its CPU from
+ * them.
+ */
+static void stand_back(unsigned times)
+{
+	if (times < YIELDS)
+		sched_yield();
+	else
+		zcs_sys_sleep_us(LEAVING_US);
+}
+
+/*
+ * Whether anything became free, or is about to. @waited: how often that was not by our own doing.
+ */
+static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort,
+		      unsigned *waited)
+{
+	if (zcs_cache_shrink(pool, -1, nr))
+		return true;
+	if (atomic_load(&pool->leaving)) {
+		stand_back((*waited)++);
+		return true;
+	}
+	if (!effort || !pool->reclaim || (ctx && ctx->no_wait))
+		return false;
+	return pool->reclaim(pool->reclaim_arg, nr, ctx) > 0;
+}
+
+const struct zcs_ctx zcs_ctx_touch = { .struct_size = sizeof(zcs_ctx_touch) };
+const struct zcs_ctx zcs_ctx_ahead = { .struct_size = sizeof(zcs_ctx_ahead), .no_wait = true };
+
+/*
+ * The last try: with every shard locked nothing moves between the lists and their users, so that
+ * what cannot be charged, with nothing cached and nothing leaving, is in use. -EAGAIN: something
+ * came into a list behind the back of make_room().
+ */
+static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
+{
+	bool more;
+	int err = 0;
+
+	for (unsigned i = 0; i < pool->nr_shards; i++)
+		pthread_mutex_lock(&pool->shard[i].lock);
+	/* looked at first: what leaves is uncharged before it stops counting as leaving */
+	more = atomic_load(&pool->leaving) || zcs_cache_pages(pool);
+	if (!try_charge(pool, nr))
+		err = more ? -EAGAIN : -ENOMEM;
+	for (unsigned i = 0; i < pool->nr_shards; i++)
+		pthread_mutex_unlock(&pool->shard[i].lock);
+	return err;
+}
+
+static int charge_by_force(struct zcs_pool *pool, uint64_t nr)
+{
+	atomic_fetch_add(&pool->resident, nr);
+	atomic_fetch_add(&pool->overshot, 1);
+	return 0;
+}
+
+static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx,
+			   bool effort)
+{
+	int err = nr > pool->max_pages ? -ENOMEM : -EAGAIN;
+	unsigned waited = 0;
+
+	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
+	while (err == -EAGAIN) {
+		if (!make_room(pool, nr, ctx, effort, &waited))
+			err = charge_or_refuse(pool, nr);
+		else if (try_charge(pool, nr))
+			err = 0;
+	}
+	if (err && ctx == &zcs_ctx_touch)
+		return charge_by_force(pool, nr);
+	if (err)
+		zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_REFUSED, 1);
+	return err;
+}
+
+int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
+{
+	int err = try_charge(pool, nr) ? 0 : -ENOMEM;
+
+	if (err && ctx != &zcs_ctx_ahead)
+		err = charge_at_limit(pool, nr, ctx, effort);
+	if (pool->wake &&
+	    atomic_load_explicit(&pool->resident, memory_order_relaxed) > pool->wake_pages)
+		pool->wake(pool->reclaim_arg);
+	return err;
+}
+
+void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr)
+{
+	atomic_fetch_sub(&pool->resident, nr);
+}
+
+/* In units: a 64th of the pool's limit. */
+static unsigned reserve_pages(const struct zcs_pool *pool)
+{
+	uint64_t part = pool->max_pages / ZCS_UNIT_PAGES / 64;
+
+	return !pool->max_pages || part > RESERVE_MOST ? RESERVE_MOST : (unsigned)part;
+}
+
+static int make_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind, unsigned slot,
+		      struct zcs_arena **arena)
+{
+	int err = zcs_arena_create(kind, node, UINT64_C(1) << pool->arena_shift, arena);
+
+	if (err)
+		return err;
+	(*arena)->pool = pool;
+	(*arena)->reserve.most = reserve_pages(pool);
+	(*arena)->slot = slot;
+	atomic_store_explicit(&pool->arena[slot], *arena, memory_order_release);
+	return 0;
+}
+
+int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
+		   struct zcs_arena **arena)
+{
+	unsigned slot = pool->outside ? 0 : (unsigned)(node * ZCS_ARENA_KINDS) + kind;
+	int err = 0;
+
+	*arena = atomic_load_explicit(&pool->arena[slot], memory_order_acquire);
+	if (*arena)
+		return 0;
+	pthread_mutex_lock(&pool->grow);
+	*arena = atomic_load_explicit(&pool->arena[slot], memory_order_acquire);
+	if (!*arena)
+		err = make_arena(pool, node, kind, slot, arena);
+	pthread_mutex_unlock(&pool->grow);
+	return err;
+}
+
+static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsigned order,
+			  const struct zcs_ctx *ctx, struct zcs_folio **folio)
+{
+	uint64_t pfn;
+	bool huge;
+	int err = zcs_arena_get_run(arena, UINT64_C(1) << order, &pfn);
+
+	if (err)
+		return -ENOMEM;
+	err = zcs_arena_populate(arena, pfn, order, zcs_pool_populate_flags(pool, order, ctx),
+				 &huge);
+	if (err) {
+		zcs_arena_put_run(arena, pfn, UINT64_C(1) << order);
+		return err;
+	}
+	if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && !huge)
+		zcs_pool_count_event(pool, ZCS_COUNT_THP_FALLBACK, 1);
+	*folio = zcs_arena_folio(arena, pfn);
+	zcs_folio_set(*folio, zcs_meta(0, arena->id, huge ? ZCS_FF_HUGE : 0, ZCS_FS_OWNED, order));
+	zcs_pool_account(pool, arena->node, order, 1);
+	return 0;
+}
+
+/* The kinds to try for a folio, from *@first to *@last. */
+static void kinds_for(const struct zcs_pool *pool, unsigned order, int *first, int *last)
+{
+	static const int range[][2] = {
+		[ZCS_BACKING_AUTO] = { ZCS_ARENA_HUGETLB, ZCS_ARENA_SMALL },
+		[ZCS_BACKING_HUGETLB] = { ZCS_ARENA_HUGETLB, ZCS_ARENA_HUGETLB },
+		[ZCS_BACKING_THP] = { ZCS_ARENA_THP, ZCS_ARENA_THP },
+		[ZCS_BACKING_SMALL] = { ZCS_ARENA_SMALL, ZCS_ARENA_SMALL },
+	};
+
+	*first = order == ZCS_UNIT_ORDER ? range[pool->backing][0] : ZCS_ARENA_SMALL;
+	*last = order == ZCS_UNIT_ORDER ? range[pool->backing][1] : ZCS_ARENA_SMALL;
+	if (pool->outside)
+		*first = *last = (int)zcs_pool_ppn_arena(pool, 0)->kind;
+}
+
+static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
+			 struct zcs_folio **folio)
+{
+	int first, last, err = -ENOMEM;
+
+	kinds_for(pool, order, &first, &last);
+	for (int kind = first; kind <= last; kind++) {
+		struct zcs_arena *arena;
+
+		err = zcs_pool_arena(pool, node, (enum zcs_arena_kind)kind, &arena);
+		if (!err)
+			err = folio_in_arena(pool, arena, order, ctx, folio);
+		if (!err)
+			return 0;
+		if (kind == ZCS_ARENA_HUGETLB)
+			zcs_pool_count_event(pool, ZCS_COUNT_HUGETLB_FALLBACK, kind < last);
+	}
+	return err;
+}
+
+/* Only a single page is worth another node. */
+static int folio_anywhere(struct zcs_pool *pool, int node, unsigned order,
+			  const struct zcs_ctx *ctx, struct zcs_folio **folio)
+{
+	int err = folio_on_node(pool, node, order, ctx, folio);
+
+	if (!err || order || pool->outside)
+		return err;
+	for (int n = 0; n < pool->nr_nodes && err; n++) {
+		if (n == node || !zcs_sys_node_exists(n))
+			continue;
+		err = folio_on_node(pool, n, order, ctx, folio);
+		if (!err)
+			zcs_pool_count_event(pool, ZCS_COUNT_NODE_FALLBACK, 1);
+	}
+	return err;
+}
+
+int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
+		       struct zcs_folio **folio)
+{
+	uint64_t nr = UINT64_C(1) << order;
+	int err = zcs_pool_charge(pool, nr, ctx, zcs_pool_effort(pool, order));
+
+	if (err)
+		return err;
+	err = folio_anywhere(pool, node, order, ctx, folio);
+	if (!err || ctx != &zcs_ctx_ahead)
+		zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
+	if (err)
+		zcs_pool_uncharge(pool, nr);
+	return err;
+}
+
+void zcs_pool_fly(struct zcs_pool *pool, struct zcs_flying *write, const void *addr, size_t bytes)
+{
+	write->addr = addr;
+	write->bytes = bytes;
+	pthread_mutex_lock(&pool->flying_lock);
+	LIST_INSERT_HEAD(&pool->flying, write, link);
+	atomic_fetch_add(&pool->nr_flying, 1);
+	pthread_mutex_unlock(&pool->flying_lock);
+}
+
+void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write)
+{
+	pthread_mutex_lock(&pool->flying_lock);
+	LIST_REMOVE(write, link);
+	pthread_mutex_unlock(&pool->flying_lock);
+	/* last: at 0 the pool may be freed */
+	atomic_fetch_sub(&pool->nr_flying, 1);
+}
+
+bool zcs_pool_is_flying(struct zcs_pool *pool, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	const char *addr = zcs_arena_linear(arena, zcs_arena_pfn(arena, folio));
+	size_t bytes = (size_t)ZCS_PAGE_SIZE << zcs_folio_ord(folio);
+	struct zcs_flying *w;
+	bool found = false;
+
+	if (!atomic_load(&pool->nr_flying))
+		return false;
+	pthread_mutex_lock(&pool->flying_lock);
+	LIST_FOREACH(w, &pool->flying, link)
+	{
+		found |= w->addr < addr + bytes && addr < w->addr + w->bytes;
+	}
+	pthread_mutex_unlock(&pool->flying_lock);
+	return found;
+}
+
+void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	uint64_t pfn = zcs_arena_pfn(arena, folio), nr = UINT64_C(1) << zcs_folio_ord(folio);
+
+	while (zcs_pool_is_flying(pool, folio))
+		zcs_sys_sleep_us(FLYING_US);
+	if (zcs_arena_punch(arena, pfn, nr)) {
+		/* the next owner must not see this one's bytes */
+		memset(zcs_arena_linear(arena, pfn), 0, nr * ZCS_PAGE_SIZE);
+		zcs_pool_count_event(pool, ZCS_COUNT_PUNCH_FAILED, 1);
+	}
+	if (zcs_folio_flag(folio, ZCS_FF_HUGE))
+		atomic_fetch_sub(&arena->huge_pages, nr);
+	zcs_pool_uncharge(pool, nr);
+}
+
+void zcs_pool_free_folio(struct zcs_pool *pool, struct zcs_folio *folio)
+{
+	struct zcs_arena *arena = zcs_folio_arena(folio);
+	unsigned order = zcs_folio_ord(folio);
+
+	zcs_pool_punch(pool, folio);
+	/*
+	 * the arena stays in the descriptor, so that a late put of the folio still finds its pool
+	 */
+	zcs_folio_set(folio, zcs_meta(0, arena->id, 0, ZCS_FS_FREE, order));
+	zcs_arena_put_run(arena, zcs_arena_pfn(arena, folio), UINT64_C(1) << order);
+}

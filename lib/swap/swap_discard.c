@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Discards. A cluster that became free is marked stale; a thread of its own collects stale clusters
+ * for a tenth of a second, takes neighbouring ones out of the slot maps, discards them with one
+ * call (a hole in a file, BLKDISCARD on a device) and puts them back. It has its own thread because
+ * one call may take milliseconds, in which neither a caller nor a transfer should wait. A cluster
+ * that is allocated before its turn came is not discarded at all: it is about to be overwritten.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "swap_priv.h"
+#include "sys/sys_io.h"
+
+#define BATCH_NS       100000000
+#define BATCH_CLUSTERS 32u
+
+static uint32_t nr_stale(const struct zcs_swap *s)
+{
+	uint32_t nr = 0;
+
+	for (unsigned i = 0; i < s->nr_devs; i++)
+		nr += s->dev[i].slots.nr_stale;
+	return nr;
+}
+
+/* Discards @nr clusters that are out of the maps; entered and left with the lock held. */
+static void discard_run(struct zcs_swap *s, struct zcs_swap_dev *d, uint32_t cluster, uint32_t nr)
+{
+	int err;
+
+	pthread_mutex_unlock(&s->slots_lock);
+	err = zcs_sys_discard(d->fd, d->block, (uint64_t)cluster * ZCS_CLUSTER_BYTES,
+			      (uint64_t)nr * ZCS_CLUSTER_BYTES);
+	pthread_mutex_lock(&s->slots_lock);
+	zcs_slots_discard_end(&d->slots, cluster, nr);
+	if (!err) {
+		s->discarded += nr * ZCS_CLUSTER_SLOTS;
+	} else if (d->discard) {
+		d->discard = false;
+		zcs_warn("swap %s: discard failed: %s; it is switched off", d->name,
+			 strerror(-err));
+	}
+	pthread_cond_broadcast(&s->slots_cond);
+}
+
+static void discard_all(struct zcs_swap *s)
+{
+	for (unsigned i = 0; i < s->nr_devs; i++) {
+		struct zcs_swap_dev *d = &s->dev[i];
+		uint32_t cluster, nr;
+
+		while (d->discard && !s->discard_stop &&
+		       (nr = zcs_slots_discard_begin(&d->slots, BATCH_CLUSTERS, &cluster)))
+			discard_run(s, d, cluster, nr);
+		while (!d->discard &&
+		       (nr = zcs_slots_discard_begin(&d->slots, BATCH_CLUSTERS, &cluster)))
+			zcs_slots_discard_end(&d->slots, cluster, nr);
+	}
+	pthread_cond_broadcast(&s->slots_cond);
+}
+
+/* Lets more clusters become stale, unless somebody waits. */
+static void collect(struct zcs_swap *s)
+{
+	struct timespec until = zcs_sys_deadline(BATCH_NS);
+	int err = 0;
+
+	while (!err && !s->discard_flush && !s->discard_stop)
+		err = pthread_cond_timedwait(&s->slots_cond, &s->slots_lock, &until);
+}
+
+static void *discard_thread(void *arg)
+{
+	struct zcs_swap *s = arg;
+
+	zcs_sys_own_thread("zcs-discard");
+	pthread_mutex_lock(&s->slots_lock);
+	while (!s->discard_stop) {
+		if (!nr_stale(s)) {
+			pthread_cond_wait(&s->slots_cond, &s->slots_lock);
+			continue;
+		}
+		collect(s);
+		discard_all(s);
+	}
+	pthread_mutex_unlock(&s->slots_lock);
+	return NULL;
+}
+
+int zcs_swap_discard_start(struct zcs_swap *s)
+{
+	bool wanted = false;
+	int err;
+
+	for (unsigned i = 0; i < s->nr_devs; i++)
+		wanted |= s->dev[i].discard;
+	if (!wanted)
+		return 0;
+	err = zcs_sys_thread(&s->discard_thread, discard_thread, s);
+	s->discard_running = !err;
+	return err;
+}
+
+void zcs_swap_discard_stop(struct zcs_swap *s)
+{
+	if (!s->discard_running)
+		return;
+	pthread_mutex_lock(&s->slots_lock);
+	s->discard_stop = true;
+	pthread_cond_broadcast(&s->slots_cond);
+	pthread_mutex_unlock(&s->slots_lock);
+	pthread_join(s->discard_thread, NULL);
+	s->discard_running = false;
+}
+
+static bool discarding(const struct zcs_swap *s)
+{
+	uint32_t nr = nr_stale(s);
+
+	for (unsigned i = 0; i < s->nr_devs; i++)
+		nr += s->dev[i].slots.nr_discarding;
+	return nr != 0;
+}
+
+void zcs_swap_discard_flush(struct zcs_swap *s)
+{
+	if (!s->discard_running)
+		return;
+	pthread_mutex_lock(&s->slots_lock);
+	s->discard_flush = true;
+	pthread_cond_broadcast(&s->slots_cond);
+	while (discarding(s))
+		pthread_cond_wait(&s->slots_cond, &s->slots_lock);
+	s->discard_flush = false;
+	pthread_mutex_unlock(&s->slots_lock);
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The queues between those who submit and the threads that do the I/O.
+ *
+ *	submit ─▶ urgent ─┐
+ *	       ─▶ reads  ─┼─ next ─▶ engine ─▶ kernel ─▶ checksum ─▶ done
+ *	       ─▶ writes ─┘
+ *
+ * What is with the kernel cannot be overtaken, so little is given to it: 8 MiB of writes and 8 MiB
+ * of reads nobody waits for, 4 whole clusters each, and 2 MiB while an urgent read is there. After
+ * 64 MiB without an urgent read nobody is there to overtake them, and it is 32 MiB: that counts
+ * where the I/O thread has to wait for a CPU (writes at 0.78 of the device's speed with 8 MiB, at
+ * all of it with 32). Bytes are bounded and not requests, for small requests need more of them to
+ * keep a device busy. A quarter of the depth is left to urgent reads, and one request while there
+ * are none: with 12 of 16 a device wrote at 0.92 of what it does with all of them. Of two classes
+ * that both wait the one with fewer requests under way is next, so neither starves the other. A
+ * transfer that has landed, and is only to be summed, no longer counts.
+ *
+ * Where O_DIRECT is refused, the writes of a device go one at a time, from the transfer to the end
+ * of its sync. The kernel keeps errors of writing out by the open file and tells each once: of two
+ * writes the first to be synced would be told of the other's, and the other, whose pages are then
+ * freed, of none.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "swap_priv.h"
+
+#define BYTES	       (8u << 20)
+#define BYTES_HURRIED  (2u << 20)
+#define BYTES_CALM     (32u << 20)
+#define CALM_AFTER     (64u << 20)
+#define RETRIES	       100
+#define COMPLAINTS_MAX 16u
+
+static void push(struct zcs_swap *s, struct zcs_swap_req *req, enum zcs_swap_queue q)
+{
+	req->queue = (uint8_t)q;
+	zcs_req_push(&s->queue[q], req);
+}
+
+static void unlink_req(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	zcs_req_del(&s->queue[req->queue], req);
+}
+
+/* What the engine has; the reads of the callers' own threads take nothing of the depth. */
+static uint32_t all_flying(const struct zcs_swap *s)
+{
+	return s->flying[ZCS_QUEUE_URGENT] + s->flying[ZCS_QUEUE_READ] + s->flying[ZCS_QUEUE_WRITE];
+}
+
+/* The first of a queue that its device is ready for. */
+static struct zcs_swap_req *first_ready(const struct zcs_swap *s, enum zcs_swap_queue q)
+{
+	struct zcs_swap_req *req = s->queue[q].head;
+
+	while (req && q == ZCS_QUEUE_WRITE && req->dev->writing)
+		req = req->next;
+	return req;
+}
+
+/* The next request of a queue, if it may go to the kernel now. */
+static struct zcs_swap_req *may_start(const struct zcs_swap *s, enum zcs_swap_queue q)
+{
+	struct zcs_swap_req *req = first_ready(s, q);
+	bool hurried = s->flying[ZCS_QUEUE_OWN] || s->flying[ZCS_QUEUE_URGENT] ||
+		       s->queue[ZCS_QUEUE_URGENT].head;
+	bool calm = !hurried && s->calm >= CALM_AFTER;
+	uint64_t limit = hurried ? BYTES_HURRIED : calm ? BYTES_CALM : BYTES;
+	uint32_t left = calm ? 1 : (s->depth + 3) / 4;
+
+	if (!req)
+		return NULL;
+	if (q == ZCS_QUEUE_URGENT)
+		return all_flying(s) < s->depth ? req : NULL;
+	if (all_flying(s) >= s->depth - left)
+		return NULL;
+	return !s->flying[q] || s->flying_bytes[q] + zcs_req_bytes(req) <= limit ? req : NULL;
+}
+
+static void fly(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	req->state = ZCS_REQ_FLYING;
+	s->flying[req->queue]++;
+	s->flying_bytes[req->queue] += zcs_req_bytes(req);
+	if (req->queue == ZCS_QUEUE_WRITE)
+		req->dev->writing = !req->dev->direct;
+	if (req->queue == ZCS_QUEUE_URGENT || req->queue == ZCS_QUEUE_OWN)
+		s->calm = 0;
+}
+
+static struct zcs_swap_req *take(struct zcs_swap *s)
+{
+	bool reads_first = s->flying[ZCS_QUEUE_READ] <= s->flying[ZCS_QUEUE_WRITE];
+	const enum zcs_swap_queue order[] = {
+		ZCS_QUEUE_URGENT,
+		reads_first ? ZCS_QUEUE_READ : ZCS_QUEUE_WRITE,
+		reads_first ? ZCS_QUEUE_WRITE : ZCS_QUEUE_READ,
+	};
+
+	for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		struct zcs_swap_req *req = may_start(s, order[i]);
+
+		if (!req)
+			continue;
+		unlink_req(s, req);
+		s->queued--;
+		fly(s, req);
+		return req;
+	}
+	return NULL;
+}
+
+struct zcs_swap_req *zcs_swap_next(struct zcs_swap *s, bool sleep)
+{
+	struct zcs_swap_req *req;
+
+	pthread_mutex_lock(&s->lock);
+	req = take(s);
+	s->idle = !req && sleep && !s->stop;
+	pthread_mutex_unlock(&s->lock);
+	return req;
+}
+
+struct zcs_swap_req *zcs_swap_wait(struct zcs_swap *s)
+{
+	struct zcs_swap_req *req;
+
+	pthread_mutex_lock(&s->lock);
+	while (!(req = take(s)) && !s->stop) {
+		s->idle++;
+		pthread_cond_wait(&s->work, &s->lock);
+		s->idle--;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return req;
+}
+
+bool zcs_swap_stopped(struct zcs_swap *s)
+{
+	bool stop;
+
+	pthread_mutex_lock(&s->lock);
+	stop = s->stop;
+	pthread_mutex_unlock(&s->lock);
+	return stop;
+}
+
+void zcs_swap_awake(struct zcs_swap *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->idle = 0;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Whether the caller must wake a thread for what it queued: the engine to do it with. */
+static const struct zcs_swap_engine *to_wake(struct zcs_swap *s, const struct zcs_swap_req *req)
+{
+	if (!s->idle || !may_start(s, (enum zcs_swap_queue)req->queue))
+		return NULL;
+	if (s->engine->ring)
+		s->idle = 0;
+	return s->engine;
+}
+
+static bool prepare(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	req->dev = zcs_swap_dev_of(s, req->slot, req->order);
+	req->err = 0;
+	req->retries = 0;
+	req->syncing = false;
+	req->held = false;
+	req->hashed = 0;
+	req->moved = 0;
+	return req->dev && req->done && req->op <= ZCS_SWAP_WRITE &&
+	       !((uintptr_t)req->addr % ZCS_SLOT_BYTES);
+}
+
+static enum zcs_swap_queue queue_of(const struct zcs_swap_req *req)
+{
+	if (req->op == ZCS_SWAP_WRITE)
+		return ZCS_QUEUE_WRITE;
+	return req->flags & ZCS_SWAP_URGENT ? ZCS_QUEUE_URGENT : ZCS_QUEUE_READ;
+}
+
+void zcs_swap_submit(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	const struct zcs_swap_engine *engine;
+
+	if (!prepare(s, req)) {
+		zcs_misuse("swap: request of slot %u, order %u, address %p is refused", req->slot,
+			   req->order, req->addr);
+		if (req->done)
+			req->done(req, -EINVAL);
+		return;
+	}
+	pthread_mutex_lock(&s->lock);
+	push(s, req, queue_of(req));
+	req->state = ZCS_REQ_QUEUED;
+	s->queued++;
+	s->pending++;
+	engine = to_wake(s, req);
+	pthread_mutex_unlock(&s->lock);
+	if (engine)
+		engine->wake(s);
+}
+
+bool zcs_swap_cancel(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	bool queued;
+
+	pthread_mutex_lock(&s->lock);
+	queued = req->state == ZCS_REQ_QUEUED;
+	if (queued) {
+		unlink_req(s, req);
+		req->state = ZCS_REQ_IDLE;
+		s->queued--;
+		s->stats.cancelled++;
+		if (!--s->pending)
+			pthread_cond_broadcast(&s->drained);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return queued;
+}
+
+void zcs_swap_hurry(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	const struct zcs_swap_engine *engine = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	if (req->state == ZCS_REQ_QUEUED && req->queue == ZCS_QUEUE_READ) {
+		unlink_req(s, req);
+		push(s, req, ZCS_QUEUE_URGENT);
+		engine = to_wake(s, req);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (engine)
+		engine->wake(s);
+}
+
+/* Whether the last write that says something about it found no room in the device's file system. */
+static void note_room(const struct zcs_swap_req *req)
+{
+	if (!req->err)
+		atomic_store(&req->dev->refusing, false);
+	else if (req->err == -ENOSPC || req->err == -EDQUOT)
+		atomic_store(&req->dev->refusing, true);
+}
+
+static void account(struct zcs_swap *s, const struct zcs_swap_req *req)
+{
+	struct zcs_swap_stats *st = &s->stats;
+	bool write = req->op == ZCS_SWAP_WRITE;
+
+	if (write)
+		note_room(req);
+	if (req->err) {
+		st->write_errors += write;
+		st->read_errors += !write;
+	} else if (write) {
+		st->writes++;
+		st->written_bytes += zcs_req_bytes(req);
+	} else {
+		st->reads++;
+		st->read_bytes += zcs_req_bytes(req);
+	}
+}
+
+/* Whether a thread that sleeps could start something, now that a transfer has landed. */
+static const struct zcs_swap_engine *to_wake_any(struct zcs_swap *s)
+{
+	if (!s->idle || !(may_start(s, ZCS_QUEUE_URGENT) || may_start(s, ZCS_QUEUE_READ) ||
+			  may_start(s, ZCS_QUEUE_WRITE)))
+		return NULL;
+	return s->engine;
+}
+
+void zcs_swap_landed(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	const struct zcs_swap_engine *engine;
+
+	pthread_mutex_lock(&s->lock);
+	s->flying[req->queue]--;
+	s->flying_bytes[req->queue] -= zcs_req_bytes(req);
+	if (req->queue == ZCS_QUEUE_WRITE)
+		req->dev->writing = false;
+	if (req->queue == ZCS_QUEUE_WRITE || req->queue == ZCS_QUEUE_READ)
+		s->calm += zcs_req_bytes(req);
+	engine = to_wake_any(s);
+	pthread_mutex_unlock(&s->lock);
+	if (engine)
+		engine->wake(s);
+}
+
+void zcs_swap_finish(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	int err = req->err;
+
+	if (req->op == ZCS_SWAP_WRITE)
+		zcs_outage_judge(s, req);
+	pthread_mutex_lock(&s->lock);
+	account(s, req);
+	req->state = ZCS_REQ_IDLE;
+	pthread_mutex_unlock(&s->lock);
+	req->done(req, err);
+	pthread_mutex_lock(&s->lock);
+	if (!--s->pending)
+		pthread_cond_broadcast(&s->drained);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void zcs_swap_complain(struct zcs_swap *s, const struct zcs_swap_req *req, enum zcs_complaint kind,
+		       const char *fmt, ...)
+{
+	char what[256];
+	unsigned nr;
+	va_list ap;
+
+	pthread_mutex_lock(&s->lock);
+	nr = s->complaints[kind]++;
+	pthread_mutex_unlock(&s->lock);
+	if (nr > COMPLAINTS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	zcs_warn("swap %s: %s%s", req->dev->name, what,
+		 nr == COMPLAINTS_MAX ? "; further ones are only counted" : "");
+}
+
+static bool fail(struct zcs_swap *s, struct zcs_swap_req *req, int err, const char *what)
+{
+	bool write = req->op == ZCS_SWAP_WRITE;
+
+	/* of a device that takes no writes that has been said */
+	if (!req->err && !(write && atomic_load(&req->dev->outage.away)))
+		zcs_swap_complain(s, req, write ? ZCS_COMPLAINT_WRITE : ZCS_COMPLAINT_READ,
+				  "%s of slot %u, order %u, at byte %llu: %s",
+				  write ? "write" : "read", req->slot, req->order,
+				  (unsigned long long)zcs_req_offset(req), what);
+	req->err = err;
+	return false;
+}
+
+static void count(struct zcs_swap *s, uint64_t *counter)
+{
+	pthread_mutex_lock(&s->lock);
+	++*counter;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void zcs_swap_count_full(struct zcs_swap *s)
+{
+	count(s, &s->stats.full);
+}
+
+void zcs_swap_count_bad(struct zcs_swap *s)
+{
+	count(s, &s->stats.bad_checksums);
+}
+
+bool zcs_swap_again(struct zcs_swap *s, struct zcs_swap_req *req, int err)
+{
+	if (err != -EINTR && err != -EAGAIN)
+		return fail(s, req, err, strerror(-err));
+	if (req->retries++ >= RETRIES)
+		return fail(s, req, -EIO, "interrupted too often");
+	count(s, &s->stats.retries);
+	return true;
+}
+
+/*
+ * A short transfer goes on at a multiple of the sector. One that moved less than a sector met the
+ * end of a file that was truncated; going on would only find the end again.
+ */
+bool zcs_swap_step(struct zcs_swap *s, struct zcs_swap_req *req, int64_t moved)
+{
+	size_t left = zcs_req_left(req);
+
+	if (moved < 0)
+		return zcs_swap_again(s, req, (int)moved);
+	if ((size_t)moved < left)
+		moved -= moved % req->dev->sector;
+	if (!moved)
+		return fail(s, req, -EIO, "ended early; was the file truncated?");
+	req->moved += (uint32_t)moved;
+	if ((size_t)moved == left)
+		return false;
+	req->retries = 0;
+	count(s, &s->stats.shorts);
+	return true;
+}
+
+static void keep_error(struct zcs_swap_req *req, int err)
+{
+	*(int *)req->user = err;
+}
+
+int zcs_swap_read(struct zcs_swap *s, uint32_t slot, unsigned order, void *addr)
+{
+	int err = 0;
+	struct zcs_swap_req req = {
+		.op = ZCS_SWAP_READ,
+		.order = order,
+		.slot = slot,
+		.addr = addr,
+		.done = keep_error,
+		.user = &err,
+	};
+
+	if (!prepare(s, &req))
+		return -EINVAL;
+	req.queue = ZCS_QUEUE_OWN;
+	pthread_mutex_lock(&s->lock);
+	s->pending++;
+	fly(s, &req);
+	pthread_mutex_unlock(&s->lock);
+	zcs_swap_do(s, &req);
+	return err;
+}

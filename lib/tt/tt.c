@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tt: its life, its pages, and looking at slots. Backing up is in tt_backup.c, restoring in
+ * tt_restore.c.
+ *
+ * Populate follows TTM's allocator: start with the largest order that fits, go down when the system
+ * refuses, never up again, so that every block starts at a multiple of its size. A contiguous tt
+ * gets its blocks with its home; there the orders are given and only memory is to be had or not.
+ *
+ * Whatever a later swap-out needs is reserved here: a leaf in the tt's table and in the backup's
+ * for every unit that has small blocks.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <zcswap/store.h>
+
+#include "common/log.h"
+#include "store/same.h"
+#include "store/store_priv.h"
+#include "sys/sys.h"
+#include "sys/sys_dev.h"
+#include "sys/sys_io.h"
+#include "tt_priv.h"
+
+#define MAX_PAGES    ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
+#define TURN_NS	     UINT64_C(20000000)
+#define CREATE_FLAGS (ZCS_TT_ZERO_ALLOC | ZCS_TT_EXTERNAL | ZCS_TT_CONTIGUOUS)
+
+/*
+ * Whoever holds the lock may be reading: handlers have their turn now and then, unless the caller
+ * holds them too.
+ */
+static void lock(struct zcs_tt *tt)
+{
+	int err = pthread_mutex_trylock(&tt->lock);
+
+	while (err) {
+		err = zcs_sys_lock_for(&tt->lock, TURN_NS);
+		if (err && tt->served) {
+			zcs_sys_let_signals();
+			zcs_sys_hold_signals();
+		}
+	}
+}
+
+int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	if (ctx && !zcs_expect_in("struct zcs_ctx", ctx->struct_size, == sizeof(*ctx)))
+		return -EINVAL;
+	if (ctx && ctx->no_wait)
+		return zcs_tt_try_lock(tt) ? 0 : -EBUSY;
+	if (tt->served)
+		zcs_sys_hold_signals();
+	lock(tt);
+	tt->cancel = zcs_sys_hold_cancel();
+	return 0;
+}
+
+bool zcs_tt_try_lock(struct zcs_tt *tt)
+{
+	int err;
+
+	if (tt->served)
+		zcs_sys_hold_signals();
+	err = pthread_mutex_trylock(&tt->lock);
+	if (!err)
+		tt->cancel = zcs_sys_hold_cancel();
+	else if (tt->served)
+		zcs_sys_let_signals();
+	return !err;
+}
+
+void zcs_tt_unlock(struct zcs_tt *tt)
+{
+	int cancel = tt->cancel;
+
+	pthread_mutex_unlock(&tt->lock);
+	if (tt->served)
+		zcs_sys_let_signals();
+	zcs_sys_let_cancel(cancel);
+}
+
+int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, struct zcs_tt **tt)
+{
+	struct zcs_tt *t;
+	int err;
+
+	if (!zcs_expect(pool, != NULL) || !zcs_expect(tt, != NULL) ||
+	    !zcs_expect(num_pages, != 0) || !zcs_expect(num_pages, <= MAX_PAGES) ||
+	    !zcs_expect(flags & ~CREATE_FLAGS, == 0))
+		return -EINVAL;
+	if (zcs_inherited(pool))
+		return -ECHILD;
+	t = zcs_sys_calloc(ZCS_FAULT_ALLOC_TT, 1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	err = zcs_table_init(&t->table, num_pages, ZCS_FAULT_ALLOC_NODE);
+	if (!err && (flags & ZCS_TT_CONTIGUOUS)) {
+		err = zcs_home_create(pool, num_pages, &t->home);
+		if (err)
+			zcs_table_fini(&t->table);
+	}
+	if (err) {
+		free(t);
+		return err;
+	}
+	t->life = zcs_life_begin();
+	t->nr = num_pages;
+	t->flags = flags;
+	t->pool = pool;
+	zcs_pool_get(pool);
+	pthread_mutex_init(&t->lock, NULL);
+	*tt = t;
+	return 0;
+}
+
+int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order)
+{
+	int err;
+
+	if (order == ZCS_UNIT_ORDER)
+		return 0;
+	err = zcs_table_reserve(&tt->table, index);
+	if (!err && tt->backup)
+		err = zcs_backup_reserve(tt->backup, index);
+	return err;
+}
+
+/* A contiguous tt's block: the folio is given, it needs memory. */
+static int fill_home(struct zcs_tt *tt, uint64_t index, const struct zcs_ctx *ctx,
+		     struct zcs_folio **folio)
+{
+	uint64_t seen;
+	int err;
+
+	*folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + index);
+	do {
+		seen = zcs_ahead_ended(tt->pool);
+		err = zcs_home_populate(tt->pool, &tt->home, *folio, ctx);
+	} while (err == -ENOMEM && zcs_ahead_forgo(tt->pool, seen, ctx));
+	return err;
+}
+
+/* A folio of the largest order that is to be had, at most @order. */
+static int fill_any(struct zcs_tt *tt, unsigned order, const struct zcs_ctx *ctx,
+		    struct zcs_folio **folio)
+{
+	for (;; order--) {
+		uint64_t seen;
+		int err;
+
+		do {
+			seen = zcs_ahead_ended(tt->pool);
+			err = zcs_pool_alloc(tt->pool, order, 0, ctx, folio);
+		} while (err == -ENOMEM && zcs_ahead_forgo(tt->pool, seen, ctx));
+		if (!err)
+			zcs_folio_set_state(*folio, ZCS_FS_TT);
+		if (!err || !order)
+			return err;
+		zcs_pool_count_event(tt->pool, ZCS_COUNT_ORDER_FALLBACK, 1);
+	}
+}
+
+static void give_back(struct zcs_tt *tt, struct zcs_folio *folio, bool to_system)
+{
+	if (zcs_tt_contiguous(tt)) {
+		zcs_home_depopulate(tt->pool, folio);
+		return;
+	}
+	zcs_folio_set_state(folio, ZCS_FS_BUSY);
+	if (to_system)
+		zcs_pool_discard(folio);
+	else
+		zcs_pool_give(folio);
+}
+
+int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const struct zcs_ctx *ctx,
+		unsigned *order)
+{
+	struct zcs_folio *folio;
+	int err;
+
+	if (zcs_tt_contiguous(tt))
+		err = fill_home(tt, index, ctx, &folio);
+	else
+		err = fill_any(tt, max_order, ctx, &folio);
+	if (err)
+		return err;
+	*order = zcs_folio_ord(folio);
+	err = zcs_tt_reserve(tt, index, *order);
+	if (err) {
+		give_back(tt, folio, true);
+		return err;
+	}
+	zcs_table_range_empty(&tt->table, index, *order);
+	zcs_table_set(&tt->table, index, *order, zcs_e_page(zcs_pool_ppn(tt->pool, folio)));
+	tt->pages += UINT64_C(1) << *order;
+	return 0;
+}
+
+void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_system)
+{
+	struct zcs_folio *folio = zcs_tt_folio(tt, blk);
+
+	if (tt->backup)
+		zcs_backup_forget_slot(tt->backup, folio);
+	zcs_table_clear(&tt->table, blk->index, blk->order);
+	tt->pages -= zcs_block_pages(blk);
+	give_back(tt, folio, to_system);
+}
+
+void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_system)
+{
+	while (first < end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+		if (zcs_e_is_page(blk.entry))
+			zcs_tt_free_block(tt, &blk, to_system);
+		first = zcs_block_end(&blk);
+	}
+}
+
+int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	int err;
+
+	if (!zcs_tt_contiguous(tt) || first >= end)
+		return 0;
+	err = zcs_arena_zap(tt->home.arena, tt->home.pfn + first, end - first);
+	tt->zapped_ns = zcs_sys_now_ns();
+	if (err) {
+		zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
+		tt->home.untrapped = true;
+	}
+	return err;
+}
+
+void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	uint64_t pfn = tt->home.pfn;
+
+	while (tt->home.untrapped && first < end) {
+		struct zcs_block blk = zcs_tt_block(tt, first);
+		uint64_t next = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
+
+		if (blk.entry == ZCS_E_EMPTY)
+			zcs_home_wipe(tt->pool, zcs_arena_folio(tt->home.arena, pfn + blk.index),
+				      pfn + first, next - first);
+		first = next;
+	}
+}
+
+void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	while (tt->backup && first < end) {
+		struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+		if (zcs_e_is_page(blk.entry))
+			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
+		first = zcs_block_end(&blk);
+	}
+}
+
+enum run_kind { RUN_EMPTY, RUN_HANDLES, RUN_PAGES, RUN_CLEAN };
+
+/*
+ * What a block is for the user map; RUN_CLEAN: a page that keeps a slot, and must be watched for
+ * writes.
+ */
+static enum run_kind kind_of(const struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	if (blk->entry == ZCS_E_EMPTY)
+		return RUN_EMPTY;
+	if (blk->entry == ZCS_E_HANDLE)
+		return RUN_HANDLES;
+	return zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_SLOT) ? RUN_CLEAN : RUN_PAGES;
+}
+
+/* The end of the run of blocks of one kind that begins at @first. */
+static uint64_t run_end(const struct zcs_tt *tt, uint64_t first, uint64_t end, enum run_kind *kind)
+{
+	struct zcs_block blk = zcs_table_get(&tt->table, first);
+
+	*kind = kind_of(tt, &blk);
+	while (zcs_block_end(&blk) < end) {
+		struct zcs_block next = zcs_table_get(&tt->table, zcs_block_end(&blk));
+
+		if (kind_of(tt, &next) != *kind)
+			break;
+		blk = next;
+	}
+	return zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
+}
+
+/* Runs of neighbouring pages are resolved in one call each. */
+int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
+{
+	int err = 0;
+
+	while (zcs_tt_contiguous(tt) && first < end && !err) {
+		enum run_kind kind;
+		uint64_t next = run_end(tt, first, end, &kind), pfn = tt->home.pfn + first;
+
+		if (tt->poisoned && kind >= RUN_PAGES)
+			zcs_arena_unpoison(tt->home.arena, pfn, next - first);
+		if (kind == RUN_PAGES)
+			err = zcs_arena_map(tt->home.arena, pfn, next - first);
+		else if (kind == RUN_CLEAN)
+			err = zcs_arena_map_armed(tt->home.arena, pfn, next - first);
+		if (err > 0) {
+			zcs_pool_count_event(tt->pool, ZCS_COUNT_MAP_FAILED, 1);
+			err = 0;
+		}
+		first = next;
+	}
+	if (err) {
+		zcs_pool_count_event(tt->pool, ZCS_COUNT_MAP_FAILED, 1);
+		tt->unmapped = true;
+	}
+	return err;
+}
+
+/*
+ * A block that holds something but zeros was written to. Where the zap failed, or the home did not
+ * trap, a thread may be writing just now.
+ */
+static bool may_hold(const struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	uint64_t word;
+
+	return tt->home.untrapped ||
+	       !zcs_same_filled(zcs_pool_linear(tt->pool, zcs_e_ppn(blk->entry)),
+				zcs_block_pages(blk) * ZCS_PAGE_SIZE, &word) ||
+	       word;
+}
+
+/*
+ * All or nothing, but for what a thread has written meanwhile: those pages stay, and the next call
+ * goes on with the rest. A thread gets there if the home does not trap, or if some pages were
+ * mapped before mapping failed.
+ */
+static void undo_populate(struct zcs_tt *tt)
+{
+	tt->unmapped = false;
+	if (zcs_tt_contiguous(tt))
+		zcs_tt_zap(tt, 0, tt->nr);
+	for (uint64_t i = 0; i < tt->nr;) {
+		struct zcs_block blk = zcs_table_get(&tt->table, i);
+
+		i = zcs_block_end(&blk);
+		if (!zcs_e_is_page(blk.entry))
+			continue;
+		if (zcs_tt_contiguous(tt) && may_hold(tt, &blk))
+			tt->unmapped = true;
+		else
+			zcs_tt_free_block(tt, &blk, false);
+	}
+}
+
+static int fill_all(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	unsigned order = ZCS_MAX_ORDER;
+	int err = 0;
+
+	for (uint64_t i = 0; i < tt->nr && !err;) {
+		struct zcs_block blk = zcs_table_get(&tt->table, i);
+
+		if (blk.entry == ZCS_E_EMPTY) {
+			order = zcs_block_order(i, tt->nr, order);
+			err = zcs_tt_fill(tt, i, order, ctx, &order);
+			i += UINT64_C(1) << order;
+		} else {
+			i = zcs_block_end(&blk);
+		}
+	}
+	return err;
+}
+
+static int populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	int err = fill_all(tt, ctx);
+
+	if (!err)
+		err = zcs_tt_map(tt, 0, tt->nr);
+	if (err)
+		undo_populate(tt);
+	else
+		tt->unmapped = false;
+	return err;
+}
+
+int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	int err;
+
+	if (!tt)
+		return -EINVAL;
+	if (zcs_inherited(tt))
+		return -ECHILD;
+	err = zcs_tt_lock(tt, ctx);
+	if (err)
+		return err;
+	if (tt->backed_up)
+		err = -EINVAL;
+	else if (tt->pages != tt->nr || tt->unmapped)
+		err = populate(tt, ctx);
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+void zcs_tt_unpopulate(struct zcs_tt *tt)
+{
+	if (!tt || zcs_inherited(tt))
+		return;
+	zcs_tt_lock(tt, NULL);
+	if (tt->pages) {
+		zcs_tt_zap(tt, 0, tt->nr);
+		zcs_tt_free_pages(tt, 0, tt->nr, false);
+	}
+	zcs_tt_wipe_holes(tt, 0, tt->nr);
+	zcs_tt_unlock(tt);
+}
+
+/* The leaves that the tt's present blocks need in a new backup. */
+static int reserve_backup(struct zcs_tt *tt, struct zcs_backup *backup)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; i < tt->nr && !err; i += ZCS_UNIT_PAGES)
+		if (zcs_table_has_leaf(&tt->table, i))
+			err = zcs_backup_reserve(backup, i);
+	return err;
+}
+
+static int setup_backup(struct zcs_tt *tt, struct zcs_store *store)
+{
+	struct zcs_backup *backup;
+	int err;
+
+	if (tt->handles)
+		return -EBUSY;
+	err = zcs_backup_new(store, tt->nr, &backup);
+	if (err)
+		return err;
+	err = reserve_backup(tt, backup);
+	if (err) {
+		zcs_backup_destroy(backup);
+		return err;
+	}
+	backup->home = zcs_tt_contiguous(tt) ? &tt->home : NULL;
+	backup->tracked = backup->home && backup->home->arena->tracks;
+	zcs_tt_forget_slots(tt, 0, tt->nr);
+	zcs_backup_destroy(tt->backup);
+	tt->backup = backup;
+	return 0;
+}
+
+int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store)
+{
+	int err;
+
+	if (!zcs_expect(tt, != NULL) || !zcs_expect(store, != NULL) ||
+	    !zcs_expect(tt->flags & ZCS_TT_EXTERNAL, == 0))
+		return -EINVAL;
+	if (zcs_inherited(tt) || zcs_inherited(store))
+		return -ECHILD;
+	zcs_tt_lock(tt, NULL);
+	err = setup_backup(tt, store);
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+/* To lock a tt that the caller only looks at. */
+static struct zcs_tt *looked_at(const struct zcs_tt *tt)
+{
+	return (struct zcs_tt *)(uintptr_t)tt;
+}
+
+uint32_t zcs_tt_flags(const struct zcs_tt *tt)
+{
+	uint32_t flags;
+
+	if (!tt || zcs_inherited(tt))
+		return 0;
+	zcs_tt_lock(looked_at(tt), NULL);
+	flags = tt->flags;
+	if (tt->backed_up)
+		flags |= ZCS_TT_BACKED_UP;
+	if (tt->pages == tt->nr)
+		flags |= ZCS_TT_POPULATED;
+	zcs_tt_unlock(looked_at(tt));
+	return flags;
+}
+
+uint64_t zcs_tt_num_pages(const struct zcs_tt *tt)
+{
+	return tt && !zcs_inherited(tt) ? tt->nr : 0;
+}
+
+uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index)
+{
+	struct zcs_block blk;
+	uintptr_t slot = 0;
+
+	if (!tt || zcs_inherited(tt) || index >= tt->nr)
+		return 0;
+	zcs_tt_lock(looked_at(tt), NULL);
+	blk = zcs_table_get(&tt->table, index);
+	if (blk.entry == ZCS_E_HANDLE)
+		slot = zcs_handle_to_slot(zcs_handle_from_index(index));
+	else if (zcs_e_is_page(blk.entry))
+		slot = (uintptr_t)zcs_pool_linear(tt->pool,
+						  zcs_e_ppn(blk.entry) + index - blk.index);
+	zcs_tt_unlock(looked_at(tt));
+	return slot;
+}
+
+void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
+{
+	struct zcs_block blk;
+	char *at = NULL;
+
+	if (!tt || zcs_inherited(tt) || index >= tt->nr)
+		return NULL;
+	zcs_tt_lock(looked_at(tt), NULL);
+	blk = zcs_table_get(&tt->table, index);
+	if (zcs_e_is_page(blk.entry)) {
+		/* what is written through the linear map nobody sees */
+		if (tt->backup)
+			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
+		at = zcs_pool_linear(tt->pool, zcs_e_ppn(blk.entry) + index - blk.index);
+	}
+	zcs_tt_unlock(looked_at(tt));
+	return at;
+}
+
+void *zcs_tt_address(const struct zcs_tt *tt)
+{
+	if (!tt || zcs_inherited(tt) || !zcs_tt_contiguous(tt))
+		return NULL;
+	return zcs_arena_user(tt->home.arena, tt->home.pfn);
+}
+
+void zcs_tt_destroy(struct zcs_tt *tt)
+{
+	if (!tt || zcs_inherited(tt))
+		return;
+	zcs_tt_forget_slots(tt, 0, tt->nr);
+	/* blocks of a home that are in the backup become holes of the home again */
+	zcs_backup_destroy(tt->backup);
+	if (zcs_tt_contiguous(tt))
+		zcs_home_destroy(tt->pool, &tt->home);
+	else
+		zcs_tt_free_pages(tt, 0, tt->nr, false);
+	zcs_table_fini(&tt->table);
+	pthread_mutex_destroy(&tt->lock);
+	zcs_pool_unref(tt->pool);
+	free(tt);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_TT_PRIV_H
+#define ZCS_LIB_TT_PRIV_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <zcswap/tt.h>
+
+#include "backup/backup_priv.h"
+#include "backup/table.h"
+#include "pool/pool_priv.h"
+
+/*
+ * struct zcs_tt - slots over a pool
+ * @life: of the process that made it (life.h)
+ * @pool: reference held
+ * @lock: every call holds it from start to end, but zcs_tt_restore_step(); taken before the
+ *	backup's and the pool's
+ * @cancel: whether the holder of @lock could be cancelled before
+ * @waiting: touches that wait for @lock
+ * @nr: slots; @flags: as created
+ * @table: the slots: a page, ZCS_E_HANDLE or empty, by block
+ * @home: the run of a contiguous tt; its blocks are the table's blocks at the same offsets
+ * @backup: NULL until set up
+ * @pages, @handles: slots that are a page, that are a handle; the rest is empty
+ * @backed_up: some slots were backed up or purged, and not everything is restored
+ * @poisoned: a page could not be read and was poisoned in the user map
+ * @unmapped: resolving the user map failed for some pages; the next restore does it again
+ * @served: a device's: touches are served at any time, and signals are held while it is locked
+ * @zapped_ns: when a range of it was last zapped
+ */
+struct zcs_tt {
+	uint64_t life;
+	struct zcs_pool *pool;
+	pthread_mutex_t lock;
+	int cancel;
+	_Atomic unsigned waiting;
+	uint64_t nr;
+	uint32_t flags;
+	struct zcs_table table;
+	struct zcs_home home;
+	struct zcs_backup *backup;
+	uint64_t pages, handles;
+	bool backed_up, unmapped, poisoned, served;
+	uint64_t zapped_ns;
+};
+
+static inline bool zcs_tt_contiguous(const struct zcs_tt *tt)
+{
+	return tt->flags & ZCS_TT_CONTIGUOUS;
+}
+
+static inline struct zcs_folio *zcs_tt_folio(const struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	return zcs_pool_folio(tt->pool, zcs_e_ppn(blk->entry));
+}
+
+/* The lock, for a call with a context: -EBUSY if that may not wait, -EINVAL if it is none. */
+int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx);
+bool zcs_tt_try_lock(struct zcs_tt *tt);
+void zcs_tt_unlock(struct zcs_tt *tt);
+
+/* -- tt_touch.c: what the device asks of a contiguous tt; they take the lock themselves */
+enum zcs_touch { ZCS_TOUCH_LATE, ZCS_TOUCH_EMPTY, ZCS_TOUCH_RESIDENT, ZCS_TOUCH_READ };
+
+/* Empty slots are from now on filled by touches and restores, as after a purge. */
+void zcs_tt_commit_on_touch(struct zcs_tt *tt);
+/*
+ * struct zcs_tt_event - what a toucher reported
+ * @asked_ns: zcs_sys_now_ns() before the report was read
+ * @index, @write: the slot, and whether it is written to
+ */
+struct zcs_tt_event {
+	uint64_t asked_ns;
+	uint64_t index;
+	bool write;
+};
+
+/*
+ * Restores the block of the event's slot and resolves it; *what tells from where. @slow is called,
+ * perhaps with the lock held, before it populates, and with @waits before it waits for the lock or
+ * a read; if that returns false, nothing is done and the result is -EAGAIN. An event from before
+ * the last zap restores nothing: whoever still waits is woken, and reports again.
+ */
+int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
+		 bool (*slow)(void *arg, bool waits), void *arg);
+/*
+ * Whether a touch of slot @index would take memory that the tt and its backup do not hold: 0, 1;
+ * -EBUSY without @wait.
+ */
+int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait);
+/*
+ * After -EIO: the touchers of the slot get SIGBUS. -EEXIST: it is a page, or poisoned; who waits is
+ * not woken.
+ */
+int zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
+/* The touchers of the slot touch it again. */
+void zcs_tt_wake(struct zcs_tt *tt, uint64_t index);
+/*
+ * Frees what is inserted and needs no I/O for it; pages. It gives the locks up now and then, and
+ * ends when somebody else wants them. -EBUSY if somebody holds the tt.
+ */
+int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
+/* Gives up memory that the home was created with, about @pages of it; pages. With the lock held. */
+uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages);
+/*
+ * Begins to write back what is inserted; pages, without those being written already. With the lock
+ * held.
+ */
+int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
+/*
+ * The same for who is to be told what came of it: where no write can begin, those that need none
+ * are freed. -EBUSY: there was none of these.
+ */
+int64_t zcs_tt_write_older_locked(struct zcs_tt *tt);
+/* Whether something is inserted, and not about to be written. With the lock held. */
+bool zcs_tt_is_stuck(struct zcs_tt *tt);
+/* Pages in memory, mapped or inserted. With the lock held. */
+uint64_t zcs_tt_resident(struct zcs_tt *tt);
+struct zcs_tt_pages {
+	uint64_t mapped, inserted, written, same;
+};
+void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages);
+
+/* -- tt_restore.c */
+/*
+ * Restores up to @most slots from *@at on, and if that succeeds moves *@at behind them; then
+ * touches have their turn.
+ */
+int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const struct zcs_ctx *ctx);
+
+/* -- tt_restore.c, tt_backup.c; with the lock held */
+int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			  const struct zcs_ctx *ctx, bool write);
+int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags);
+/* The block of slot @index, or of a contiguous tt's home if it is empty. */
+struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);
+
+/* -- tt.c; all with the lock held */
+/* Leaves in the tt's table, and in its backup's, for a block of @order at @index. */
+int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order);
+/* Gives the empty slots from @index on a block, at most of @max_order; *order: what it came to. */
+int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const struct zcs_ctx *ctx,
+		unsigned *order);
+/* Frees a block that is a page and empties its slots: to the pool's list, or to the system. */
+void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_system);
+/* Frees every page in [first, end); what is no page stays. */
+void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_system);
+/*
+ * The user map of a contiguous tt: out for a whole range, in for the pages of it. Others: nothing.
+ */
+int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end);
+int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end);
+/* Pages in [first, end) give up the slots that they keep: they are dirty, or go away. */
+void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end);
+/* Empty slots that did not trap: what a writer put there goes. */
+void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Restoring: ttm_pool_restore_and_alloc(), for whole tts and ranges.
+ *
+ * The kernel allocates new blocks, copies page by page and keeps a state to resume in the middle of
+ * one. Here a resident block is taken back whole, so there is no state to keep: a slot is a handle,
+ * and the content the backup's, until the block's folio is the tt's. A call that is interrupted or
+ * fails leaves pages and handles side by side, and the next one goes on where it stopped.
+ *
+ *	page    stays (what a partial backup left is not moved either)
+ *	handle  the block is taken, in vectors
+ *	empty   a zero page
+ */
+#include <errno.h>
+
+#include "sys/sys.h"
+#include "sys/sys_io.h"
+#include "tt_priv.h"
+
+#define TURN_US	  20u
+#define TURNS_MAX 100u /* far more than a woken thread needs to take a lock */
+
+struct walk {
+	struct zcs_tt *tt;
+	uint64_t at, end;
+	const struct zcs_ctx *ctx;
+};
+
+static int interrupted(const struct walk *w)
+{
+	return w->ctx && w->ctx->interruptible ? zcs_fault(ZCS_FAULT_RESTORE) : 0;
+}
+
+/*
+ * Neighbouring blocks of handles from w->at on, up to a full vector; *err if interrupted before
+ * one.
+ */
+static size_t gather(struct walk *w, struct zcs_take *vec, int *err)
+{
+	size_t n = 0;
+	uint64_t i = w->at;
+
+	while (i < w->end && n < ZCS_VEC) {
+		struct zcs_block blk = zcs_table_get(&w->tt->table, i);
+
+		if (blk.entry != ZCS_E_HANDLE)
+			break;
+		*err = -interrupted(w);
+		if (*err)
+			break;
+		vec[n++].handle = zcs_handle_from_index(blk.index);
+		i = zcs_block_end(&blk);
+	}
+	return n;
+}
+
+static void now_page(struct walk *w, const struct zcs_take *take)
+{
+	struct zcs_tt *tt = w->tt;
+	uint64_t index = zcs_handle_to_index(take->handle);
+	uint64_t nr = UINT64_C(1) << zcs_folio_ord(take->folio);
+
+	zcs_table_update(&tt->table, index, zcs_e_page(zcs_pool_ppn(tt->pool, take->folio)));
+	tt->handles -= nr;
+	tt->pages += nr;
+	w->at = index + nr;
+}
+
+static int take_some(struct walk *w)
+{
+	struct zcs_take vec[ZCS_VEC];
+	int err = 0;
+	size_t n = gather(w, vec, &err);
+	int64_t taken;
+
+	if (!n)
+		return err;
+	taken = zcs_backup_take_vec(w->tt->backup, vec, n, w->tt->pool, ZCS_FS_TT, w->ctx);
+	for (int64_t i = 0; i < taken; i++)
+		now_page(w, &vec[i]);
+	/* fewer than asked for: the next turn begins with the refused one and returns its error */
+	return taken < 0 ? (int)taken : err;
+}
+
+/* The largest order for the hole at w->at: aligned, and no longer than the hole. */
+static unsigned hole_order(const struct walk *w)
+{
+	uint64_t i = w->at, limit = (i / ZCS_UNIT_PAGES + 1) * ZCS_UNIT_PAGES;
+	unsigned order;
+
+	if (limit > w->tt->nr)
+		limit = w->tt->nr;
+	while (i < limit) {
+		struct zcs_block blk = zcs_table_get(&w->tt->table, i);
+
+		if (blk.entry != ZCS_E_EMPTY)
+			break;
+		i = zcs_block_end(&blk);
+	}
+	order = zcs_block_order(w->at, i, ZCS_MAX_ORDER);
+	while (w->at % (UINT64_C(1) << order))
+		order--;
+	return order;
+}
+
+static int fill_hole(struct walk *w)
+{
+	unsigned order;
+	int err = -interrupted(w);
+
+	if (!err)
+		err = zcs_tt_fill(w->tt, w->at, hole_order(w), w->ctx, &order);
+	if (!err)
+		w->at += UINT64_C(1) << order;
+	return err;
+}
+
+static int restore_some(struct walk *w)
+{
+	struct zcs_block blk = zcs_table_get(&w->tt->table, w->at);
+
+	if (blk.entry == ZCS_E_HANDLE)
+		return take_some(w);
+	if (blk.entry == ZCS_E_EMPTY)
+		return fill_hole(w);
+	w->at = zcs_block_end(&blk);
+	return 0;
+}
+
+/* A previous call could not resolve some pages: all of them are tried again. */
+static int map_again(struct zcs_tt *tt)
+{
+	if (!tt->unmapped)
+		return 0;
+	tt->unmapped = false;
+	return zcs_tt_map(tt, 0, tt->nr);
+}
+
+/*
+ * Holes of a contiguous tt are filled by the blocks of its home, those of others one slot at a
+ * time.
+ */
+struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
+{
+	struct zcs_block blk = zcs_table_get(&tt->table, index);
+
+	if (blk.entry != ZCS_E_EMPTY)
+		return blk;
+	for (unsigned order = ZCS_MAX_ORDER; zcs_tt_contiguous(tt) && order; order--) {
+		uint64_t at = index & ~((UINT64_C(1) << order) - 1);
+		struct zcs_folio *folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + at);
+		enum zcs_folio_state state = zcs_folio_state(folio);
+
+		if (zcs_folio_ord(folio) == order && (state == ZCS_FS_HOME || state == ZCS_FS_KEPT))
+			return (struct zcs_block){ at, order, ZCS_E_EMPTY };
+	}
+	return (struct zcs_block){ index, 0, ZCS_E_EMPTY };
+}
+
+/* @write: the pages are about to be written to, so what is clean need not be watched. */
+int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			  const struct zcs_ctx *ctx, bool write)
+{
+	struct walk w = { .tt = tt, .ctx = ctx, .end = first + count };
+	int err = 0, map_err;
+
+	if (!tt->backed_up)
+		return -EINVAL;
+	w.at = first = zcs_tt_block(tt, first).index;
+	/*
+	 * what else could not be resolved is none of a touch's business, and must not make it fail
+	 */
+	if (ctx != &zcs_ctx_touch)
+		err = map_again(tt);
+	while (w.at < w.end && !err)
+		err = restore_some(&w);
+	if (write)
+		zcs_tt_forget_slots(tt, first, w.at);
+	map_err = zcs_tt_map(tt, first, w.at);
+	if (!err)
+		err = map_err;
+	if (!err && tt->pages == tt->nr && !tt->unmapped)
+		tt->backed_up = tt->poisoned = false;
+	return err;
+}
+
+static int restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			 const struct zcs_ctx *ctx)
+{
+	int err = zcs_tt_lock(tt, ctx);
+
+	if (err)
+		return err;
+	err = zcs_tt_restore_locked(tt, first, count, ctx, false);
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+int zcs_tt_restore(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+{
+	if (!tt)
+		return -EINVAL;
+	return zcs_inherited(tt) ? -ECHILD : restore_range(tt, 0, tt->nr, ctx);
+}
+
+int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
+			 const struct zcs_ctx *ctx)
+{
+	if (!tt || !count || first >= tt->nr || count > tt->nr - first)
+		return -EINVAL;
+	if (zcs_inherited(tt))
+		return -ECHILD;
+	return restore_range(tt, first, count, ctx);
+}
+
+int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const struct zcs_ctx *ctx)
+{
+	uint64_t left = tt->nr - *at, count = left < most ? left : most;
+	int err = restore_range(tt, *at, count, ctx);
+
+	if (!err)
+		*at += count;
+	/*
+	 * a lock that is taken again at once would be ours each time: who waits for it has to wake
+	 * up first
+	 */
+	zcs_sys_stand_back(&tt->waiting, TURN_US, TURNS_MAX);
+	return err;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a device asks of a bo's tt: restoring the one block that was touched, and the eviction steps
+ * that must not wait for a lock. A fault thread comes here with nothing locked; a reclaimer may
+ * hold another tt, and therefore only ever tries.
+ *
+ * Of several touchers of a block the first restores it. The others find a page (ZCS_TOUCH_LATE);
+ * resolving it once more wakes them if they began to wait in between. Or they find that it was
+ * evicted again while their report was in a fault thread's hands: the first restore woke them, so
+ * most have what they wanted, and to restore it for nobody would undo an eviction.
+ */
+#include <errno.h>
+
+#include "store/store_priv.h"
+#include "store/writeback.h"
+#include "sys/sys.h"
+#include "tt_priv.h"
+
+void zcs_tt_commit_on_touch(struct zcs_tt *tt)
+{
+	tt->served = true;
+	zcs_tt_lock(tt, NULL);
+	tt->backed_up = true;
+	zcs_tt_unlock(tt);
+}
+
+/*
+ * What was read ahead was read: taken for resident, it would be in use to the LRU, and a loop over
+ * more than memory would replace all of it in turn.
+ */
+static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
+{
+	struct zcs_block in;
+	bool ahead = false;
+
+	if (blk->entry == ZCS_E_EMPTY)
+		return ZCS_TOUCH_EMPTY;
+	if (blk->entry != ZCS_E_HANDLE)
+		return ZCS_TOUCH_LATE;
+	in = zcs_backup_block(tt->backup, blk->index);
+	if (zcs_e_is_page(in.entry))
+		ahead = zcs_folio_flag(zcs_pool_folio(tt->pool, zcs_e_ppn(in.entry)), ZCS_FF_RA);
+	return ahead || zcs_e_is_slot(in.entry) ? ZCS_TOUCH_READ : ZCS_TOUCH_RESIDENT;
+}
+
+static void lock_for_touch(struct zcs_tt *tt)
+{
+	atomic_fetch_add(&tt->waiting, 1);
+	zcs_tt_lock(tt, NULL);
+	atomic_fetch_sub(&tt->waiting, 1);
+}
+
+int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait)
+{
+	struct zcs_block blk;
+	bool needs;
+
+	if (wait)
+		lock_for_touch(tt);
+	else if (!zcs_tt_try_lock(tt))
+		return -EBUSY;
+	blk = zcs_tt_block(tt, index);
+	needs = blk.entry == ZCS_E_EMPTY;
+	if (blk.entry == ZCS_E_HANDLE)
+		needs = !zcs_e_is_page(zcs_backup_block(tt->backup, blk.index).entry);
+	zcs_tt_unlock(tt);
+	return needs;
+}
+
+static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
+			 bool (*slow)(void *arg, bool waits), void *arg)
+{
+	struct zcs_block blk = zcs_tt_block(tt, event->index);
+
+	*what = source(tt, &blk);
+	if (*what == ZCS_TOUCH_LATE) {
+		if (event->write)
+			zcs_tt_forget_slots(tt, blk.index, zcs_block_end(&blk));
+		return zcs_tt_map(tt, blk.index, zcs_block_end(&blk));
+	}
+	if (tt->zapped_ns > event->asked_ns) {
+		*what = ZCS_TOUCH_LATE;
+		zcs_tt_wake(tt, event->index);
+		return 0;
+	}
+	if (*what != ZCS_TOUCH_RESIDENT && !slow(arg, *what == ZCS_TOUCH_READ))
+		return -EAGAIN;
+	return zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch,
+				     event->write);
+}
+
+int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
+		 bool (*slow)(void *arg, bool waits), void *arg)
+{
+	int err;
+
+	if (!zcs_tt_try_lock(tt)) {
+		if (!slow(arg, true))
+			return -EAGAIN;
+		lock_for_touch(tt);
+	}
+	err = resolve_touch(tt, event, what, slow, arg);
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+int zcs_tt_poison(struct zcs_tt *tt, uint64_t index)
+{
+	int err = -EEXIST;
+
+	zcs_tt_lock(tt, NULL);
+	if (!zcs_e_is_page(zcs_table_get(&tt->table, index).entry))
+		err = zcs_arena_poison(tt->home.arena, tt->home.pfn + index);
+	if (!err)
+		tt->poisoned = true;
+	zcs_tt_unlock(tt);
+	return err;
+}
+
+void zcs_tt_wake(struct zcs_tt *tt, uint64_t index)
+{
+	zcs_arena_wake(tt->home.arena, tt->home.pfn + index);
+}
+
+/* From index *at on, with the lock held; moves *at, and returns pages, or 0 if this is the end. */
+static uint64_t free_some_clean(struct zcs_tt *tt, uint64_t *at)
+{
+	struct zcs_backup *b = tt->backup;
+	uint64_t pages;
+
+	if (!tt->handles || !b->store->wb || pthread_mutex_trylock(&b->lock)) {
+		*at = UINT64_MAX;
+		return 0;
+	}
+	pages = zcs_wb_free_clean(b, at);
+	pthread_mutex_unlock(&b->lock);
+	/* who waits would lose the lock to this thread again and again */
+	if (*at >= b->num_pages || atomic_load(&b->waiting) || atomic_load(&tt->waiting))
+		*at = UINT64_MAX;
+	return pages;
+}
+
+int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
+{
+	uint64_t at = 0, pages = 0;
+
+	while (at != UINT64_MAX) {
+		if (!zcs_tt_try_lock(tt))
+			return pages ? (int64_t)pages : -EBUSY;
+		pages += free_some_clean(tt, &at);
+		zcs_tt_unlock(tt);
+	}
+	return (int64_t)pages;
+}
+
+uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages)
+{
+	uint64_t n = 0, i = 0;
+
+	/* memory that nobody is known to have touched; a thread may have, where it did not trap */
+	if (tt->home.untrapped)
+		return 0;
+	while (tt->home.kept && i < tt->nr && n < pages) {
+		struct zcs_block blk = zcs_tt_block(tt, i);
+
+		if (blk.entry == ZCS_E_EMPTY)
+			n += zcs_home_give_kept(tt->pool,
+						zcs_arena_folio(tt->home.arena,
+								tt->home.pfn + blk.index));
+		i = zcs_block_end(&blk);
+	}
+	if (i == tt->nr)
+		tt->home.kept = false;
+	return n;
+}
+
+int64_t zcs_tt_writeback_locked(struct zcs_tt *tt)
+{
+	struct zcs_backup *b = tt->backup;
+	int64_t ret = 0;
+
+	if (tt->handles && b->store->wb) {
+		pthread_mutex_lock(&b->lock);
+		ret = (int64_t)zcs_wb_mark(b, 0, b->num_pages - 1);
+		pthread_mutex_unlock(&b->lock);
+	}
+	return ret;
+}
+
+int64_t zcs_tt_write_older_locked(struct zcs_tt *tt)
+{
+	struct zcs_backup *b = tt->backup;
+	int64_t pages = 0;
+	bool left = false;
+
+	if (!tt->handles || !b->store->wb || zcs_wb_has_room(b->store->wb))
+		return zcs_tt_writeback_locked(tt);
+	for (uint64_t at = 0; at < b->num_pages;) {
+		pthread_mutex_lock(&b->lock);
+		pages += (int64_t)zcs_wb_free_without_io(b, &at, &left);
+		pthread_mutex_unlock(&b->lock);
+	}
+	return left && !pages ? -EBUSY : pages;
+}
+
+bool zcs_tt_is_stuck(struct zcs_tt *tt)
+{
+	struct zcs_backup *b = tt->backup;
+	bool stuck;
+
+	pthread_mutex_lock(&b->lock);
+	stuck = b->resident_pages && !b->pending && !b->queued;
+	pthread_mutex_unlock(&b->lock);
+	return stuck;
+}
+
+uint64_t zcs_tt_resident(struct zcs_tt *tt)
+{
+	uint64_t pages = tt->pages;
+
+	if (tt->backup) {
+		pthread_mutex_lock(&tt->backup->lock);
+		pages += tt->backup->resident_pages;
+		pthread_mutex_unlock(&tt->backup->lock);
+	}
+	return pages;
+}
+
+void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages)
+{
+	zcs_tt_lock(tt, NULL);
+	*pages = (struct zcs_tt_pages){ .mapped = tt->pages };
+	if (tt->backup) {
+		pthread_mutex_lock(&tt->backup->lock);
+		pages->inserted = tt->backup->resident_pages;
+		pages->written = tt->backup->slot_pages;
+		pages->same = tt->backup->same_pages;
+		pthread_mutex_unlock(&tt->backup->lock);
+	}
+	zcs_tt_unlock(tt);
+}
