@@ -10,7 +10,7 @@
 
 /*
  * The fault points: X(identifier, name, natural errno). Points named after a system call sit in
- * sys.c in front of that call; the others sit at the step they name.
+ * front of that call, most of them in lib/sys/; the others sit at the step they name.
  */
 #define ZCS_FAULT_POINTS(X)                              \
 	X(MEMFD, "memfd_create", EMFILE)                 \

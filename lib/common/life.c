@@ -9,11 +9,13 @@
  */
 #include "life.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "fault.h"
 #include "log.h"
-#include "sys/sys.h"
 
 struct zcs_life zcs_life;
 
@@ -26,9 +28,18 @@ static void clear_in_child(void)
 	memset(&zcs_life, 0, sizeof(zcs_life));
 }
 
+int zcs_life_wipe_on_fork(void *addr, size_t bytes)
+{
+	int err = zcs_fault(ZCS_FAULT_WIPE_ON_FORK);
+
+	if (err)
+		return -err;
+	return madvise(addr, bytes, MADV_WIPEONFORK) ? -errno : 0;
+}
+
 static void arm(void)
 {
-	if (!zcs_sys_wipe_on_fork(&zcs_life, sizeof(zcs_life)))
+	if (!zcs_life_wipe_on_fork(&zcs_life, sizeof(zcs_life)))
 		return;
 	if (pthread_atfork(NULL, NULL, clear_in_child))
 		zcs_warn("no way to tell a child of fork() from its parent: it must call nothing");

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -36,6 +37,12 @@ extern struct zcs_life {
 	_Alignas(4096) _Atomic uint64_t now;
 	pthread_rwlock_t log_lock;
 } zcs_life;
+
+/*
+ * The page at @addr will be zero in every child of fork(). The system call stands here because
+ * messages need it, and the system calls need messages. -EINVAL: the kernel does not know it.
+ */
+int zcs_life_wipe_on_fork(void *addr, size_t bytes);
 
 /* The life of this process, for a new object. */
 uint64_t zcs_life_begin(void);

@@ -165,12 +165,6 @@ int zcs_sys_open_range(void *addr, size_t bytes)
 	return result(mprotect(addr, bytes, PROT_READ | PROT_WRITE));
 }
 
-int zcs_sys_wipe_on_fork(void *addr, size_t bytes)
-{
-	INJECT(WIPE_ON_FORK);
-	return result(madvise(addr, bytes, MADV_WIPEONFORK));
-}
-
 void zcs_sys_unmap(void *addr, size_t bytes)
 {
 	if (addr)

@@ -53,8 +53,6 @@ int zcs_sys_reserve_closed(size_t bytes, void **addr);
  * (vm.overcommit_memory=2).
  */
 int zcs_sys_open_range(void *addr, size_t bytes);
-/* The page is zero in every child of fork(). */
-int zcs_sys_wipe_on_fork(void *addr, size_t bytes);
 void zcs_sys_unmap(void *addr, size_t bytes);
 void zcs_sys_close(int fd);
 int zcs_sys_fallocate(int fd, uint64_t offset, uint64_t bytes);

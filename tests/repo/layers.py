@@ -30,7 +30,6 @@ UPCALLS = {
 
 # (room, symbol of a room above it)
 DEBT_CALLS = {
-    ("common", "zcs_sys_wipe_on_fork"): "life.c lies below the system calls and needs one",
     ("store", "zcs_backup_attach"): "store and backup are one knot until the store tells what it wrote",
     ("store", "zcs_backup_detach"): "as above",
     ("store", "zcs_backup_free_folio"): "as above",
@@ -40,7 +39,6 @@ DEBT_CALLS = {
 
 # (room, header of a room above it)
 DEBT_UPWARD = {
-    ("common", "sys/sys.h"): "life.c, as above",
     ("store", "backup/backup_priv.h"): "writeback walks the backup's table",
 }
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/life.h"
 #include "sys/sys.h"
 #include "zcs_test.h"
 
@@ -87,7 +88,7 @@ static int wipe_on_fork(void)
 	int err = zcs_sys_reserve(ZCS_PAGE_SIZE, &p);
 
 	if (!err)
-		err = zcs_sys_wipe_on_fork(p, ZCS_PAGE_SIZE);
+		err = zcs_life_wipe_on_fork(p, ZCS_PAGE_SIZE);
 	zcs_sys_unmap(p, ZCS_PAGE_SIZE);
 	return err;
 }
