@@ -28,9 +28,6 @@
 #include "arena.h"
 #include "common/log.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
-#include "sys/uapi.h"
 
 #define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
 #define MIN_BYTES  (UINT64_C(4) << 30)

@@ -19,8 +19,6 @@
 #include "common/log.h"
 #include "device_priv.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
 
 #define UNIT_BYTES  ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
 #define PIN_RETRIES 256

@@ -19,8 +19,6 @@
 #include "store/store_priv.h"
 #include "store/writeback.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
 
 #define LOW_PERCENT  80u
 #define HIGH_PERCENT 90u

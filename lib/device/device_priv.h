@@ -10,8 +10,7 @@
 
 #include <zcswap/bo.h>
 
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
+#include "sys/sys.h"
 #include "tt/tt_priv.h"
 
 #define ZCS_FAULT_THREADS 3u /* to begin with */

@@ -34,8 +34,6 @@
 #include "store/writeback.h"
 #include "swap/swap.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
 
 #define PROBE_NS      2000000u
 #define QUIET_NS      8000000u

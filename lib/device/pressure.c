@@ -22,7 +22,6 @@
 #include "common/log.h"
 #include "device_priv.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
 
 #define STALL_MS 150u
 #define WINDOW_S 2u

@@ -22,8 +22,6 @@
 #include "store/writeback.h"
 #include "swap/swap.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
 
 #define OVER_PART   8u /* one part in */
 #define PART_LEAST  (2u * ZCS_UNIT_PAGES)

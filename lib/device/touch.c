@@ -32,8 +32,6 @@
 #include "store/store_priv.h"
 #include "store/writeback.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
 
 #define SPIN_NS	    20000u
 #define KEEP_ONE_IN 32u

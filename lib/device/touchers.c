@@ -16,8 +16,6 @@
 
 #include "device_priv.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
 
 /* With the lock held. The only thread there is must wait, or nothing would be served. */
 static bool one_is_left(const struct zcs_device *dev)

@@ -20,7 +20,6 @@
 #include "common/log.h"
 #include "pool_priv.h"
 #include "sys/sys.h"
-#include "sys/sys_io.h"
 
 #define SHARDS	    16u
 #define STACK_PAGES (UINT64_C(1) << 24)

@@ -14,7 +14,7 @@
  * by all.
  */
 #include "pool_priv.h"
-#include "sys/sys_io.h"
+#include "sys/sys.h"
 
 #define READING_US 50u /* a read of 2 MiB takes ten times that */
 

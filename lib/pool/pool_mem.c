@@ -21,7 +21,6 @@
 
 #include "pool_priv.h"
 #include "sys/sys.h"
-#include "sys/sys_io.h"
 
 #define RESERVE_MOST 4u
 #define YIELDS	     16u

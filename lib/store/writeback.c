@@ -36,7 +36,6 @@
 #include "store_priv.h"
 #include "swap/swap.h"
 #include "sys/sys.h"
-#include "sys/sys_io.h"
 #include "writeback.h"
 
 #define REQUESTS    64u

@@ -11,7 +11,7 @@
 
 #include "common/log.h"
 #include "swap_priv.h"
-#include "sys/sys_io.h"
+#include "sys/sys.h"
 
 #define BATCH_NS       100000000
 #define BATCH_CLUSTERS 32u

@@ -26,7 +26,7 @@
 
 #include "common/log.h"
 #include "swap_priv.h"
-#include "sys/sys_dev.h"
+#include "sys/sys.h"
 
 #define ROW	  8u
 #define PAUSE_NS  UINT64_C(10000000)

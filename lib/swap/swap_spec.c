@@ -15,7 +15,7 @@
 
 #include "common/log.h"
 #include "swap_priv.h"
-#include "sys/sys_io.h"
+#include "sys/sys.h"
 
 #define MIB(bytes) ((unsigned long long)((bytes) >> 20))
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "swap_priv.h"
-#include "sys/sys_io.h"
+#include "sys/sys.h"
 
 void zcs_swap_move(struct zcs_swap *s, struct zcs_swap_req *req)
 {

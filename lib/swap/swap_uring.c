@@ -25,7 +25,8 @@
 
 #include "common/log.h"
 #include "swap_priv.h"
-#include "sys/sys_io.h"
+#include "sys/sys.h"
+#include "sys/sys_uring.h"
 
 #define SUM_SLOTS 32u /* summed between two looks at the ring */
 #define TRIES	  100

@@ -26,7 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sys.h"
+#include "sys_file.h"
+#include "sys_mem.h"
 
 #define STACK_BYTES 65536u
 #define POLICY	    "/sys/kernel/mm/transparent_hugepage/shmem_enabled"

@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sys.h"
-#include "sys_dev.h"
+#include "common/fault.h"
+#include "sys_file.h"
+#include "sys_room.h"
 
 #define PATH_BYTES 1024u
 #define LINE_BYTES 4096u

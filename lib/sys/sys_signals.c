@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "sys_io.h"
+#include "sys_thread.h"
 
 #define MASK_BYTES 8u /* the kernel's 64 signals; sigset_t has room for 1024 */
 

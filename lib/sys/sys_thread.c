@@ -15,7 +15,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "sys_io.h"
+#include "common/fault.h"
+#include "sys_thread.h"
 
 #define STACK_BYTES (512u << 10)
 

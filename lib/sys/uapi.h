@@ -37,7 +37,6 @@ struct uffdio_poison {
 	__s64 updated;
 };
 #endif
-#define ZCS_PAGEMAP_UFFD_WP (UINT64_C(1) << 57) /* 5.14 */
 #ifndef MFD_HUGE_2MB
 #define MFD_HUGE_2MB (21U << 26)
 #endif

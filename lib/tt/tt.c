@@ -20,8 +20,6 @@
 #include "store/same.h"
 #include "store/store_priv.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
-#include "sys/sys_io.h"
 #include "tt_priv.h"
 
 #define MAX_PAGES    ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)

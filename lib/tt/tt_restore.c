@@ -14,7 +14,6 @@
 #include <errno.h>
 
 #include "sys/sys.h"
-#include "sys/sys_io.h"
 #include "tt_priv.h"
 
 #define TURN_US	  20u

@@ -23,6 +23,7 @@
 #include "../trouble/seed.h"
 #include "store_test.h"
 
+#include "sys/sys.h"
 #include "sys/uapi.h"
 #include "tt/tt_priv.h"
 

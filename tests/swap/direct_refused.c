@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "swap_test.h"
-#include "sys/sys_io.h"
+#include "sys/sys.h"
 
 static bool is_direct(const struct zcs_swap *swap)
 {

@@ -8,7 +8,7 @@
 
 #include "swap_test.h"
 
-#include "sys/sys_io.h"
+#include "sys/sys.h"
 
 #define NR 40u
 

@@ -10,7 +10,7 @@
 
 #include "zcs_test.h"
 
-#include "sys/sys_dev.h"
+#include "sys/sys.h"
 
 #define LIMIT (64 * ZCS_TEST_MIB)
 #define USED  (60 * ZCS_TEST_MIB)

@@ -18,7 +18,6 @@
 
 #include "arena/arena.h"
 #include "sys/sys.h"
-#include "sys/sys_dev.h"
 
 #define ORDER 3u
 #define NR    (1u << ORDER)

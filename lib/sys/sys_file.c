@@ -1,37 +1,109 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls of swap I/O, each behind its fault point, as in sys.c. A transfer is handed through
- * as the kernel made it, short or interrupted: continuing is the engine's business, which has to do
- * the same for io_uring.
+ * Files: memory files, and those that slots lie on. Descriptors are never 0, 1 or 2.
+ *
+ * A transfer is handed through as the kernel made it, short or interrupted: to continue it is the
+ * engine's business, which has to do the same for io_uring.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "sys_io.h"
+#include "sys_file.h"
+#include "sys_priv.h"
+#include "uapi.h"
 
-#define SECTOR 512u
+#define HUGE_BYTES (2u << 20)
+#define SECTOR	   512u
 
-#define INJECT(id)                                        \
-	do {                                              \
-		int injected = zcs_fault(ZCS_FAULT_##id); \
-		if (injected)                             \
-			return -injected;                 \
-	} while (0)
-
-static int result(int r)
+int zcs_sys_dup(int fd)
 {
-	return r < 0 ? -errno : r;
+	INJECT(DUPFD);
+	return zcs_result(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
+int zcs_sys_new_fd(int fd)
+{
+	int high;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return zcs_result(fd);
+	high = zcs_sys_dup(fd);
+	close(fd);
+	return high;
+}
+
+void zcs_sys_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int zcs_sys_memfd(const char *name, bool huge)
+{
+	INJECT(MEMFD);
+	return zcs_sys_new_fd(
+		memfd_create(name, MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0u)));
+}
+
+uint64_t zcs_sys_file_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_FSIZE, &r) || r.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return r.rlim_cur;
+}
+
+int zcs_sys_ftruncate(int fd, uint64_t bytes)
+{
+	INJECT(FTRUNCATE);
+	/* the kernel says it with a SIGXFSZ, which ends the process */
+	if (bytes > zcs_sys_file_limit())
+		return -EFBIG;
+	return zcs_result(ftruncate(fd, (off_t)bytes));
+}
+
+int zcs_sys_fallocate(int fd, uint64_t offset, uint64_t bytes)
+{
+	int r;
+
+	INJECT(FALLOCATE);
+	do
+		r = zcs_result(fallocate(fd, 0, (off_t)offset, (off_t)bytes));
+	while (r == -EINTR);
+	return r;
+}
+
+int zcs_sys_punch(int fd, uint64_t offset, uint64_t bytes)
+{
+	INJECT(PUNCH);
+	return zcs_result(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+				    (off_t)bytes));
+}
+
+int zcs_sys_identify(int fd, size_t *page, uint64_t *bytes)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) || fstatfs(fd, &fs))
+		return -EINVAL;
+	if (!S_ISREG(st.st_mode))
+		return -EOPNOTSUPP;
+	*page = fs.f_type == HUGETLBFS_MAGIC ? (size_t)fs.f_bsize : 4096;
+	if (*page != 4096 && *page != HUGE_BYTES)
+		return -EOPNOTSUPP;
+	*bytes = (uint64_t)st.st_size;
+	return 0;
 }
 
 int zcs_sys_open(const char *path, int flags, unsigned mode)
@@ -65,7 +137,7 @@ int zcs_sys_open_unnamed(const char *dir)
 
 int zcs_sys_unlink(const char *path)
 {
-	return result(unlink(path));
+	return zcs_result(unlink(path));
 }
 
 static int block_size(int fd, struct zcs_sys_file *file)
@@ -119,7 +191,7 @@ int zcs_sys_direct(int fd, bool on)
 {
 	if (on)
 		INJECT(OPEN_DIRECT);
-	return result(fcntl(fd, F_SETFL, on ? O_DIRECT : 0));
+	return zcs_result(fcntl(fd, F_SETFL, on ? O_DIRECT : 0));
 }
 
 int zcs_sys_lock(int fd)
@@ -128,7 +200,7 @@ int zcs_sys_lock(int fd)
 	int r;
 
 	INJECT(LOCK);
-	r = result(fcntl(fd, F_OFD_SETLK, &whole));
+	r = zcs_result(fcntl(fd, F_OFD_SETLK, &whole));
 	return r == -EAGAIN || r == -EACCES ? -EBUSY : r;
 }
 
@@ -169,7 +241,7 @@ int64_t zcs_sys_pwrite(int fd, const void *addr, size_t bytes, uint64_t offset)
 int zcs_sys_sync_range(int fd, uint64_t offset, uint64_t bytes)
 {
 	INJECT(SYNC_RANGE);
-	return result(sync_file_range(fd, (off_t)offset, (off_t)bytes, ZCS_SYS_SYNC_FLAGS));
+	return zcs_result(sync_file_range(fd, (off_t)offset, (off_t)bytes, ZCS_SYS_SYNC_FLAGS));
 }
 
 void zcs_sys_drop_cache(int fd, uint64_t offset, uint64_t bytes)
@@ -182,100 +254,5 @@ int zcs_sys_discard(int fd, bool block, uint64_t offset, uint64_t bytes)
 	uint64_t range[2] = { offset, bytes };
 
 	INJECT(DISCARD);
-	return block ? result(ioctl(fd, BLKDISCARD, range)) : zcs_sys_punch(fd, offset, bytes);
-}
-
-int zcs_sys_event(void)
-{
-	INJECT(EVENTFD);
-	return zcs_sys_new_fd(eventfd(0, EFD_CLOEXEC));
-}
-
-void zcs_sys_event_add(int fd)
-{
-	uint64_t one = 1;
-	ssize_t r;
-
-	do
-		r = write(fd, &one, sizeof(one));
-	while (r < 0 && errno == EINTR);
-}
-
-/* As zcs_sys_new_fd() does; the ring has its descriptor in two places. */
-static int move_ring(struct io_uring *ring)
-{
-	int fd = ring->ring_fd;
-
-	if (fd > STDERR_FILENO)
-		return 0;
-	fd = zcs_sys_dup(fd);
-	if (fd < 0)
-		return fd;
-	close(ring->ring_fd);
-	ring->ring_fd = ring->enter_ring_fd = fd;
-	return 0;
-}
-
-int zcs_sys_uring(struct io_uring *ring, unsigned entries)
-{
-	struct io_uring_params params = { .flags = IORING_SETUP_CLAMP };
-	int err;
-
-	INJECT(URING_SETUP);
-	err = io_uring_queue_init_params(entries, ring, &params);
-	if (err)
-		return err;
-	/* came with 5.6, as did IORING_OP_READ */
-	err = params.features & IORING_FEAT_RW_CUR_POS ? move_ring(ring) : -EOPNOTSUPP;
-	if (err)
-		io_uring_queue_exit(ring);
-	else
-		io_uring_ring_dontfork(ring);
-	return err;
-}
-
-int zcs_sys_uring_enter(struct io_uring *ring, unsigned wait)
-{
-	INJECT(URING_SUBMIT);
-	return wait ? io_uring_submit_and_wait(ring, wait) : io_uring_submit(ring);
-}
-
-struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring)
-{
-	return zcs_fault(ZCS_FAULT_URING_FULL) ? NULL : io_uring_get_sqe(ring);
-}
-
-int zcs_sys_sleep_us(unsigned us)
-{
-	return usleep(us) ? -errno : 0;
-}
-
-void zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned most)
-{
-	for (unsigned i = 0; i < most && atomic_load(waiting); i++)
-		zcs_sys_sleep_us(us);
-}
-
-static struct timespec deadline(clockid_t clock, uint64_t ns)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	ns += (uint64_t)t.tv_nsec;
-	t.tv_sec += (time_t)(ns / 1000000000);
-	t.tv_nsec = (long)(ns % 1000000000);
-	return t;
-}
-
-/* By the clock that may be set: ThreadSanitizer does not see pthread_mutex_clocklock(). */
-int zcs_sys_lock_for(pthread_mutex_t *lock, uint64_t ns)
-{
-	struct timespec until = deadline(CLOCK_REALTIME, ns);
-
-	return -pthread_mutex_timedlock(lock, &until);
-}
-
-struct timespec zcs_sys_deadline(uint64_t ns)
-{
-	return deadline(CLOCK_MONOTONIC, ns);
+	return block ? zcs_result(ioctl(fd, BLKDISCARD, range)) : zcs_sys_punch(fd, offset, bytes);
 }
