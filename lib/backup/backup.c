@@ -21,7 +21,7 @@
 #include "backup_priv.h"
 #include "common/log.h"
 #include "common/probe.h"
-#include "pool/pool_priv.h"
+#include "pool/pool.h"
 #include "store/same.h"
 #include "store/store_priv.h"
 #include "store/writeback.h"

@@ -9,7 +9,7 @@
 
 #include "backup_priv.h"
 #include "common/log.h"
-#include "pool/pool_priv.h"
+#include "pool/pool.h"
 #include "store/store_priv.h"
 
 struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)

@@ -9,7 +9,7 @@
 #include <zcswap/backup.h>
 
 #include "arena/memmap.h"
-#include "pool/pool_priv.h"
+#include "pool/pool.h"
 #include "table.h"
 
 struct zcs_store;

@@ -22,7 +22,7 @@
 #include "backup_priv.h"
 #include "common/log.h"
 #include "common/probe.h"
-#include "pool/pool_priv.h"
+#include "pool/pool.h"
 #include "store/same.h"
 #include "store/store_priv.h"
 #include "store/writeback.h"
@@ -471,7 +471,7 @@ int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_take *vec, 
 {
 	if (!backup || !vec || !nr || !pool)
 		return -EINVAL;
-	if (zcs_inherited(backup) || zcs_inherited(pool))
+	if (zcs_inherited(backup) || zcs_pool_inherited(pool))
 		return -ECHILD;
 	return zcs_backup_take_vec(backup, vec, nr, pool, ZCS_FS_OWNED, NULL);
 }

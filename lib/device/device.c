@@ -138,15 +138,10 @@ static void set_marks(struct zcs_device *d, const struct zcs_device_params *p, u
 /* The pool's limit and water marks; the hooks. */
 static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p)
 {
-	uint64_t max = d->pool->max_pages;
+	uint64_t max = zcs_pool_max(d->pool);
 
 	set_marks(d, p, max);
-	d->pool->reclaim_arg = d;
-	d->pool->reclaim = zcs_evict_hook;
-	if (!max)
-		return;
-	d->pool->wake_pages = d->high;
-	d->pool->wake = wake;
+	zcs_pool_set_hooks(d->pool, zcs_evict_hook, max ? wake : NULL, d->high, d);
 }
 
 static int start(struct zcs_device *d, const struct zcs_device_params *p)
@@ -253,7 +248,7 @@ static int deliver(const struct zcs_stats *st, struct zcs_stats *to)
 
 static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 {
-	st->overshoots = d->pool->overshot;
+	st->overshoots = zcs_pool_overshot(d->pool);
 	st->evicted = d->evicted;
 	st->probes = d->probes;
 	st->purged = d->purged;

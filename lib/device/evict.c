@@ -250,7 +250,7 @@ static uint64_t give_kept(struct zcs_device *dev, uint64_t pages)
 	uint64_t n = 0, wanted = pages;
 
 	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS && n < pages; l++)
-		if (atomic_load(&dev->pool->kept))
+		if (zcs_pool_kept(dev->pool))
 			n += zcs_lru_walk(dev, (enum zcs_lru_list)l, pages - n, give_kept_one,
 					  &wanted);
 	return n;
@@ -305,7 +305,7 @@ static uint64_t write_now(struct zcs_device *dev, uint64_t pages)
  */
 static uint64_t to_watch(struct zcs_device *dev)
 {
-	uint64_t pages = (dev->low ? dev->low : atomic_load(&dev->pool->resident)) / PROBED_PART;
+	uint64_t pages = (dev->low ? dev->low : zcs_pool_resident(dev->pool)) / PROBED_PART;
 
 	return dev->silent < IN_VAIN ? pages : pages / IN_VAIN_PART;
 }
@@ -444,7 +444,7 @@ bool zcs_evict_may(struct zcs_device *dev)
 {
 	struct zcs_wb *wb = dev->store->wb;
 
-	return zcs_cache_pages(dev->pool) || atomic_load(&dev->pool->kept) ||
+	return zcs_cache_pages(dev->pool) || zcs_pool_kept(dev->pool) ||
 	       atomic_load(&dev->purgeables) ||
 	       (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
 }
@@ -495,7 +495,7 @@ void zcs_evict_wake(struct zcs_device *dev)
  */
 static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
 {
-	uint64_t max = dev->pool->max_pages, resident = atomic_load(&dev->pool->resident), over;
+	uint64_t max = zcs_pool_max(dev->pool), resident = zcs_pool_resident(dev->pool), over;
 
 	if (!max || resident <= max || !zcs_room_is_urgent(dev))
 		return write_silent(dev, pages, stuck);
@@ -510,8 +510,7 @@ static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
 static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 {
 	struct zcs_wb *wb = dev->store->wb;
-	uint64_t resident = atomic_load(&dev->pool->resident),
-		 pending = wb ? zcs_wb_pending(wb) : 0;
+	uint64_t resident = zcs_pool_resident(dev->pool), pending = wb ? zcs_wb_pending(wb) : 0;
 	uint64_t excess = resident > target ? resident - target : 0, n;
 
 	if (!excess)
@@ -533,7 +532,7 @@ static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
  */
 static bool nothing_goes(struct zcs_device *dev)
 {
-	uint64_t max = dev->pool->max_pages, resident = atomic_load(&dev->pool->resident),
+	uint64_t max = zcs_pool_max(dev->pool), resident = zcs_pool_resident(dev->pool),
 		 contended = dev->contended, refused = zcs_room_refused(dev);
 
 	if (!max || resident <= max || zcs_evict_pages(dev, resident - max, true, NULL) ||
@@ -563,7 +562,7 @@ static void balance(struct zcs_device *dev, uint64_t target)
 
 	while (!dev->stop && same < 2 * SILENT_ROUNDS &&
 	       round_towards(dev, target, same > SILENT_ROUNDS)) {
-		uint64_t now = atomic_load(&dev->pool->resident);
+		uint64_t now = zcs_pool_resident(dev->pool);
 		bool moving = now < last || (dev->store->wb && zcs_wb_pending(dev->store->wb));
 
 		same = moving ? 0 : same + 1;
@@ -576,7 +575,7 @@ static void balance(struct zcs_device *dev, uint64_t target)
 		zcs_room_note_progress(dev);
 	else if (nothing_goes(dev))
 		note_nothing_goes(dev, changes);
-	if (dev->store->wb && atomic_load(&dev->pool->resident) > target)
+	if (dev->store->wb && zcs_pool_resident(dev->pool) > target)
 		zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
 	zcs_room_tell(dev);
 }
@@ -589,7 +588,7 @@ void zcs_evict_on_pressure(struct zcs_device *dev, enum zcs_psi whose)
 
 static bool is_over(struct zcs_device *dev)
 {
-	return dev->high && atomic_load(&dev->pool->resident) > dev->high;
+	return dev->high && zcs_pool_resident(dev->pool) > dev->high;
 }
 
 /*

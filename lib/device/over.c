@@ -25,7 +25,7 @@ static const char *const text[] = {
 
 uint64_t zcs_over_pages(const struct zcs_device *dev)
 {
-	uint64_t max = dev->pool->max_pages, resident = atomic_load(&dev->pool->resident);
+	uint64_t max = zcs_pool_max(dev->pool), resident = zcs_pool_resident(dev->pool);
 
 	return max && resident > max ? resident - max : 0;
 }
@@ -56,5 +56,5 @@ void zcs_over_note(struct zcs_device *dev)
 	dev->over_said |= 1u << why;
 	zcs_log(level,
 		"device %p: %llu KiB over max_bytes (%llu KiB), and nothing can be evicted: %s",
-		(void *)dev, KIB(zcs_over_pages(dev)), KIB(dev->pool->max_pages), text[why]);
+		(void *)dev, KIB(zcs_over_pages(dev)), KIB(zcs_pool_max(dev->pool)), text[why]);
 }

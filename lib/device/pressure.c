@@ -47,14 +47,8 @@ static uint64_t lacking(unsigned part, uint64_t most)
 /* Resident pages that the system has back when they are evicted. */
 static uint64_t given_back(struct zcs_pool *pool, uint64_t resident)
 {
-	uint64_t hugetlb = 0;
+	uint64_t hugetlb = zcs_pool_hugetlb_pages(pool);
 
-	for (size_t i = ZCS_ARENA_HUGETLB; i < ZCS_MAX_SLOTS; i += ZCS_ARENA_KINDS) {
-		struct zcs_arena *arena = atomic_load(&pool->arena[i]);
-
-		if (arena && arena->kind == ZCS_ARENA_HUGETLB)
-			hugetlb += atomic_load(&arena->huge_pages);
-	}
 	return resident > hugetlb ? resident - hugetlb : 0;
 }
 
@@ -65,7 +59,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 bool zcs_pressure_event(struct zcs_device *dev, enum zcs_psi whose)
 {
-	uint64_t resident = atomic_load(&dev->pool->resident), take;
+	uint64_t resident = zcs_pool_resident(dev->pool), take;
 	bool group = whose == ZCS_PSI_GROUP;
 
 	zcs_count(dev->psi_events);
@@ -86,7 +80,7 @@ bool zcs_pressure_is_over_cap(struct zcs_device *dev)
 {
 	if (dev->cap && zcs_sys_now_ns() >= dev->cap_until)
 		dev->cap = 0;
-	if (!dev->cap || atomic_load(&dev->pool->resident) <= dev->cap + dev->cap / PART / 2)
+	if (!dev->cap || zcs_pool_resident(dev->pool) <= dev->cap + dev->cap / PART / 2)
 		return false;
 	if (!lacking(MACHINE_PART / 2, 2 * MOST))
 		dev->cap = 0;

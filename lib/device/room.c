@@ -92,14 +92,14 @@ bool zcs_room_may_try(struct zcs_device *dev)
 void zcs_room_changed(struct zcs_device *dev)
 {
 	atomic_fetch_add(&dev->changes, 1);
-	if (dev->high && atomic_load(&dev->pool->resident) > dev->high)
+	if (dev->high && zcs_pool_resident(dev->pool) > dev->high)
 		zcs_evict_wake(dev);
 }
 
 /* What the limit may be passed by, where that is not a part of it but a few folios. */
 static uint64_t part_of(const struct zcs_device *dev)
 {
-	uint64_t part = dev->pool->max_pages / OVER_PART;
+	uint64_t part = zcs_pool_max(dev->pool) / OVER_PART;
 
 	return part > PART_LEAST ? part : PART_LEAST;
 }
@@ -120,14 +120,14 @@ static bool is_all_in_use(struct zcs_device *dev, uint64_t resident)
 
 static void note_all_in_use(struct zcs_device *dev)
 {
-	atomic_store(&dev->hot_pages, atomic_load(&dev->pool->resident) + part_of(dev));
+	atomic_store(&dev->hot_pages, zcs_pool_resident(dev->pool) + part_of(dev));
 	atomic_store(&dev->hot_until_ns, zcs_sys_now_ns() + HOT_NS);
 }
 
 bool zcs_room_is_short(struct zcs_device *dev)
 {
-	uint64_t max = dev->pool->max_pages, over = max + max / OVER_PART,
-		 resident = atomic_load(&dev->pool->resident);
+	uint64_t max = zcs_pool_max(dev->pool), over = max + max / OVER_PART,
+		 resident = zcs_pool_resident(dev->pool);
 
 	return max && resident > over && resident > over + being_written(dev) &&
 	       !is_all_in_use(dev, resident) && !zcs_room_in_vain(dev);

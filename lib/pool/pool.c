@@ -140,7 +140,7 @@ static void free_pool(struct zcs_pool *p)
 	while (atomic_load(&p->nr_flying))
 		zcs_sys_sleep_us(LANDING_US);
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++)
-		zcs_arena_destroy(p->arena[i]);
+		zcs_arena_destroy(p->shown.arena[i]);
 	free_shards(p);
 	pthread_mutex_destroy(&p->grow);
 	pthread_mutex_destroy(&p->ahead_lock);
@@ -155,7 +155,7 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 
 	if (!p)
 		return NULL;
-	p->life = zcs_life_begin();
+	p->shown.life = zcs_life_begin();
 	p->refs = 1;
 	p->nr_nodes = zcs_sys_nr_nodes();
 	if (p->nr_nodes > ZCS_MAX_NODES)
@@ -163,9 +163,9 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 	p->node = params->node;
 	p->backing = params->backing;
 	p->beneficial_order = params->beneficial_order;
-	p->max_pages = params->max_bytes / ZCS_PAGE_SIZE;
+	p->shown.max_pages = params->max_bytes / ZCS_PAGE_SIZE;
 	p->cache_pages = cache_limit(params);
-	p->arena_shift = arena_shift(p->nr_nodes);
+	p->shown.arena_shift = arena_shift(p->nr_nodes);
 	pthread_mutex_init(&p->grow, NULL);
 	pthread_mutex_init(&p->ahead_lock, NULL);
 	pthread_mutex_init(&p->flying_lock, NULL);
@@ -249,8 +249,8 @@ int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64
 	if (!p)
 		return -ENOMEM;
 	/* all page numbers are the one arena's, however many nodes there are */
-	p->arena_shift = arena_shift(1);
-	if (!zcs_expect(bytes / ZCS_PAGE_SIZE, <= UINT64_C(1) << p->arena_shift))
+	p->shown.arena_shift = arena_shift(1);
+	if (!zcs_expect(bytes / ZCS_PAGE_SIZE, <= UINT64_C(1) << p->shown.arena_shift))
 		err = -EINVAL;
 	else
 		err = zcs_arena_adopt(fd, kind, p->node < 0 ? 0 : p->node, offset, bytes, &arena);
@@ -260,7 +260,7 @@ int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64
 	}
 	arena->pool = p;
 	p->outside = true;
-	p->arena[0] = arena;
+	p->shown.arena[0] = arena;
 	*pool = p;
 	return 0;
 }
@@ -306,13 +306,24 @@ void zcs_pool_unref(struct zcs_pool *pool)
 
 void zcs_pool_destroy(struct zcs_pool *pool)
 {
-	if (!pool || zcs_inherited(pool))
+	if (!pool || zcs_pool_inherited(pool))
 		return;
 	/* a shrinker that runs holds the lock shared: wait until it is out of the pool */
 	pthread_rwlock_wrlock(&pool->shrinkers);
 	pthread_rwlock_unlock(&pool->shrinkers);
 	zcs_cache_shrink(pool, -1, UINT64_MAX);
 	zcs_pool_unref(pool);
+}
+
+_Static_assert(offsetof(struct zcs_pool, shown) == 0, "zcs_pool_shown() relies on it");
+
+void zcs_pool_set_hooks(struct zcs_pool *pool, zcs_pool_reclaim_fn *reclaim, zcs_pool_wake_fn *wake,
+			uint64_t wake_pages, void *arg)
+{
+	pool->reclaim_arg = arg;
+	pool->reclaim = reclaim;
+	pool->wake_pages = wake_pages;
+	pool->wake = wake;
 }
 
 struct zcs_shard *zcs_pool_shard(struct zcs_pool *pool)
@@ -386,7 +397,7 @@ int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, struc
 
 	if (!pool || !folio || order > ZCS_MAX_ORDER || (flags & ~ZCS_ALLOC_NOWAIT))
 		return -EINVAL;
-	if (zcs_inherited(pool))
+	if (zcs_pool_inherited(pool))
 		return -ECHILD;
 	do {
 		seen = zcs_ahead_ended(pool);

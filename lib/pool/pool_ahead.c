@@ -48,6 +48,11 @@ void zcs_ahead_forget(struct zcs_pool *pool, struct zcs_ahead *ahead)
 	ahead->listed = false;
 }
 
+uint64_t zcs_ahead_ended(const struct zcs_pool *pool)
+{
+	return atomic_load(&pool->ahead_ended);
+}
+
 static bool give_up_some(struct zcs_pool *pool)
 {
 	struct zcs_ahead *ahead;

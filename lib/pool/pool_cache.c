@@ -221,7 +221,7 @@ int64_t zcs_pool_shrink(struct zcs_pool *pool, int node, uint64_t nr_pages)
 
 	if (!pool || !node_ok(pool, node))
 		return -EINVAL;
-	if (zcs_inherited(pool))
+	if (zcs_pool_inherited(pool))
 		return -ECHILD;
 	pthread_rwlock_rdlock(&pool->shrinkers);
 	freed = (int64_t)zcs_cache_shrink(pool, node, nr_pages);
@@ -235,7 +235,7 @@ int64_t zcs_pool_count(struct zcs_pool *pool, int node)
 
 	if (!pool || !node_ok(pool, node))
 		return -EINVAL;
-	if (zcs_inherited(pool))
+	if (zcs_pool_inherited(pool))
 		return -ECHILD;
 	for (unsigned i = 0; i < pool->nr_shards; i++) {
 		struct zcs_shard *s = &pool->shard[i];

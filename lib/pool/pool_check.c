@@ -145,11 +145,11 @@ int zcs_pool_check(struct zcs_pool *pool)
 
 	if (!pool)
 		return -EINVAL;
-	if (zcs_inherited(pool))
+	if (zcs_pool_inherited(pool))
 		return -ECHILD;
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++)
-		if (pool->arena[i])
-			walk_arena(pool->arena[i], &t);
+		if (pool->shown.arena[i])
+			walk_arena(pool->shown.arena[i], &t);
 	stacked = walk_stacks(pool, &t);
 	zcs_pool_stats(pool, &st);
 	compare(&t, "cached", p[ZCS_FS_CACHED], stacked);

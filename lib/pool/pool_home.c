@@ -54,19 +54,19 @@ static uint64_t cached_hugetlb(struct zcs_pool *pool, int node)
 	return cached * ZCS_UNIT_PAGES;
 }
 
-/* Pages of hugetlb arenas: resident, whoever has them; put by. */
-static void count_hugetlb(const struct zcs_pool *pool, uint64_t *resident, uint64_t *put_by)
+/* Pages in the reserves of hugetlb arenas. */
+static uint64_t count_reserved(const struct zcs_pool *pool)
 {
-	*resident = *put_by = 0;
+	uint64_t pages = 0;
+
 	for (size_t i = ZCS_ARENA_HUGETLB; i < ZCS_MAX_SLOTS; i += ZCS_ARENA_KINDS) {
 		struct zcs_arena *arena =
-			atomic_load_explicit(&pool->arena[i], memory_order_acquire);
+			atomic_load_explicit(&pool->shown.arena[i], memory_order_acquire);
 
-		if (!arena)
-			continue;
-		*resident += atomic_load(&arena->huge_pages);
-		*put_by += (uint64_t)zcs_reserve_held(&arena->reserve) * ZCS_UNIT_PAGES;
+		if (arena)
+			pages += (uint64_t)zcs_reserve_held(&arena->reserve) * ZCS_UNIT_PAGES;
 	}
+	return pages;
 }
 
 /*
@@ -77,11 +77,11 @@ static void count_hugetlb(const struct zcs_pool *pool, uint64_t *resident, uint6
 static bool hugetlb_has_room(struct zcs_pool *pool, int node)
 {
 	/* first: what is populated meanwhile counts twice rather than not at all */
-	uint64_t holes = atomic_load(&pool->huge_holes), resident, put_by, to_take;
+	uint64_t holes = atomic_load(&pool->huge_holes), resident, to_take;
 
-	count_hugetlb(pool, &resident, &put_by);
-	to_take = zcs_sys_hugetlb_free() * ZCS_UNIT_PAGES + put_by;
-	if (pool->max_pages && pool->max_pages <= to_take + resident)
+	resident = zcs_pool_hugetlb_pages(pool);
+	to_take = count_reserved(pool) + zcs_sys_hugetlb_free() * ZCS_UNIT_PAGES;
+	if (pool->shown.max_pages && pool->shown.max_pages <= to_take + resident)
 		return true;
 	return holes <= to_take + cached_hugetlb(pool, node);
 }
@@ -200,7 +200,7 @@ static int take_run(struct zcs_pool *pool, struct zcs_home *home, enum zcs_arena
 		return zcs_arena_get_run(home->arena, home->nr, &home->pfn);
 	home->kept = true;
 	forget_holes(pool, kind, home->nr);
-	atomic_fetch_add(&pool->kept, home->nr);
+	atomic_fetch_add(&pool->shown.kept, home->nr);
 	zcs_pool_count_event(pool, ZCS_COUNT_RUN_REUSED, 1);
 	return 0;
 }
@@ -281,7 +281,7 @@ int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct
 	if (err)
 		return -err;
 	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_TT))
-		atomic_fetch_sub(&pool->kept, UINT64_C(1) << zcs_folio_ord(folio));
+		atomic_fetch_sub(&pool->shown.kept, UINT64_C(1) << zcs_folio_ord(folio));
 	else
 		err = fill_hole(pool, home, folio, ctx);
 	if (!err)
@@ -299,7 +299,7 @@ uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio)
 		return 0;
 	/* who runs into the limit just now waits for it */
 	atomic_fetch_add(&pool->leaving, nr);
-	atomic_fetch_sub(&pool->kept, nr);
+	atomic_fetch_sub(&pool->shown.kept, nr);
 	note_holes(pool, arena->kind, nr);
 	zcs_pool_punch(pool, folio);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
@@ -363,7 +363,7 @@ static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
 		zcs_pool_give(folio);
 		break;
 	case ZCS_FS_KEPT:
-		atomic_fetch_sub(&pool->kept, UINT64_C(1) << order);
+		atomic_fetch_sub(&pool->shown.kept, UINT64_C(1) << order);
 		zcs_folio_set(folio, busy);
 		if (!zcs_cache_push(pool, folio, false))
 			zcs_pool_free_folio(pool, folio);
@@ -380,7 +380,7 @@ static void give_reserves(struct zcs_pool *pool)
 {
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++) {
 		struct zcs_arena *arena =
-			atomic_load_explicit(&pool->arena[i], memory_order_acquire);
+			atomic_load_explicit(&pool->shown.arena[i], memory_order_acquire);
 
 		if (arena)
 			zcs_reserve_give_all(&arena->reserve);

@@ -41,12 +41,13 @@ uint32_t zcs_pool_populate_flags(const struct zcs_pool *pool, unsigned order,
 
 static bool try_charge(struct zcs_pool *pool, uint64_t nr)
 {
-	uint64_t now = atomic_load(&pool->resident);
+	uint64_t now = atomic_load(&pool->shown.resident);
 
 	do {
-		if (pool->max_pages && (nr > pool->max_pages || now > pool->max_pages - nr))
+		if (pool->shown.max_pages &&
+		    (nr > pool->shown.max_pages || now > pool->shown.max_pages - nr))
 			return false;
-	} while (!atomic_compare_exchange_weak(&pool->resident, &now, now + nr));
+	} while (!atomic_compare_exchange_weak(&pool->shown.resident, &now, now + nr));
 	return true;
 }
 
@@ -105,7 +106,7 @@ static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
 
 static int charge_by_force(struct zcs_pool *pool, uint64_t nr)
 {
-	atomic_fetch_add(&pool->resident, nr);
+	atomic_fetch_add(&pool->shown.resident, nr);
 	atomic_fetch_add(&pool->overshot, 1);
 	return 0;
 }
@@ -113,7 +114,7 @@ static int charge_by_force(struct zcs_pool *pool, uint64_t nr)
 static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx,
 			   bool effort)
 {
-	int err = nr > pool->max_pages ? -ENOMEM : -EAGAIN;
+	int err = nr > pool->shown.max_pages ? -ENOMEM : -EAGAIN;
 	unsigned waited = 0;
 
 	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
@@ -137,35 +138,35 @@ int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ct
 	if (err && ctx != &zcs_ctx_ahead)
 		err = charge_at_limit(pool, nr, ctx, effort);
 	if (pool->wake &&
-	    atomic_load_explicit(&pool->resident, memory_order_relaxed) > pool->wake_pages)
+	    atomic_load_explicit(&pool->shown.resident, memory_order_relaxed) > pool->wake_pages)
 		pool->wake(pool->reclaim_arg);
 	return err;
 }
 
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr)
 {
-	atomic_fetch_sub(&pool->resident, nr);
+	atomic_fetch_sub(&pool->shown.resident, nr);
 }
 
 /* In units: a 64th of the pool's limit. */
 static unsigned reserve_pages(const struct zcs_pool *pool)
 {
-	uint64_t part = pool->max_pages / ZCS_UNIT_PAGES / 64;
+	uint64_t part = pool->shown.max_pages / ZCS_UNIT_PAGES / 64;
 
-	return !pool->max_pages || part > RESERVE_MOST ? RESERVE_MOST : (unsigned)part;
+	return !pool->shown.max_pages || part > RESERVE_MOST ? RESERVE_MOST : (unsigned)part;
 }
 
 static int make_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind, unsigned slot,
 		      struct zcs_arena **arena)
 {
-	int err = zcs_arena_create(kind, node, UINT64_C(1) << pool->arena_shift, arena);
+	int err = zcs_arena_create(kind, node, UINT64_C(1) << pool->shown.arena_shift, arena);
 
 	if (err)
 		return err;
 	(*arena)->pool = pool;
 	(*arena)->reserve.most = reserve_pages(pool);
 	(*arena)->slot = slot;
-	atomic_store_explicit(&pool->arena[slot], *arena, memory_order_release);
+	atomic_store_explicit(&pool->shown.arena[slot], *arena, memory_order_release);
 	return 0;
 }
 
@@ -175,11 +176,11 @@ int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
 	unsigned slot = pool->outside ? 0 : (unsigned)(node * ZCS_ARENA_KINDS) + kind;
 	int err = 0;
 
-	*arena = atomic_load_explicit(&pool->arena[slot], memory_order_acquire);
+	*arena = atomic_load_explicit(&pool->shown.arena[slot], memory_order_acquire);
 	if (*arena)
 		return 0;
 	pthread_mutex_lock(&pool->grow);
-	*arena = atomic_load_explicit(&pool->arena[slot], memory_order_acquire);
+	*arena = atomic_load_explicit(&pool->shown.arena[slot], memory_order_acquire);
 	if (!*arena)
 		err = make_arena(pool, node, kind, slot, arena);
 	pthread_mutex_unlock(&pool->grow);

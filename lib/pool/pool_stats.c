@@ -63,6 +63,26 @@ static void sum_shard(struct zcs_pool *pool, struct zcs_shard *s, struct zcs_poo
 	pthread_mutex_unlock(&s->lock);
 }
 
+uint64_t zcs_pool_hugetlb_pages(const struct zcs_pool *pool)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = ZCS_ARENA_HUGETLB; i < ZCS_MAX_SLOTS; i += ZCS_ARENA_KINDS) {
+		struct zcs_arena *arena =
+			atomic_load_explicit(&pool->shown.arena[i], memory_order_acquire);
+
+		/* an arena from outside lies in the first slot, whatever its kind */
+		if (arena && arena->kind == ZCS_ARENA_HUGETLB)
+			pages += atomic_load(&arena->huge_pages);
+	}
+	return pages;
+}
+
+uint64_t zcs_pool_overshot(const struct zcs_pool *pool)
+{
+	return atomic_load(&pool->overshot);
+}
+
 static uint64_t count_pages(uint64_t folios[ZCS_STATS_NODES][ZCS_ORDERS])
 {
 	uint64_t pages = 0;
@@ -87,7 +107,7 @@ static uint64_t arena_metadata(struct zcs_arena *a)
 static void sum_arenas(struct zcs_pool *pool, struct zcs_pool_stats *st)
 {
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++) {
-		struct zcs_arena *a = atomic_load(&pool->arena[i]);
+		struct zcs_arena *a = atomic_load(&pool->shown.arena[i]);
 
 		if (!a)
 			continue;
@@ -105,10 +125,10 @@ static void fill(struct zcs_pool *pool, struct zcs_pool_stats *st)
 {
 	memset(st, 0, sizeof(*st));
 	st->struct_size = sizeof(*st);
-	st->max_pages = pool->max_pages;
+	st->max_pages = pool->shown.max_pages;
 	st->cache_limit_pages = pool->cache_pages;
-	st->resident_pages = pool->resident;
-	st->kept_pages = pool->kept;
+	st->resident_pages = pool->shown.resident;
+	st->kept_pages = pool->shown.kept;
 	st->home_pages = pool->home;
 	st->nr_nodes = (uint32_t)pool->nr_nodes;
 	st->metadata_bytes = sizeof(*pool) + pool->nr_shards * sizeof(*pool->shard);
@@ -130,7 +150,7 @@ int zcs_pool_stats(struct zcs_pool *pool, struct zcs_pool_stats *stats)
 
 	if (!pool || !stats || stats->struct_size < sizeof(stats->struct_size))
 		return -EINVAL;
-	if (zcs_inherited(pool))
+	if (zcs_pool_inherited(pool))
 		return -ECHILD;
 	size = stats->struct_size;
 	fill(pool, &st);
@@ -208,7 +228,7 @@ int64_t zcs_pool_dump(struct zcs_pool *pool, char *buf, size_t size)
 
 	if (!pool || (!buf && size))
 		return -EINVAL;
-	if (zcs_inherited(pool))
+	if (zcs_pool_inherited(pool))
 		return -ECHILD;
 	fill(pool, &st);
 	dump_header(&t);

@@ -31,7 +31,7 @@
 #include "backup/backup_priv.h"
 #include "common/log.h"
 #include "common/probe.h"
-#include "pool/pool_priv.h"
+#include "pool/pool.h"
 #include "same.h"
 #include "store_priv.h"
 #include "swap/swap.h"

@@ -89,7 +89,7 @@ int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, str
 	    !zcs_expect(num_pages, != 0) || !zcs_expect(num_pages, <= MAX_PAGES) ||
 	    !zcs_expect(flags & ~CREATE_FLAGS, == 0))
 		return -EINVAL;
-	if (zcs_inherited(pool))
+	if (zcs_pool_inherited(pool))
 		return -ECHILD;
 	t = zcs_sys_calloc(ZCS_FAULT_ALLOC_TT, 1, sizeof(*t));
 	if (!t)

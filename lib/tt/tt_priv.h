@@ -10,7 +10,7 @@
 
 #include "backup/backup_priv.h"
 #include "backup/table.h"
-#include "pool/pool_priv.h"
+#include "pool/pool.h"
 
 /*
  * struct zcs_tt - slots over a pool

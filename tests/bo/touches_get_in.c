@@ -219,7 +219,7 @@ static void only_touches_that_take_memory_wait_for_room(void **state)
 		struct worker w;
 
 		pthread_mutex_lock(&device->work_lock);
-		atomic_fetch_add(&device->pool->resident, more);
+		atomic_fetch_add(&zcs_pool_shown(device->pool)->resident, more);
 		zcs_assert_is(bo_read(bo, 0), 1);
 		zcs_assert_is(bo_read(bo, BO_SIZE - 1), 2);
 		bo_settle(device);
@@ -227,7 +227,7 @@ static void only_touches_that_take_memory_wait_for_room(void **state)
 		start(&w, touch, empty, 0);
 		bo_wait_for(bo_stats(empty).touch_waits > 0);
 		assert_false(w.over);
-		atomic_fetch_sub(&device->pool->resident, more);
+		atomic_fetch_sub(&zcs_pool_shown(device->pool)->resident, more);
 		pthread_mutex_unlock(&device->work_lock);
 		end(&w, 0);
 		bo_settle(device);

@@ -37,7 +37,7 @@ static void wait_for_the_page(int64_t (*reclaim)(void *arg, uint64_t nr, const s
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, ZCS_PAGE_SIZE, 0);
 	struct caller c = { .pool = pool };
 
-	atomic_fetch_add(&pool->resident, 1);
+	atomic_fetch_add(&pool->shown.resident, 1);
 	if (reclaim) {
 		pool->reclaim_arg = pool;
 		pool->reclaim = reclaim;
@@ -47,7 +47,7 @@ static void wait_for_the_page(int64_t (*reclaim)(void *arg, uint64_t nr, const s
 	zcs_assert_ok(pthread_create(&c.thread, NULL, allocate, &c));
 	usleep(20000);
 	assert_false(c.over);
-	atomic_fetch_sub(&pool->resident, 1);
+	atomic_fetch_sub(&pool->shown.resident, 1);
 	atomic_fetch_sub(&pool->leaving, 1);
 	pthread_join(c.thread, NULL);
 	zcs_assert_ok(c.result);

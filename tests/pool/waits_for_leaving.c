@@ -22,7 +22,7 @@ static uint64_t ask(unsigned id, void *arg)
 	(void)arg;
 	if (id) {
 		usleep(50000);
-		atomic_fetch_sub(&pool->resident, ZCS_TEST_HUGE_PAGES);
+		atomic_fetch_sub(&pool->shown.resident, ZCS_TEST_HUGE_PAGES);
 		atomic_fetch_sub(&pool->leaving, ZCS_TEST_HUGE_PAGES);
 		return 0;
 	}
@@ -39,7 +39,7 @@ static void asleep(void **state)
 	(void)state;
 	pool = zcs_test_pool(ZCS_BACKING_SMALL, ZCS_TEST_HUGE_BYTES, 0);
 	/* as if all of the limit was in the hands of a thread that gives it up */
-	atomic_fetch_add(&pool->resident, ZCS_TEST_HUGE_PAGES);
+	atomic_fetch_add(&pool->shown.resident, ZCS_TEST_HUGE_PAGES);
 	atomic_fetch_add(&pool->leaving, ZCS_TEST_HUGE_PAGES);
 	assert_true(zcs_test_threads(2, ask, NULL) > 10);
 	zcs_test_pool_done(pool);

@@ -55,8 +55,7 @@ static void held_init(struct held *h)
 	zcs_assert_ok(zcs_tt_setup_backup(h->c.tt, h->c.store));
 	sem_init(&h->inside, 0, 0);
 	sem_init(&h->go_on, 0, 0);
-	h->c.pool->reclaim_arg = h;
-	h->c.pool->reclaim = wait_inside;
+	zcs_pool_set_hooks(h->c.pool, wait_inside, NULL, 0, h);
 }
 
 /* Another thread is inside @fn and stays there. */

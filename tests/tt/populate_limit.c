@@ -53,8 +53,7 @@ static int64_t give_one_up(void *arg, uint64_t nr_pages, const struct zcs_ctx *c
 
 static void with_hook(struct limited *l)
 {
-	l->pool->reclaim_arg = l;
-	l->pool->reclaim = give_one_up;
+	zcs_pool_set_hooks(l->pool, give_one_up, NULL, 0, l);
 }
 
 static void assert_refused(struct limited *l, const struct zcs_ctx *ctx)

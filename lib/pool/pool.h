@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ZCS_LIB_POOL_H
+#define ZCS_LIB_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <zcswap/pool.h>
+
+#include "arena/arena.h"
+#include "common/life.h"
+
+/*
+ * The pool, for the rooms above it: folios and their page numbers, the limit, homes, read-ahead,
+ * and writes of memory that was taken back. The public functions are in <zcswap/pool.h>.
+ */
+#define ZCS_ORDERS    (ZCS_MAX_ORDER + 1)
+#define ZCS_MAX_NODES 64
+#define ZCS_MAX_SLOTS (ZCS_MAX_NODES * ZCS_ARENA_KINDS)
+
+/* Page numbers of a pool, over all its arenas: 1 and up to here as a table entry (table.h). */
+#define ZCS_POOL_PAGES_MAX UINT64_C(0xc0000000)
+
+/*
+ * struct zcs_pool_shown - the part of a pool that is read without a call; the pool's first member
+ * @life: of the process that made it (life.h)
+ * @max_pages: the limit; 0: none
+ * @arena_shift: a pool page number is slot << arena_shift | pfn
+ * @arena: by slot (node * ZCS_ARENA_KINDS + kind); made when first needed
+ * @resident: pages that hold memory, limited by @max_pages; @kept: as in struct zcs_pool_stats
+ */
+struct zcs_pool_shown {
+	uint64_t life;
+	uint64_t max_pages;
+	unsigned arena_shift;
+	_Atomic(struct zcs_arena *) arena[ZCS_MAX_SLOTS];
+	_Atomic uint64_t resident, kept;
+};
+
+static inline struct zcs_pool_shown *zcs_pool_shown(const struct zcs_pool *pool)
+{
+	return (struct zcs_pool_shown *)(uintptr_t)pool;
+}
+
+static inline bool zcs_pool_inherited(const struct zcs_pool *pool)
+{
+	return zcs_inherited(zcs_pool_shown(pool));
+}
+
+/* Pages; 0: there is no limit. */
+static inline uint64_t zcs_pool_max(const struct zcs_pool *pool)
+{
+	return zcs_pool_shown(pool)->max_pages;
+}
+
+static inline uint64_t zcs_pool_resident(const struct zcs_pool *pool)
+{
+	return atomic_load(&zcs_pool_shown(pool)->resident);
+}
+
+/* Pages of homes that hold memory and are nobody's yet. */
+static inline uint64_t zcs_pool_kept(const struct zcs_pool *pool)
+{
+	return atomic_load(&zcs_pool_shown(pool)->kept);
+}
+
+/* How often pages were taken over the limit for a touch. */
+uint64_t zcs_pool_overshot(const struct zcs_pool *pool);
+/* Pages of hugetlb arenas that are resident, whoever has them. */
+uint64_t zcs_pool_hugetlb_pages(const struct zcs_pool *pool);
+
+/*
+ * The device's functions. They run on any thread that allocates, with that thread's locks held.
+ * @reclaim: asked for pages before an allocation fails on the limit; returns how many it freed
+ * @wake: called when more than @wake_pages are resident; must not block. NULL: not called
+ *
+ * Context: before the pool is used by a second thread.
+ */
+typedef int64_t zcs_pool_reclaim_fn(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
+typedef void zcs_pool_wake_fn(void *arg);
+void zcs_pool_set_hooks(struct zcs_pool *pool, zcs_pool_reclaim_fn *reclaim, zcs_pool_wake_fn *wake,
+			uint64_t wake_pages, void *arg);
+
+/* -- life, folios, counting */
+void zcs_pool_get(struct zcs_pool *pool);
+void zcs_pool_unref(struct zcs_pool *pool);
+void zcs_pool_count_event(struct zcs_pool *pool, enum zcs_counter counter, uint64_t nr);
+/* zcs_folio_alloc() with a context */
+int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, const struct zcs_ctx *ctx,
+		   struct zcs_folio **folio);
+/* A folio in BUSY, without a home: zeroed and to the pool's list; to the system. */
+void zcs_pool_give(struct zcs_folio *folio);
+void zcs_pool_discard(struct zcs_folio *folio);
+/*
+ * Folios of one type were handed out (+) or came back (-). The last that comes back frees a zombie.
+ */
+void zcs_pool_account(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
+/* Folios of one type went to backups (+) or came back from them (-). */
+void zcs_pool_account_inserted(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
+/*
+ * Splits into order 0; the folio is in @state and its pieces will be. -EOPNOTSUPP, -ENOMEM
+ * (injected).
+ */
+int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state);
+/* Pages in the lists. */
+uint64_t zcs_cache_pages(struct zcs_pool *pool);
+/* Frees cached folios until at least @nr pages are free or there is none left. */
+uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
+
+/* -- who allocates */
+/* The context of a touch: it is not refused on the pool's limit, which it may pass. */
+extern const struct zcs_ctx zcs_ctx_touch;
+/*
+ * That of read-ahead: memory that is free and within the limit, and no other. No list is shrunk for
+ * it, no page that was put by is used, and being refused is not counted.
+ */
+extern const struct zcs_ctx zcs_ctx_ahead;
+
+/* -- writes of memory that was taken back */
+/* Memory that a device may still read although it was taken back. */
+struct zcs_flying {
+	const char *addr;
+	size_t bytes;
+	LIST_ENTRY(zcs_flying) link;
+};
+
+/* A write of memory that its owner may have back before it has ended: begins, and ends. */
+void zcs_pool_fly(struct zcs_pool *pool, struct zcs_flying *write, const void *addr, size_t bytes);
+void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write);
+/* Whether such a write of the folio's memory is under way. */
+bool zcs_pool_is_flying(struct zcs_pool *pool, struct zcs_folio *folio);
+
+/* -- read-ahead */
+/*
+ * struct zcs_ahead - a backup that reads ahead, to its pool
+ * @node, @listed: in the pool's list; written with the backup's lock held
+ * @pages: read ahead, or being read, and not asked for
+ * @give_up: frees some without waiting, and returns how many pages; no backup's lock is held, or
+ *	wanted
+ */
+struct zcs_ahead {
+	LIST_ENTRY(zcs_ahead) node;
+	bool listed;
+	_Atomic uint64_t pages;
+	uint64_t (*give_up)(struct zcs_ahead *ahead);
+};
+
+/*
+ * @nr pages are about to be read ahead; they are not any more: taken, freed, or refused by the pool.
+ * The lock of @ahead's backup is held, by the next three.
+ */
+void zcs_ahead_add(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
+void zcs_ahead_end(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
+/* Its backup leaves the pool. */
+void zcs_ahead_forget(struct zcs_pool *pool, struct zcs_ahead *ahead);
+/* What zcs_ahead_forgo() wants to know from before the allocation that failed. */
+uint64_t zcs_ahead_ended(const struct zcs_pool *pool);
+/*
+ * After -ENOMEM, with no backup's lock held: what was read ahead is freed, reads under way are
+ * waited for unless @ctx forbids. Whether it is worth trying again.
+ */
+bool zcs_ahead_forgo(struct zcs_pool *pool, uint64_t seen, const struct zcs_ctx *ctx);
+
+/* -- homes */
+/*
+ * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that
+ * zcs_block_order() gives; each is a folio with ZCS_FF_HOMED.
+ * @kept: some of them may be KEPT
+ * @untrapped: at some time a hole, or a KEPT block, did not trap. A thread may have written to it
+ *	without our knowledge. Such blocks are neither punched nor given up while the home lives,
+ *	unless the owner purges them
+ */
+struct zcs_home {
+	struct zcs_arena *arena;
+	uint64_t pfn, nr;
+	bool kept, untrapped;
+};
+
+/* The order of the block at @index of a table of @nr pages: as TTM's allocator, never over @max. */
+static inline unsigned zcs_block_order(uint64_t index, uint64_t nr, unsigned max)
+{
+	uint64_t left = nr - index;
+	unsigned order = 63u - (unsigned)__builtin_clzll(left);
+
+	return order < max ? order : max;
+}
+
+int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
+/* Gives a block of a home memory: HOME or KEPT -> TT. */
+int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
+		      const struct zcs_ctx *ctx);
+/*
+ * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it
+ * is not KEPT.
+ */
+uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio);
+/* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */
+void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
+/*
+ * Pages of a block that did not trap while it was HOME or KEPT, if it is still: what was written
+ * there goes.
+ */
+void zcs_home_wipe(struct zcs_pool *pool, struct zcs_folio *folio, uint64_t pfn, uint64_t nr);
+/* Every block is HOME, KEPT or TT. */
+void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home);
+
+/*
+ * -- page numbers
+ * Page numbers of a pool, over all its arenas: an arena's slot, shifted, and the pfn in there.
+ */
+static inline uint64_t zcs_pool_ppn(const struct zcs_pool *pool, const struct zcs_folio *folio)
+{
+	const struct zcs_arena *a = zcs_folio_arena(folio);
+	unsigned shift = zcs_pool_shown(pool)->arena_shift;
+
+	return ((uint64_t)a->slot << shift) + zcs_arena_pfn(a, folio);
+}
+
+static inline struct zcs_arena *zcs_pool_ppn_arena(const struct zcs_pool *pool, uint64_t ppn)
+{
+	struct zcs_pool_shown *shown = zcs_pool_shown(pool);
+
+	return atomic_load_explicit(&shown->arena[ppn >> shown->arena_shift], memory_order_acquire);
+}
+
+static inline uint64_t zcs_pool_ppn_pfn(const struct zcs_pool *pool, uint64_t ppn)
+{
+	return ppn & ((UINT64_C(1) << zcs_pool_shown(pool)->arena_shift) - 1);
+}
+
+static inline struct zcs_folio *zcs_pool_folio(const struct zcs_pool *pool, uint64_t ppn)
+{
+	return zcs_arena_folio(zcs_pool_ppn_arena(pool, ppn), zcs_pool_ppn_pfn(pool, ppn));
+}
+
+static inline char *zcs_pool_linear(const struct zcs_pool *pool, uint64_t ppn)
+{
+	return zcs_arena_linear(zcs_pool_ppn_arena(pool, ppn), zcs_pool_ppn_pfn(pool, ppn));
+}
+
+static inline struct zcs_pool *zcs_folio_pool(const struct zcs_folio *folio)
+{
+	return zcs_folio_arena(folio)->pool;
+}
+
+/* As zcs_inherited(); free address space belongs to nobody. */
+static inline bool zcs_folio_inherited(const struct zcs_folio *folio)
+{
+	const struct zcs_arena *arena = zcs_life_is_first() ? NULL : zcs_folio_arena(folio);
+
+	return arena && zcs_pool_inherited(arena->pool);
+}
+
+static inline unsigned zcs_folio_ord(const struct zcs_folio *folio)
+{
+	return ZCS_META_ORDER(zcs_folio_meta(folio));
+}
+
+#endif
