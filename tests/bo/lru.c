@@ -290,7 +290,7 @@ static void requeue(struct zcs_bo *bo, void *arg)
 	zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 }
 
-/* Section 3, bug 5: what fails and is put at the tail was met again and again. */
+/* Bug 5 of tests/README.md: what fails and is put at the tail was met again and again. */
 static void bug_5_a_walk_ends_though_bos_go_to_the_tail(void **state)
 {
 	struct zcs_bo *bo[NR];
@@ -398,7 +398,7 @@ static void case_112_a_bulk_moves_while_a_walk_is_inside(void **state)
 	done(device, bo);
 }
 
-/* Section 3, bug 6: a bulk kept members that were swapped out and then freed. */
+/* Bug 6 of tests/README.md: a bulk kept members that were swapped out and then freed. */
 static void bug_6_case_111_an_evicted_member_is_freed(void **state)
 {
 	struct zcs_bo *bo[NR];

@@ -285,7 +285,7 @@ static void contexts_are_obeyed(void **state)
 	bo_device_done(device);
 }
 
-/* Section 3, bug 7: a restore that was interrupted and then finished leaves no state behind. */
+/* Bug 7 of tests/README.md: a restore that was interrupted and finished leaves no state behind. */
 static void bug_7_a_resumed_restore_leaves_nothing_behind(void **state)
 {
 	static const struct zcs_ctx stop = { .struct_size = sizeof(stop), .interruptible = true };
