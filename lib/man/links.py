@@ -13,7 +13,7 @@ import sys
 def names(page):
     """The names that the page's NAME section lists."""
     section = re.search(r"^\.Sh NAME\n(.*?)^\.Nd ", page.read_text(), re.DOTALL | re.MULTILINE)
-    return re.findall(r"^\.Nm (\w+)", section.group(1), re.MULTILINE)
+    return re.findall(r"^\.Nm ([\w-]+)", section.group(1), re.MULTILINE)
 
 
 def links(pages):
