@@ -19,10 +19,12 @@ struct zcs_store;
 /**
  * DOC: backup
  *
- * A shmem-like object: page index -> resident folio, swap entry, same-filled value, or hole. A
- * folio is *inserted*: it changes owner, no byte is copied, and it is *taken* back the same way. A
- * block is what one insertion put there: 2^order indexes, the first a multiple of 2^order. The
- * folios in one backup are all of one pool. Kernel counterpart: ttm_backup over a shmem file.
+ * A backup is like a shmem file: it maps a page index to a resident folio, a swap entry, a
+ * same-filled value, or a hole. A folio is *inserted*: it changes owner, and no byte is copied. It
+ * is
+ * *taken* back the same way. A block is the content of one insertion: 2^order indexes, the first a
+ * multiple of 2^order. All folios in one backup are of one pool. Kernel counterpart: ttm_backup
+ * over a shmem file.
  */
 struct zcs_backup;
 
@@ -66,11 +68,11 @@ static inline bool zcs_slot_is_handle(uintptr_t slot)
 
 /**
  * zcs_backup_create - make an empty backup
- * @store: where it is written back to; the backup keeps a reference
- * @num_pages: pages that it has indexes for
+ * @store: where the backup is written back to; the backup keeps a reference
+ * @num_pages: number of page indexes
  * @backup: where the backup is put
  *
- * The index is reserved here, so that an insertion allocates nothing.
+ * The call reserves the index, so that an insertion allocates nothing.
  *
  * Return: 0, and the caller holds a reference; -EINVAL: NULL, 0 pages, or so many that a byte
  * offset or a handle overflows; -ENOMEM. Thread-safe. Kernel counterpart:
@@ -81,7 +83,7 @@ ZCS_API int zcs_backup_create(struct zcs_store *store, uint64_t num_pages,
 
 /** ZCS_INSERT_WRITEBACK - start writing the folio to the store at once; best effort */
 #define ZCS_INSERT_WRITEBACK 1u
-/** ZCS_INSERT_REPLACE - drop what occupies the range first; counted and logged */
+/** ZCS_INSERT_REPLACE - first drop the content of the range; counted and logged */
 #define ZCS_INSERT_REPLACE 2u
 
 /**
@@ -94,11 +96,11 @@ ZCS_API int zcs_backup_create(struct zcs_store *store, uint64_t num_pages,
  *
  * No byte is copied and nothing is allocated.
  *
- * Return: the handle of @index, and the pointer is consumed; or, with the folio still the caller's,
- * unchanged: -EINVAL: NULL, a wrong order, an unaligned or out-of-range index, an unknown flag, a
- * folio that is not the caller's; -EEXIST: the range is occupied; -EXDEV: the backup holds folios
- * of another pool; -ENOMEM: the store has no room for its index. Thread-safe. Kernel counterpart:
- * ttm_backup_insert_folio().
+ * Return: the handle of @index, and the pointer is consumed. After an error the folio is still the
+ * caller's, unchanged: -EINVAL: NULL, a wrong order, an unaligned or out-of-range index, an unknown
+ * flag, a folio that is not the caller's; -EEXIST: the range is occupied; -EXDEV: the backup holds
+ * folios of another pool; -ENOMEM: the store has no room for its index. Thread-safe. Kernel
+ * counterpart: ttm_backup_insert_folio().
  */
 ZCS_API int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *folio,
 					unsigned order, uint32_t flags, uint64_t index);
@@ -127,8 +129,8 @@ struct zcs_insert {
  * @flags: ZCS_INSERT_*, for all
  *
  * Elements are inserted in order; the first that is refused ends the call. One call is one round
- * trip to a store in another process, which says only how many it accepted: the handle of the first
- * that it did not accept is -ENOMEM, whatever the reason, unless it accepted none.
+ * trip to a store in another process. Such a store says only how many elements it accepted. If it
+ * accepted some, the handle of the next element is -ENOMEM, whatever the reason.
  *
  * Return: how many were inserted (the first that many of @vec); -errno of the first if none was.
  * Thread-safe.
@@ -140,17 +142,17 @@ ZCS_API int64_t zcs_backup_insert_folios(struct zcs_backup *backup, struct zcs_i
  * zcs_backup_take_folio - take a folio back
  * @backup: present owner
  * @handle: the first handle of a block
- * @pool: the pool of the folios in the backup; of a block that was written back, any
+ * @pool: the pool of the folios in the backup; for a block that was written back, any pool
  * @folio: where the folio is put; owned by the caller
  *
- * A resident block is the very folio that was inserted: nothing is allocated or copied. One that
- * was written back is read into a folio of @pool.
+ * A resident block is the very folio that was inserted: nothing is allocated or copied. A block
+ * that was written back is read into a folio of @pool.
  *
  * Return: 0; -EINVAL: NULL, a handle that is forged, or not the first of its block; -ENOENT:
  * nothing is there (taken or dropped before, or never inserted); -EXDEV: the block is a folio of
- * another pool, and not written back; -ENOMEM: no memory to read into; -EIO, or what else the
- * device says: it cannot be read, or its checksum does not match. After an error the block is the
- * backup's as before. Thread-safe.
+ * another pool, and not written back; -ENOMEM: no memory to read into; -EIO, or another error of
+ * the device: the block cannot be read, or its checksum does not match. After an error the block
+ * still belongs to the backup. Thread-safe.
  */
 ZCS_API int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_pool *pool,
 				  struct zcs_folio **folio);
@@ -172,9 +174,9 @@ struct zcs_take {
  * @nr: number of elements
  * @pool: as for zcs_backup_take_folio()
  *
- * Blocks behind the first that fails stay the backup's; those of them that had been read by then
- * are resident, and count against @pool until they are taken, dropped, written back or in the way
- * of a take.
+ * Blocks behind the first that fails still belong to the backup. Blocks that had been read by then
+ * are resident, and count against @pool until they are taken, dropped or written back, or until a
+ * take needs their memory.
  *
  * Return: how many were taken (the first that many of @vec); -errno of the first if none was.
  * Thread-safe.
@@ -186,7 +188,7 @@ ZCS_API int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_tak
  * zcs_backup_copy_page - read one page of a backup
  * @backup: which
  * @dst: ZCS_PAGE_SIZE bytes
- * @handle: any page's, not only a block's first
+ * @handle: of any page, not only of a block's first page
  * @interruptible: as in struct zcs_ctx (pool.h)
  *
  * The content stays where it is. A hole reads as zeros, as in a shmem file.
@@ -207,13 +209,13 @@ ZCS_API int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t h
  * @last: last page index, inclusive; it is clamped to the backup's size
  * @flags: ZCS_WB_WAIT or 0
  *
- * Only whole blocks inside the range are written. ZCS_WB_WAIT waits for these alone, each until it
- * was seen with no write pending, and counts what was written of the range meanwhile, whoever asked
- * for it.
+ * Only whole blocks inside the range are written. ZCS_WB_WAIT waits for these blocks only, for each
+ * until it was seen with no write pending. It counts all pages of the range that were written
+ * meanwhile, also for other callers.
  *
- * Return: pages written, 0 if there was nothing to write, others took it meanwhile, or the store
- * never writes ("mem:"); -EINVAL: NULL, @first outside the backup or over @last, an unknown flag;
- * -errno if none could be written: the range's last failure. Thread-safe.
+ * Return: pages written; 0 if there was nothing to write, if others took the pages meanwhile, or if
+ * the store never writes ("mem:"); -EINVAL: NULL, @first outside the backup or over @last, an
+ * unknown flag; if no page could be written, the last error of the range. Thread-safe.
  */
 ZCS_API int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t last,
 				     uint32_t flags);
@@ -224,10 +226,10 @@ ZCS_API int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, 
  * @handle: of the first page; its index is a multiple of 2^order
  * @order: 0 to ZCS_MAX_ORDER
  *
- * A whole block is freed to its pool in one step. Part of a block is split off if the arena can,
- * otherwise zeroed in place and counted. Dropping a hole does nothing. A forged handle, or a range
- * that is unaligned or outside the backup, is counted and logged. Thread-safe. Kernel counterpart:
- * ttm_backup_drop().
+ * A whole block is freed to its pool in one step. Part of a block is split off if the arena can
+ * split, and otherwise zeroed in place and counted. Dropping a hole does nothing. A forged handle,
+ * or a range that is unaligned or outside the backup, is counted and logged. Thread-safe. Kernel
+ * counterpart: ttm_backup_drop().
  */
 ZCS_API void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order);
 

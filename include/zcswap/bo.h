@@ -16,31 +16,33 @@ extern "C" {
 /**
  * DOC: buffer objects
  *
- * A device is a pool, a store, an LRU and a pressure policy; the pool has lists for each NUMA node.
- * A bo is a contiguous tt with an address for life. It is evicted when memory is short, and comes
- * back when any thread touches it: the touch sleeps in a page fault until one of the device's fault
- * threads has restored the folio. Pages are committed by the first touch and are zero then, so a bo
- * may be larger than the pool's limit.
+ * A device is a pool, a store, an LRU and a pressure policy. Its pool has lists for each NUMA node.
+ * A bo is a contiguous tt with an address for life. The device evicts a bo when memory is short.
+ * The bo comes back when any thread touches it: the touch sleeps in a page fault until one of the
+ * device's fault threads has restored the folio. The first touch of a page commits it, and the page
+ * is zero then. Therefore a bo may be larger than the pool's limit.
  *
- * What the kernel itself accesses (read(2) into a bo, O_DIRECT, vmsplice) must be pinned first:
- * without privilege (vm.unprivileged_userfaultfd, CAP_SYS_PTRACE) a system call that meets an
- * evicted page gets EFAULT. Where userfaultfd is not to be had at all (struct zcs_stats.touch is
- * false), a bo may be touched only while it is pinned. A fork()ed child does not inherit bos: their
- * addresses are unmapped there, and what it calls for a bo or device of its parent does nothing
+ * Memory that the kernel itself accesses (read(2) into a bo, O_DIRECT, vmsplice) must be pinned
+ * first. Without privilege (vm.unprivileged_userfaultfd, CAP_SYS_PTRACE) a system call that meets
+ * an evicted page fails with EFAULT. Where userfaultfd is not available (struct zcs_stats.touch is
+ * false), a bo may be touched only while it is pinned. A child of fork() does not inherit bos:
+ * their addresses are not mapped there, and a call on a bo or device of the parent does nothing
  * (DOC: pool).
  *
- * A touch is never refused on the pool's limit. It may exceed the limit; each time is counted. Once
- * the pool is 12.5 % over, not counting what is being written (up to as much again, and up to 4 MiB
- * in small pools), touching a page that is not in memory waits for eviction, for at most 1 s. It
- * does not wait where nothing can be evicted: the store frees nothing or is full, or everything is
- * pinned. Touches that wait, for room, for a read or for a lock, do not hold up touches that need
- * not. A page whose only copy cannot be read is poisoned: whoever touches it gets SIGBUS. That is
- * the page that was touched, 4 KiB on shmem and 2 MiB on hugetlb; other pages of its folio are read
- * again when they are touched. A zcs_bo_pin() that succeeds makes it good.
+ * The pool's limit never refuses a touch. A touch may exceed the limit, and each time is counted.
+ * Above 9/8 of max_bytes, a touch that needs new memory waits up to one second for eviction. Pages
+ * that are being written do not count for that, up to another eighth of max_bytes, and up to 4 MiB
+ * in small pools. A touch does not wait where nothing can be evicted: the store frees nothing or is
+ * full, or everything is pinned. A touch that waits for room, for a read or for a lock does not
+ * hold up touches that need not wait.
  *
- * A signal handler may touch bos. While a call holds a lock that such a touch needs, the calling
- * thread's signals wait, but for those that a thread raises by what it does (SIGSEGV, SIGBUS and so
- * on). If the call reads from the store meanwhile, they wait until it has read.
+ * A page whose only copy cannot be read is poisoned: a thread that touches it gets SIGBUS. Only the
+ * page that was touched is poisoned, which is 4 KiB on shmem and 2 MiB on hugetlb. Other pages of
+ * its folio are read again when they are touched. A zcs_bo_pin() that succeeds ends the poisoning.
+ *
+ * A signal handler may touch bos. While a call holds a lock that such a touch needs, the signals of
+ * the calling thread wait. If the call reads from the store meanwhile, they wait until it has read.
+ * Signals that a thread raises by what it does (SIGSEGV, SIGBUS and so on) do not wait.
  */
 struct zcs_device;
 struct zcs_bo;
@@ -48,12 +50,13 @@ struct zcs_bo;
 /**
  * struct zcs_device_params - how to make a device
  * @struct_size: sizeof(struct zcs_device_params)
- * @pool: its pool; all 0: the defaults
- * @store: spec (zcs_store_open()); NULL: "mem:", which frees nothing but what is purged
- * @low_percent, @high_percent: of the pool's max_bytes: eviction in the background begins above
- *	high and ends below low; 0: 80 and 90. If both are 0 they are never more than 64 and 32 MiB
- *	under max_bytes, and with less than 20 MiB, where a tenth would be less than a folio, both
- *	are max_bytes. Without max_bytes only memory pressure starts it
+ * @pool: the device's pool; all fields 0: the defaults
+ * @store: spec (zcs_store_open()); NULL: "mem:", which frees nothing but purged content
+ * @low_percent, @high_percent: water marks, in per cent of the pool's max_bytes; 0: 80 and 90.
+ *	Eviction in the background begins above the high mark and ends below the low mark. If both
+ *	fields are 0, the marks are at most 64 and 32 MiB under max_bytes; with max_bytes under
+ *	20 MiB, where a tenth would be less than a folio, both marks are max_bytes. Without
+ *	max_bytes only memory pressure starts eviction in the background
  * @flags: ZCS_DEVICE_*
  */
 struct zcs_device_params {
@@ -65,8 +68,8 @@ struct zcs_device_params {
 };
 
 /**
- * ZCS_DEVICE_PARAMS_INIT - initializer of a struct zcs_device_params: the defaults; then set what
- * differs
+ * ZCS_DEVICE_PARAMS_INIT - initializer of a struct zcs_device_params: the defaults; the caller then
+ * sets the fields that differ
  */
 #define ZCS_DEVICE_PARAMS_INIT                                                        \
 	{                                                                             \
@@ -76,13 +79,16 @@ struct zcs_device_params {
 /**
  * ZCS_DEVICE_NO_PSI - do not evict on memory pressure
  *
- * Otherwise bos are evicted when some task of the process's control group (memory.pressure), or of
- * the machine (/proc/pressure/memory), has waited for memory for 150 ms of 2 s, and memory is short
- * as well: MemAvailable, or what the limit of a control group around the process leaves, is under
- * an eighth (a quarter if it is the process's own group that waits). As much is evicted as lacks,
- * and an eighth of what is resident at most; hugetlb pages do not count, for nobody who waits for
- * memory gets them. What is left is a cap until 10 s have passed without another such event, or
- * there is room again. If neither file can be opened, struct zcs_stats says why.
+ * Without this flag a pressure event evicts bos if memory is short as well. An event means that
+ * some task of the process's control group (memory.pressure), or of the machine
+ * (/proc/pressure/memory), has waited for memory for 150 ms of the last 2 s. Memory is short if
+ * MemAvailable, or the room under the limit of a control group around the process, is under an
+ * eighth; if a task of the process's own group waits, it is a quarter.
+ *
+ * The device then evicts as much as is missing, and at most an eighth of its resident memory.
+ * Hugetlb pages do not count, because no task that waits for memory can use them. The rest is a cap
+ * until 10 s have passed without another such event, or until there is room again. If neither file
+ * can be opened, struct zcs_stats has the reason.
  */
 #define ZCS_DEVICE_NO_PSI 1u
 
@@ -94,18 +100,19 @@ struct zcs_device_params {
  * Starts the fault threads and the background thread.
  *
  * Return: 0, and the caller holds a reference; -EINVAL: NULL, a wrong struct_size or flag, low not
- * under high, high over 100; what zcs_pool_create() and zcs_store_open() return; -ENOMEM, -EAGAIN:
- * no threads. Kernel counterpart: ttm_device_init().
+ * under high, high over 100; the errors of zcs_pool_create() and zcs_store_open(); -ENOMEM,
+ * -EAGAIN: no threads. Thread-safe. Kernel counterpart: ttm_device_init().
  */
 ZCS_API int zcs_device_create(const struct zcs_device_params *params, struct zcs_device **device);
 
 /**
  * zcs_device_destroy - drop the caller's reference
- * @device: NULL is ignored; it lives until its last bo is gone
+ * @device: NULL is ignored; the device lives until its last bo is gone
  *
- * A thread of the device may hold the last reference to a bo just then: the device then ends a
- * little later, on a thread of the library, and with it its files, its store and its pool. The
- * library is never unloaded, so dlclose() at that time is harmless.
+ * A thread of the device may hold the last reference to a bo at that moment. Then the device ends a
+ * little later, on a thread of the library, and so do its files, its store and its pool. The
+ * library is never unloaded, so dlclose() at that time is harmless. Thread-safe. Kernel
+ * counterpart: ttm_device_fini().
  */
 ZCS_API void zcs_device_destroy(struct zcs_device *device);
 
@@ -125,20 +132,21 @@ struct zcs_bo_params {
 };
 
 /**
- * ZCS_BO_PARAMS_INIT - initializer of a struct zcs_bo_params: the defaults; then set what differs
+ * ZCS_BO_PARAMS_INIT - initializer of a struct zcs_bo_params: the defaults; the caller then sets
+ * the fields that differ
  */
 #define ZCS_BO_PARAMS_INIT                         \
 	{                                          \
 		sizeof(struct zcs_bo_params), 1, 0 \
 	}
 
-/** ZCS_BO_PURGEABLE - begins purgeable, see zcs_bo_set_purgeable() */
+/** ZCS_BO_PURGEABLE - the bo is purgeable from the start, see zcs_bo_set_purgeable() */
 #define ZCS_BO_PURGEABLE 1u
 
 /**
  * zcs_bo_create - make a bo
- * @device: it keeps a reference
- * @size: bytes, rounded up to pages; from 2 MiB on to multiples of 2 MiB
+ * @device: the bo keeps a reference
+ * @size: bytes, rounded up to pages; from 2 MiB on, rounded up to multiples of 2 MiB
  * @params: NULL for the defaults (priority 1)
  * @bo: where the bo is put
  *
@@ -152,11 +160,11 @@ struct zcs_bo_params {
 ZCS_API int zcs_bo_create(struct zcs_device *device, uint64_t size,
 			  const struct zcs_bo_params *params, struct zcs_bo **bo);
 
-/** zcs_bo_get - one more reference; returns @bo. Thread-safe. */
+/** zcs_bo_get - take one more reference; returns @bo, also NULL. Thread-safe. */
 ZCS_API struct zcs_bo *zcs_bo_get(struct zcs_bo *bo);
 /**
  * zcs_bo_put - drop a reference
- * @bo: NULL is ignored; with its last reference the content is gone
+ * @bo: NULL is ignored; the content is gone with the last reference
  *
  * Thread-safe.
  */
@@ -164,7 +172,7 @@ ZCS_API void zcs_bo_put(struct zcs_bo *bo);
 
 /** zcs_bo_address - the bo's address, the same for its whole life; NULL for NULL. Thread-safe. */
 ZCS_API void *zcs_bo_address(struct zcs_bo *bo);
-/** zcs_bo_size - its size in bytes, as rounded; 0 for NULL. Thread-safe. */
+/** zcs_bo_size - the bo's size in bytes, as rounded; 0 for NULL. Thread-safe. */
 ZCS_API uint64_t zcs_bo_size(struct zcs_bo *bo);
 
 /**
@@ -172,20 +180,21 @@ ZCS_API uint64_t zcs_bo_size(struct zcs_bo *bo);
  * @bo: which
  * @ctx: NULL for the defaults
  *
- * Nests. While pinned a bo is resident, off the LRU, and never evicted.
+ * Pins nest. A pinned bo is resident, off the LRU, and never evicted.
  *
- * Return: 0; -EINVAL; -ENOMEM: over the limit and nothing can be evicted, or no memory; -EIO: a
- * page's only copy cannot be read, try again; -EINTR, -EBUSY as @ctx says. After an error it is not
- * pinned. Thread-safe. Kernel counterpart: ttm_bo_pin() with ttm_bo_populate().
+ * Return: 0; -EINVAL: NULL, or a wrong struct_size of @ctx; -ENOMEM: over the limit and nothing can
+ * be evicted, or no memory; -EIO: a page's only copy cannot be read, the caller may try again;
+ * -EINTR, -EBUSY as @ctx says. After an error the call has not pinned the bo. Thread-safe. Kernel
+ * counterpart: ttm_bo_pin() with ttm_bo_populate().
  */
 ZCS_API int zcs_bo_pin(struct zcs_bo *bo, const struct zcs_ctx *ctx);
 
 /**
  * zcs_bo_unpin - undo one zcs_bo_pin()
- * @bo: which; NULL is ignored; if it is not pinned that is counted (struct zcs_stats.bad_unpins)
- *	and logged
+ * @bo: NULL is ignored; a call for a bo that is not pinned changes nothing, is counted (struct
+ *	zcs_stats.bad_unpins) and logged
  *
- * With the last one the bo goes to the LRU's tail. Thread-safe. Kernel counterpart: ttm_bo_unpin().
+ * The last unpin moves the bo to the LRU's tail. Thread-safe. Kernel counterpart: ttm_bo_unpin().
  */
 ZCS_API void zcs_bo_unpin(struct zcs_bo *bo);
 
@@ -194,24 +203,25 @@ ZCS_API void zcs_bo_unpin(struct zcs_bo *bo);
  * @bo: which
  * @flags: ZCS_BACKUP_PURGE or ZCS_BACKUP_WRITEBACK (tt.h)
  *
- * One atomic step for whoever writes to it at that moment. The device may have inserted pages of
- * the bo before, to see whether they are used: with ZCS_BACKUP_WRITEBACK they are written as well.
+ * The eviction is one atomic step for a thread that writes to the bo at that moment. The device may
+ * have inserted pages of the bo before, to see whether they are used. With ZCS_BACKUP_WRITEBACK
+ * these pages are written as well.
  *
- * Return: pages that went, or are being written; 0 if it is out, or all of it was being written;
- * -EBUSY: pinned, or nothing went, for the store is full or takes no writes now; -EINVAL; as
- * zcs_tt_backup(). A write that fails later leaves its pages in memory, and the store's statistics
- * tell. Thread-safe.
+ * Return: the number of pages that went or are being written; 0: the bo is out, or all of it was
+ * being written; -EBUSY: the bo is pinned, or nothing went because the store is full or takes no
+ * writes now; -EINVAL; the errors of zcs_tt_backup(). If a write fails later, its pages stay in
+ * memory, and the store's statistics count the failure. Thread-safe.
  */
 ZCS_API int64_t zcs_bo_evict(struct zcs_bo *bo, uint32_t flags);
 
 /**
  * zcs_bo_shrink - offer one bo to the shrinker
  * @bo: which
- * @ctx: no_wait: -EBUSY if somebody is just using the bo's pages
+ * @ctx: no_wait: -EBUSY if another thread is just using the bo's pages
  * @flags: as zcs_bo_evict()
  *
- * Return: pages; 0: nothing to do; -EBUSY: pinned, busy, or no memory or room for it now; -EINTR;
- * -EINVAL. Thread-safe. Kernel counterpart: ttm_bo_shrink().
+ * Return: pages; 0: nothing to do; -EBUSY: the bo is pinned or busy, or there is no memory or room
+ * for it now; -EINTR; -EINVAL. Thread-safe. Kernel counterpart: ttm_bo_shrink().
  */
 ZCS_API int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint32_t flags);
 
@@ -219,50 +229,53 @@ ZCS_API int64_t zcs_bo_shrink(struct zcs_bo *bo, const struct zcs_ctx *ctx, uint
  * zcs_bo_prefetch - begin to bring a bo back
  * @bo: which
  *
- * A fault thread restores it. What cannot be had now, for errors or for want of room, comes when it
- * is touched. Of a bo that is put meanwhile no more is restored.
+ * A fault thread restores the bo. Pages that cannot be restored now, because of an error or because
+ * there is no room, come when they are touched. If the bo is put meanwhile, no more of it is
+ * restored.
  *
  * Return: 0; -EINVAL: NULL. Thread-safe.
  */
 ZCS_API int zcs_bo_prefetch(struct zcs_bo *bo);
 
-/** zcs_bo_set_priority - 0 to 3; the bo goes to that LRU's tail; 0 or -EINVAL. Thread-safe. */
+/** zcs_bo_set_priority - 0 to 3; moves the bo to that LRU's tail; 0 or -EINVAL. Thread-safe. */
 ZCS_API int zcs_bo_set_priority(struct zcs_bo *bo, unsigned priority);
 
 /**
  * zcs_bo_set_purgeable - say whether a bo's content may be dropped
  * @bo: which
- * @purgeable: true: under pressure it is dropped, before anything is evicted, and comes back zero
+ * @purgeable: true: under pressure the content is dropped before anything is evicted, and the bo
+ *	comes back zero
  *
- * Return: 1 if the content was dropped since this was last asked, else 0; -EINVAL. Thread-safe.
- * What was dropped by zcs_bo_evict() and zcs_bo_shrink() with ZCS_BACKUP_PURGE does not count.
+ * Return: 1 if the content was dropped since the last call, else 0; -EINVAL. Content that
+ * zcs_bo_evict() or zcs_bo_shrink() dropped with ZCS_BACKUP_PURGE does not count. Thread-safe.
  */
 ZCS_API int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable);
 
 /**
  * DOC: bulk moves
  *
- * Bos that are used together, and move to the LRU's tail together in one step.
+ * A bulk is a set of bos that are used together. They move to the LRU's tail together, in one step.
  */
 struct zcs_bulk;
 /** zcs_bulk_create - an empty bulk for a device's bos; 0, -EINVAL, -ENOMEM. Thread-safe. */
 ZCS_API int zcs_bulk_create(struct zcs_device *device, struct zcs_bulk **bulk);
 /**
  * zcs_bulk_add - put a bo in a bulk, at its end
- * @bulk: of the bo's device
- * @bo: in no bulk
+ * @bulk: a bulk of the bo's device
+ * @bo: a bo that is in no bulk
  *
- * Return: 0; -EINVAL: NULL; -EBUSY: it is in one; -EXDEV: another device's. Thread-safe.
+ * Return: 0; -EINVAL: NULL; -EBUSY: the bo is in a bulk; -EXDEV: the bo is of another device.
+ * Thread-safe.
  */
 ZCS_API int zcs_bulk_add(struct zcs_bulk *bulk, struct zcs_bo *bo);
-/** zcs_bulk_remove - take a bo out of its bulk; 0; -ENOENT: it is in none. Thread-safe. */
+/** zcs_bulk_remove - take a bo out of its bulk; 0; -ENOENT: the bo is in none. Thread-safe. */
 ZCS_API int zcs_bulk_remove(struct zcs_bo *bo);
 /** zcs_bulk_move_tail - move every member that is on the LRU to the tail, in order; 0, -EINVAL. */
 ZCS_API int zcs_bulk_move_tail(struct zcs_bulk *bulk);
-/** zcs_bulk_destroy - NULL is ignored; members leave it. Thread-safe. */
+/** zcs_bulk_destroy - free the bulk, its members leave it; NULL is ignored. Thread-safe. */
 ZCS_API void zcs_bulk_destroy(struct zcs_bulk *bulk);
 
-/** ZCS_SHRINK_NO_WRITEBACK - only what can be freed without I/O */
+/** ZCS_SHRINK_NO_WRITEBACK - free only memory that needs no I/O to be freed */
 #define ZCS_SHRINK_NO_WRITEBACK 1u
 
 /**
@@ -271,63 +284,72 @@ ZCS_API void zcs_bulk_destroy(struct zcs_bulk *bulk);
  * @bytes: how much
  * @flags: ZCS_SHRINK_*
  *
- * Three passes, each only if the one before did not reach the target: purge what is purgeable; free
- * without waiting and without writing (cached folios, memory that bos were made with and that
- * nobody touched yet, clean folios); write back and wait. Each bo is met once a pass.
+ * There are three passes. Each runs only if the one before did not reach the target:
  *
- * Return: bytes freed, 0 if nothing could be; -EINVAL. Thread-safe. Kernel counterpart:
+ * 1. purge purgeable bos;
+ * 2. free without waiting and without writing: cached folios, memory that bos were made with and
+ *    that nobody has touched yet, and clean folios;
+ * 3. write back and wait.
+ *
+ * A pass meets each bo once.
+ *
+ * Return: bytes freed, 0 if nothing could be freed; -EINVAL. Thread-safe. Kernel counterpart:
  * xe_shrinker_scan().
  */
 ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t flags);
 
 /**
- * ZCS_LATENCY_BUCKETS - touches by duration: bucket i counts 2^i to 2^(i+1) us, the ends all beyond
+ * ZCS_LATENCY_BUCKETS - touches by duration: bucket i counts 2^i to 2^(i+1) us; the first bucket
+ * counts shorter touches too, the last one longer touches
  */
 #define ZCS_LATENCY_BUCKETS 24u
 
 /**
  * struct zcs_stats - what a device, or a bo, holds and did
  * @struct_size: sizeof(struct zcs_stats), set by the caller
- * @bos: number of bos; @pinned: of them pinned, or how often a bo is; @lru: of them in the LRU's
- *	lists, evicted ones included
- * @size_bytes: address space of bos == @resident_bytes + @written_bytes + @same_bytes + what was
- *	never touched, or purged
+ * @bos: number of bos; @pinned: number of bos that are pinned, or how often the bo is pinned; @lru:
+ *	number of bos in the LRU's lists, evicted ones included
+ * @size_bytes: address space of bos == @resident_bytes + @written_bytes + @same_bytes + pages that
+ *	were never touched, or were purged
  * @resident_bytes: in memory == @mapped_bytes, pages of tts, + @inserted_bytes, resident in
- *	backups. What the device's pool holds beside that, as cached folios, is in @pool
+ *	backups. @pool has the other memory of the device's pool, such as cached folios
  * @written_bytes: only in slots; @same_bytes: same-filled, without memory or slots
- * @touches: faults handled; @touch_ns: their duration in all; @latency: see ZCS_LATENCY_BUCKETS
- * @touch_empty, @touch_resident, @touch_read: pages committed; taken back without I/O; read
- * @touch_late: somebody else had restored it
+ * @touches: faults handled; @touch_ns: their total duration in ns; @latency: see
+ *	ZCS_LATENCY_BUCKETS
+ * @touch_empty, @touch_resident, @touch_read: faults that committed pages; that took folios back
+ *	without I/O; that read folios
+ * @touch_late: faults for which another thread had restored the page
  * @touch_errors: faults that ended in SIGBUS; @touch_waits: times that faults waited for room or
- *	memory, 20 ms at most each time
+ *	memory, each at most 20 ms
  * @overshoots: folios taken over the limit for a touch
  * @evicted: evictions by zcs_bo_evict() and zcs_bo_shrink(), and bos that were written back for
- *	want of memory;
- *	@probes: bos zapped to see whether they are used; @purged: bos dropped for want of memory
+ *	lack of memory; @probes: bos zapped to see whether they are used; @purged: bos whose content
+ *	was dropped for lack of memory
  * @reclaims: allocations that had to evict; @background: rounds of the background thread
- * @psi_events: pressure events; @psi: whether pressure is watched; @psi_error: else why not (errno;
- *	0: not asked for)
+ * @psi_events: pressure events; @psi: whether pressure is watched; @psi_error: if not, the reason
+ *	(errno; 0: ZCS_DEVICE_NO_PSI)
  * @touch: whether a touch of an evicted page restores it; true until the first bo is made, which
- *	tries
- * @kernel_touch: also one by the kernel; false until then
+ *	finds out
+ * @kernel_touch: whether a touch by the kernel does so too; false until then
  * @pool: the pool's statistics
- * @clean_bytes: of @resident_bytes, those that are in slots too and need no I/O to be freed. What
- *	was written to is found at the next eviction and counts as clean until then
+ * @clean_bytes: part of @resident_bytes that is in slots too and needs no I/O to be freed. Written
+ *	pages are found at the next eviction, and count as clean until then
  * @dirty_bytes: the rest of @resident_bytes
- * @bad_unpins: zcs_bo_unpin() of what was not pinned
- * @psi_ignored: of @psi_events, those that came while memory was not short
+ * @bad_unpins: zcs_bo_unpin() calls for a bo that was not pinned
+ * @psi_ignored: part of @psi_events that came while memory was not short
  * @over_bytes: what the pool holds over its max_bytes
- * @limit_failed: times that the background thread found it so and nothing to evict, since the store
- *	is full or is "mem:", or all the rest is pinned; counted again only after something changed.
- *	That it is the store is also logged, once
+ * @limit_failed: times that the background thread found the pool over its limit and nothing to
+ *	evict: the store is full or is "mem:", or all the rest is pinned. Counted again only after
+ *	something changed. If the store is the reason, that is also logged, once
  * @mappings: mappings of the process that evicted addresses of shmem were split into, by all
- *	devices; at half of vm.max_map_count only what is beside others is evicted:
- *	@mappings_refused
- * @touch_strays: touches of addresses of the device's arenas where no bo is; who does that sleeps,
- *	and it is logged
+ *	devices
+ * @mappings_refused: how often another mapping was refused. At half of vm.max_map_count only
+ *	ranges beside other evicted ranges are evicted
+ * @touch_strays: touches of addresses of the device's arenas where no bo is; the thread sleeps, and
+ *	the address is logged
  *
- * Of a bo, what follows @touch_waits is 0 but for @clean_bytes and @dirty_bytes, and so is @lru.
- * Fields are read one after the other while others work: sums hold at quiescence.
+ * For a bo, the fields after @touch_waits are 0 except @clean_bytes and @dirty_bytes, and @lru is 0
+ * too. Fields are read one after the other while other threads work: sums hold at quiescence.
  */
 struct zcs_stats {
 	size_t struct_size;
@@ -353,7 +375,7 @@ struct zcs_stats {
  * @device: which
  * @stats: struct_size set by the caller; no more than that is written
  *
- * Looks at each bo, and may wait for a read from the store that is under way.
+ * Looks at each bo. May wait for a read from the store that is under way.
  *
  * Return: 0; -EINVAL: NULL, or a struct_size that does not reach past itself. Thread-safe.
  */
@@ -363,9 +385,9 @@ ZCS_API int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats);
 
 /**
  * zcs_device_check - verify every invariant of a device, its pool, its store and its bos
- * @device: quiescent; what its own threads have in hand is waited for
+ * @device: quiescent; the call waits for work of the device's own threads
  *
- * Return: 0; -EUCLEAN, logged; -EINVAL.
+ * Return: 0; -EUCLEAN: an invariant is broken, and each breach was logged; -EINVAL.
  */
 ZCS_API int zcs_device_check(struct zcs_device *device);
 

@@ -14,17 +14,18 @@ extern "C" {
 /**
  * DOC: fault points
  *
- * Every system call and every step that can fail is a named point that can be made to fail, as the
- * kernel's fault attributes do. The switches are the process's: they are meant for tests. In the
- * environment: ZCSWAP_FAULT="name[:key=value[,key=value...]][;name...]" with the keys probability,
- * interval, times, space, errno (a number or a name such as ENOSPC) and delay_ms (a number, or
- * "hang"); "*" names every point; a part that is wrong is logged with the known keys and ignored. A
- * point that is off costs one load.
+ * Every system call and every step that can fail is a named point. A test can make it fail, as the
+ * kernel's fault attributes do. The switches belong to the process. In the environment:
  *
- * With a delay a point is slow and does not fail: so a test has a device that answers late, or
- * hangs until the point is switched off. A transfer of io_uring that is delayed leaves the other
- * transfers alone, as it would if the device were slow; at every other point the calling thread
- * sleeps.
+ *	ZCSWAP_FAULT="name[:key=value[,key=value...]][;name...]"
+ *
+ * with the keys probability, interval, times, space, errno (a number or a name such as ENOSPC) and
+ * delay_ms (a number, or "hang"); "*" names every point. A part that is wrong is logged with the
+ * known keys and ignored. A point that is off costs one load.
+ *
+ * With a delay a point is slow and does not fail. That gives a test a device that answers late, or
+ * hangs until the point is switched off. A delayed transfer of io_uring leaves the other transfers
+ * alone, as with a slow device; at every other point the calling thread sleeps.
  */
 
 /* A delay that ends only when the point is set again or switched off. */
@@ -38,9 +39,10 @@ extern "C" {
  * @interval: only every interval-th call may fail; 0 means 1
  * @times: how often it fails at most; 0: without limit
  * @space: calls that pass before the first that may fail
- * @error: errno to fail with; 0: what the point fails with by nature
- * @delay_ms: not 0: a call that would fail is delayed by that much, or until the point is set again
- *	or switched off; then it fails only if @error is set. ZCS_FAULT_HANG: there is no other end
+ * @error: errno to fail with; 0: the natural one of the point
+ * @delay_ms: not 0: a call that would fail is delayed by that many milliseconds, or until the point
+ *	is set again or switched off; then it fails only if @error is set. ZCS_FAULT_HANG: the delay
+ *	has no end of its own
  */
 struct zcs_fault_attr {
 	size_t struct_size;
@@ -53,8 +55,8 @@ struct zcs_fault_attr {
 };
 
 /**
- * ZCS_FAULT_ATTR_INIT - initializer of a struct zcs_fault_attr: every call fails; then set what
- * differs
+ * ZCS_FAULT_ATTR_INIT - initializer of a struct zcs_fault_attr: every call fails; the caller then
+ * sets the fields that differ
  */
 #define ZCS_FAULT_ATTR_INIT                                     \
 	{                                                       \
@@ -78,8 +80,8 @@ ZCS_API const char *zcs_fault_name(unsigned i);
  * zcs_fault_count - how often a point was passed since it was switched on
  * @name: a point's name
  * @calls: where the number of calls is put, or NULL
- * @failed: where the number of failures is put, or NULL; a call that is delayed counts as it begins
- *	to wait
+ * @failed: where the number of failures is put, or NULL; a delayed call counts when it begins to
+ *	wait
  *
  * Return: 0; -EINVAL: NULL name; -ENOENT. Thread-safe.
  */

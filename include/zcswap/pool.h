@@ -15,17 +15,18 @@ extern "C" {
 /**
  * DOC: pool
  *
- * A pool hands out folios: 2^order naturally aligned pages of 4 KiB, order 0 to ZCS_MAX_ORDER, from
- * one or more arenas (large sparse memfds). A folio given back is zeroed and kept, with its memory,
- * in a list of its order and NUMA node, up to a limit; what is over the limit goes to the system.
- * Every folio a pool hands out is zero. Kernel counterpart: struct ttm_pool.
+ * A pool hands out folios. A folio is 2^order naturally aligned pages of 4 KiB, order 0 to
+ * ZCS_MAX_ORDER, from one or more arenas (large sparse memfds). The pool zeroes a folio that is
+ * given back and keeps it, with its memory, in a list of its order and NUMA node. Memory over the
+ * cache limit goes to the system. Every folio that a pool hands out is zero. Kernel counterpart:
+ * struct ttm_pool.
  *
  * Lock order inside the library: tt, backup, pool, store. No lock is held while a caller's code
- * runs.
+ * runs, except the function of zcs_set_log().
  *
  * In a child of fork() a call on an object that its parent made (pool, folio, store, backup, tt,
- * device, bo, bulk) does nothing: it returns -ECHILD if it returns an int or a count, and else what
- * it returns for NULL. The child may make objects of its own.
+ * device, bo, bulk) does nothing. It returns -ECHILD if the function returns an int or a count, and
+ * otherwise the value for NULL. The child may make objects of its own.
  */
 
 /** ZCS_PAGE_SIZE - bytes in a page; the unit of every page count and index */
@@ -37,19 +38,19 @@ extern "C" {
 /**
  * struct zcs_ctx - how far a call may go (struct ttm_operation_ctx)
  * @struct_size: sizeof(struct zcs_ctx)
- * @interruptible: return -EINTR if a signal handler ran while the call slept for want of room,
- *	which only zcs_bo_pin() does. Waiting for a read is not interrupted. So do the fault points
- *	"restore" and "copy_page"
- * @no_wait: return -EBUSY in place of waiting for another call, and -ENOMEM in place of evicting
- *	others or waiting for a read-ahead to end. What was written back is read all the same
- * @retry_mayfail: accepted for TTM's sake: every allocation may fail with -ENOMEM
+ * @interruptible: return -EINTR if a signal handler ran while the call slept until there is room.
+ *	Only zcs_bo_pin() sleeps for that. Waiting for a read is not interrupted. The fault points
+ *	"restore" and "copy_page" also return -EINTR
+ * @no_wait: return -EBUSY instead of waiting for another call, and -ENOMEM instead of evicting
+ *	others or waiting for a read-ahead to end. Folios that were written back are still read
+ * @retry_mayfail: accepted as in TTM, without effect: every allocation may fail with -ENOMEM
  */
 struct zcs_ctx {
 	size_t struct_size;
 	bool interruptible, no_wait, retry_mayfail;
 };
 
-/** ZCS_CTX_INIT - initializer of a struct zcs_ctx: as with NULL; then set what differs */
+/** ZCS_CTX_INIT - initializer of a struct zcs_ctx: the same as NULL; set the fields that differ */
 #define ZCS_CTX_INIT                                        \
 	{                                                   \
 		sizeof(struct zcs_ctx), false, false, false \
@@ -57,12 +58,12 @@ struct zcs_ctx {
 
 /**
  * enum zcs_backing - what the arenas of a pool are made of
- * @ZCS_BACKING_AUTO: the best that works at each allocation: hugetlb, then THP, then small; for a
- *	contiguous tt see zcs_tt_create()
- * @ZCS_BACKING_HUGETLB: 2 MiB pages of the hugetlb reserve (vm.nr_hugepages); folios of a smaller
+ * @ZCS_BACKING_AUTO: at each allocation the first kind that works: hugetlb, then THP, then small.
+ *	For a contiguous tt see zcs_tt_create()
+ * @ZCS_BACKING_HUGETLB: 2 MiB pages of the hugetlb reserve (vm.nr_hugepages). Folios of a smaller
  *	order come from a small-page arena of the same pool
  * @ZCS_BACKING_THP: shmem made huge by the policy of a tmpfs of its own, by MADV_HUGEPAGE or by
- *	MADV_COLLAPSE; where the kernel refuses, the same folio on small pages, counted
+ *	MADV_COLLAPSE. Where the kernel refuses, the folio has small pages, and that is counted
  * @ZCS_BACKING_SMALL: shmem in 4 KiB pages
  */
 enum zcs_backing { ZCS_BACKING_AUTO, ZCS_BACKING_HUGETLB, ZCS_BACKING_THP, ZCS_BACKING_SMALL };
@@ -70,16 +71,17 @@ enum zcs_backing { ZCS_BACKING_AUTO, ZCS_BACKING_HUGETLB, ZCS_BACKING_THP, ZCS_B
 /**
  * struct zcs_pool_params - how to make a pool
  * @struct_size: sizeof(struct zcs_pool_params)
- * @max_bytes: bound on resident memory: active, inserted and cached; 0: no bound of ours. Free
- *	folios that are cached, and what was read ahead, are given up before an allocation fails on
- *	it. Hugetlb pages that are put by once something was evicted are not counted: 8 MiB a node
- *	at most, and a 64th of this.
- * @cache_bytes: bound on the memory of free folios that are kept; 0: half of the node's RAM, or
- *	half of @max_bytes if that is less (TTM's page_pool_size)
- * @node: NUMA node to take memory from; -1: that of the CPU the caller runs on at each allocation.
+ * @max_bytes: bound on resident memory, in bytes: active, inserted and cached; 0: no bound. The
+ *	pool gives up cached folios and read-ahead pages before an allocation fails on the bound.
+ *	Reserved hugetlb pages (at most 8 MiB per node and 1/64 of this), which the pool takes once
+ *	something was evicted, are not counted
+ * @cache_bytes: bound on the memory of free folios that the pool keeps, in bytes; 0: half of the
+ *	node's RAM, or half of @max_bytes if that is less (TTM's page_pool_size)
+ * @node: NUMA node to take memory from; -1: at each allocation the node of the caller's CPU.
  *	Zeroed params ask for node 0
  * @backing: see enum zcs_backing
- * @beneficial_order: if not 0, no order but this one and 0 is worth effort (collapsing, reclaim)
+ * @beneficial_order: if not 0, the pool makes an effort (collapsing, reclaim) only for this order
+ *	and for order 0
  * @flags: 0
  * @reserved: 0; its size never changes
  */
@@ -95,8 +97,8 @@ struct zcs_pool_params {
 };
 
 /**
- * ZCS_POOL_PARAMS_INIT - initializer of a struct zcs_pool_params: the defaults; then set what
- * differs
+ * ZCS_POOL_PARAMS_INIT - initializer of a struct zcs_pool_params: the defaults; the caller then
+ * sets the fields that differ
  */
 #define ZCS_POOL_PARAMS_INIT                                                      \
 	{                                                                         \
@@ -114,7 +116,7 @@ struct zcs_folio;
  * @params: NULL for the defaults (AUTO, the node of the caller's CPU, no bound)
  * @pool: where the pool is put
  *
- * Arenas are made when first needed; creating a pool takes no memory but the descriptors'.
+ * Arenas are made when they are first needed. A new pool takes memory only for its descriptors.
  *
  * Return: 0, and the caller holds a reference; -EINVAL: a NULL @pool, a wrong struct_size, an
  * unknown backing or flag, a node that does not exist, a beneficial order over ZCS_MAX_ORDER, a
@@ -125,23 +127,23 @@ ZCS_API int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_poo
 
 /**
  * zcs_pool_create_from_fd - make a pool over an arena given from outside
- * @params: as for zcs_pool_create(); @backing must name what the file is, or be AUTO
+ * @params: as for zcs_pool_create(); @backing must be the kind of the file, or AUTO
  * @fd: a shmem or hugetlb file (memfd, tmpfs, hugetlbfs, a file of a mount that passes through);
- *	the library duplicates it, the caller keeps its own
+ *	the library duplicates the descriptor, and the caller keeps its own
  * @offset: where the pool's part of the file starts, in bytes, a multiple of 2 MiB
- * @bytes: how much of the file is the pool's, a multiple of 2 MiB, at most 4 TiB
+ * @bytes: size of the pool's part, a multiple of 2 MiB, at most 4 TiB
  * @pool: where the pool is put
  *
- * The whole pool lives in that range: it never grows, and the file's size is never changed. What
- * the range holds beforehand is discarded, unless the call fails. Over a hugetlb file the pool has
- * folios of ZCS_MAX_ORDER only: other orders, and tts that need them, are -ENOMEM.
+ * The whole pool lives in that range. It never grows, and it never changes the size of the file.
+ * The call discards the content of the range, unless the call fails. Over a hugetlb file the pool
+ * has folios of ZCS_MAX_ORDER only: other orders, and tts that need them, are -ENOMEM.
  *
- * Nobody else may write to that range while the pool lives. Over a hugetlb file a page counts as
- * clean, and is evicted without being written, unless this process wrote to it.
+ * Nobody else may write to that range while the pool lives. Over a hugetlb file a page that this
+ * process did not write to counts as clean, and is evicted without being written.
  *
- * Return: 0; -EINVAL as zcs_pool_create(), or a bad @fd, an unaligned or empty range, one of more
- * than 4 TiB or outside the file, a backing that is not the file's; -EOPNOTSUPP: not a file whose
- * pages can be mapped shared and punched; -ENOMEM. Thread-safe.
+ * Return: 0, and the caller holds a reference; -EINVAL as zcs_pool_create(), or a bad @fd, a range
+ * that is unaligned, empty, over 4 TiB or outside the file, a backing that is not the file's;
+ * -EOPNOTSUPP: the pages of the file cannot be mapped shared and punched; -ENOMEM. Thread-safe.
  */
 ZCS_API int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64_t offset,
 				    uint64_t bytes, struct zcs_pool **pool);
@@ -150,8 +152,8 @@ ZCS_API int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd
  * zcs_pool_destroy - drop the caller's reference
  * @pool: NULL is ignored
  *
- * Frees every cached folio, waits for running zcs_pool_shrink() calls, and frees the pool itself
- * once the last folio, tt and backup that uses it is gone. Kernel counterpart: ttm_pool_fini().
+ * Frees every cached folio and waits for running zcs_pool_shrink() calls. The pool itself is freed
+ * when the last folio, tt and backup that uses it is gone. Kernel counterpart: ttm_pool_fini().
  */
 ZCS_API void zcs_pool_destroy(struct zcs_pool *pool);
 
@@ -165,10 +167,11 @@ ZCS_API void zcs_pool_destroy(struct zcs_pool *pool);
  * @flags: 0 or ZCS_ALLOC_NOWAIT
  * @folio: where the folio is put; zero, resident, owned by the caller
  *
- * A folio of exactly this order is taken from the list of the pool's node; else new memory is taken
- * from the system. Nothing is split and no other order's list is touched, except that cached folios
- * are given back to the system when the pool is at its limit. Before it fails, what backups have
- * read ahead into the pool's memory is freed, and such reads under way are waited for.
+ * The pool takes a folio of exactly this order from the list of its node. If the list is empty, the
+ * pool takes new memory from the system. It splits no folio and touches no list of another order,
+ * except that it gives cached folios back to the system when it is at its limit. Before the call
+ * fails, it frees the pages that backups have read ahead into the pool's memory, and waits for such
+ * reads under way.
  *
  * Return: 0; -EINVAL: NULL, an order over ZCS_MAX_ORDER, an unknown flag; -ENOMEM: over max_bytes
  * with nothing cached or read ahead, or no memory (never SIGBUS). Thread-safe. Kernel counterpart:
@@ -181,9 +184,9 @@ ZCS_API int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flag
  * zcs_folio_put - give a folio back to its pool
  * @folio: owned by the caller; NULL is ignored
  *
- * The folio is zeroed and kept, or punched if the pool is over its cache limit. A folio that the
- * caller does not own (put twice, inserted, a tt's) is refused: counted, logged, no change.
- * Thread-safe. Kernel counterpart: ttm_pool_type_give().
+ * The pool zeroes and keeps the folio, or punches it if the pool is over its cache limit. A folio
+ * that the caller does not own (put twice, inserted, a tt's) is refused: counted, logged, no
+ * change. Thread-safe. Kernel counterpart: ttm_pool_type_give().
  */
 ZCS_API void zcs_folio_put(struct zcs_folio *folio);
 
@@ -193,8 +196,8 @@ ZCS_API void zcs_folio_put(struct zcs_folio *folio);
  * @pieces: room for 2^order pointers; on success folios of order 0 in address order, pieces[0] ==
  *	folio
  *
- * No memory is allocated. Pieces of a folio that all come back to the pool merge again when they
- * are given back to the system.
+ * No memory is allocated. When all pieces have come back to the pool, they merge again as they are
+ * given back to the system.
  *
  * Return: 0, the caller owns every piece; -EINVAL: NULL, or not owned by the caller; -EOPNOTSUPP:
  * the arena cannot (hugetlb), the folio is unchanged. An order-0 folio is its only piece.
@@ -224,7 +227,7 @@ ZCS_API int zcs_folio_node(const struct zcs_folio *folio);
  * @node: NUMA node, or -1 for all
  * @nr_pages: how many pages to free at least; whole folios are freed, so it may be more
  *
- * Goes round the orders, oldest type first, as TTM's shrinker does. Never waits for I/O.
+ * Visits the orders in turn, as TTM's shrinker does. Never waits for I/O.
  *
  * Return: pages freed, 0 if nothing was cached there; -EINVAL: NULL, no such node. Thread-safe.
  * Kernel counterpart: ttm_pool_shrinker_scan().
@@ -241,7 +244,8 @@ ZCS_API int64_t zcs_pool_shrink(struct zcs_pool *pool, int node, uint64_t nr_pag
 ZCS_API int64_t zcs_pool_count(struct zcs_pool *pool, int node);
 
 /**
- * ZCS_STATS_NODES - NUMA nodes that struct zcs_pool_stats has room for; more are added to the last
+ * ZCS_STATS_NODES - NUMA nodes that struct zcs_pool_stats has room for; further nodes are added to
+ * the last one
  */
 #define ZCS_STATS_NODES 8
 
@@ -262,7 +266,7 @@ enum zcs_counter {
 	ZCS_COUNT_NODE_FALLBACK, /* a page of another node was taken */
 	ZCS_COUNT_LIMIT_HIT, /* max_bytes was reached */
 	ZCS_COUNT_LIMIT_REFUSED, /* refused because of max_bytes, also if read-ahead then gave way */
-	ZCS_COUNT_SYSTEM_REFUSED, /* refused because the system had none, the same */
+	ZCS_COUNT_SYSTEM_REFUSED, /* refused because the system had no memory, the same */
 	ZCS_COUNT_INSERT_REFUSED, /* folios a backup refused */
 	ZCS_COUNT_INSERT_SPLIT, /* folios split because they were refused whole */
 	ZCS_COUNT_INSERT_REPLACED, /* insertions that replaced other content (ZCS_INSERT_REPLACE) */
@@ -273,7 +277,7 @@ enum zcs_counter {
 	ZCS_COUNT_PUNCH_FAILED, /* memory could not be given back */
 	ZCS_COUNT_BAD_PUT, /* put of a folio that is not the caller's */
 	ZCS_COUNT_BAD_TAKE, /* stale or forged handles */
-	ZCS_COUNT_BAD_DROP, /* drop of what is not there, or of a wrong order */
+	ZCS_COUNT_BAD_DROP, /* drop of a forged handle, or of an unaligned range */
 	ZCS_COUNT_NR
 };
 

@@ -18,11 +18,11 @@ extern "C" {
  * Where written-back folios live. A backup belongs to a store. Kernel counterpart: the swap
  * devices.
  *
- * What cannot be written, for want of a slot or an error of the device, stays in memory. A device
- * that takes no writes at all is left alone: it is tried again after 10 ms, then after twice as
- * long, up to a second, until it does, and other devices of the store are used meanwhile. What
- * cannot be read, or has not the checksum that was made when it was written, is -EIO for the call
- * that needs it, and stays where it is for another try.
+ * A folio that cannot be written, because there is no free slot or the device has an error, stays
+ * in memory. A device that takes no writes at all is left alone. It is tried again after 10 ms,
+ * then after twice as long, up to a second, until a write succeeds. Meanwhile the other devices of
+ * the store are used. A folio that cannot be read, or whose checksum does not match, is -EIO for
+ * the call that needs it, and stays in its slot for another try.
  */
 struct zcs_store;
 
@@ -36,23 +36,31 @@ struct zcs_store;
  *	mem:			folios stay resident and are never written back
  *	file:/path?size=8G	a file that must not exist; it is unlinked at once
  *	file:?size=8G		an unnamed file in TMPDIR, else in /tmp
- *	file:/path?keep=1	a file that is kept, and may exist: then regular, the caller's own, without
- *				other links, mode 0600; it is locked while the store is open
+ *	file:/path?keep=1	a file that is kept, and may exist. Then it must be a regular file of
+ *				the caller's, without other links, mode 0600. It is locked while the
+ *				store is open
  *	/dev/..., dev:/dev/...	a block device, opened exclusively; what it holds is overwritten
  *
- * Keys follow "?" and are joined by "&": size (K, M, G, T), prio (the higher is filled first; equal
- * ones are striped), keep, discard (1: give freed clusters back), direct (1: O_DIRECT or fail; 0:
- * never; default: where the file system takes it), depth (transfers in flight). %XX in a path is
- * the byte XX. Files are made with mode 0600, never reached through a symlink, and preallocated.
- * Memory for slots, checksums and requests is taken here; afterwards the store allocates nothing.
+ * Keys follow "?" and are joined by "&":
  *
- * Return: 0, and the caller holds a reference; or, with a message that names the device and the
- * reason: -EINVAL: NULL, an empty spec, an unknown key (the known ones are listed) or value, a size
- * under 2 MiB, keep=1 without a path, more than 32 devices;
- * -EPROTONOSUPPORT: no such kind of store; -EEXIST: the file exists and keep=1 is not given;
- * -ELOOP: a symlink; -EPERM: an existing file that is not only the caller's; -EBUSY: in use;
- * -ENOTBLK: no block device; -EOPNOTSUPP: direct=1 and refused; -EFBIG: over RLIMIT_FSIZE, or 3968
- * GiB in all; -ENOSPC, -ENOMEM, -EAGAIN: no threads; or what the system says. Thread-safe.
+ *	size		bytes, with K, M, G or T
+ *	prio		the higher is filled first; equal ones are striped
+ *	keep		1: see above
+ *	discard		1: give freed clusters back
+ *	direct		1: O_DIRECT or fail; 0: never; default: where the file system takes it
+ *	depth		transfers in flight
+ *
+ * %XX in a path is the byte XX. Files are made with mode 0600, never reached through a symlink, and
+ * preallocated. The call takes the memory for slots, checksums and requests; afterwards the store
+ * allocates nothing.
+ *
+ * Return: 0, and the caller holds a reference. Each error comes with a message that names the
+ * device and the reason: -EINVAL: NULL, an empty spec, an unknown key (the known ones are listed)
+ * or value, a size under 2 MiB, keep=1 without a path, more than 32 devices; -EPROTONOSUPPORT: no
+ * such kind of store; -EEXIST: the file exists and keep=1 is not given; -ELOOP: a symlink; -EPERM:
+ * an existing file that is not only the caller's; -EBUSY: in use; -ENOTBLK: no block device;
+ * -EOPNOTSUPP: direct=1 and refused; -EFBIG: over RLIMIT_FSIZE, or 3968 GiB in all; -ENOSPC,
+ * -ENOMEM, -EAGAIN: no threads; or what the system says. Thread-safe.
  */
 ZCS_API int zcs_store_open(const char *spec, struct zcs_store **store);
 
@@ -60,18 +68,20 @@ ZCS_API int zcs_store_open(const char *spec, struct zcs_store **store);
  * zcs_store_bytes_avail - room left
  * @store: which
  *
- * Not all of it is of use to every folio: one of 2^order pages needs that many slots in a row,
- * aligned to their number. Slots that clean folios in memory keep are not counted.
+ * Not every folio can use all of that room: a folio of 2^order pages needs that many slots in a
+ * row, aligned to their number. Slots that clean folios in memory keep are not counted.
  *
- * Return: bytes of free slots; INT64_MAX for "mem:", which cannot be full (what is
- * inserted there goes on counting against its pool); -EINVAL for NULL. Thread-safe. Kernel
- * counterpart: ttm_backup_bytes_avail().
+ * Return: bytes of free slots; INT64_MAX for "mem:", which cannot be full (folios inserted there
+ * still count against their pool); -EINVAL for NULL. Thread-safe. Kernel counterpart:
+ * ttm_backup_bytes_avail().
  */
 ZCS_API int64_t zcs_store_bytes_avail(struct zcs_store *store);
 
 /**
  * zcs_store_close - drop the caller's reference
- * @store: NULL is ignored; it closes when its last backup is gone
+ * @store: NULL is ignored; the store closes when its last backup is gone
+ *
+ * Thread-safe.
  */
 ZCS_API void zcs_store_close(struct zcs_store *store);
 
@@ -86,24 +96,25 @@ ZCS_API int zcs_store_check(struct zcs_store *store);
 /**
  * struct zcs_store_stats - what a store holds and did; all 0 for "mem:"
  * @struct_size: sizeof(struct zcs_store_stats), set by the caller
- * @slots: slots of 4 KiB == @free_slots + @used_slots + @retired_slots (whose writes failed twice
- *	while those to other slots of the device succeeded)
- * @discarded_slots: given back to the device
+ * @slots: slots of 4 KiB == @free_slots + @used_slots + @retired_slots. A slot is retired when its
+ *	writes failed twice while writes to other slots of the device succeeded
+ * @discarded_slots: slots given back to the device
  * @reads, @writes: transfers that succeeded; @read_bytes, @written_bytes: their bytes
- * @read_errors, @write_errors: transfers that failed; @bad_checksums: of those, reads of other
- *	bytes than were written
- * @short_transfers, @retries: transfers that were continued, or begun again
- * @written_blocks: folios written back; @same_blocks: same-filled, without I/O; @clean_blocks:
- *	whose slot was still good, without I/O
+ * @read_errors, @write_errors: transfers that failed; @bad_checksums: failed reads that brought
+ *	other bytes than were written
+ * @short_transfers, @retries: transfers that were continued; that were begun again
+ * @written_blocks: folios written back; @same_blocks: same-filled folios, without I/O;
+ *	@clean_blocks: folios whose slot was still valid, without I/O
  * @no_space: folios that stayed resident because no slot was free, or the slot's file system had no
  *	room
- * @cancelled, @abandoned: writes whose folio was wanted back before the device had it, and after
- * @ra_read: blocks read ahead; @ra_hits: of those, taken later; @ra_wasted: not
- * @io_uring: transfers go by io_uring, else by threads
- * @direct_devices, @buffered_devices: with O_DIRECT, and without
+ * @cancelled, @abandoned: writes whose folio was wanted back before the device had the request;
+ *	after it had the request
+ * @ra_read: blocks read ahead; @ra_hits: blocks read ahead and taken later; @ra_wasted: blocks read
+ *	ahead and not taken
+ * @io_uring: true: io_uring transfers; false: threads transfer
+ * @direct_devices, @buffered_devices: devices with O_DIRECT; without it
  * @devices_away: devices that take no writes now
- * @outages: times that a device began to take none; when it does, and when it is back, is logged
- *	once
+ * @outages: times that a device began to take no writes. The begin and the end of each are logged
  * @held_back: folios that stayed resident because no device with free slots took writes
  */
 struct zcs_store_stats {

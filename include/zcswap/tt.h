@@ -17,22 +17,22 @@ struct zcs_store;
 /**
  * DOC: tt
  *
- * A buffer's translation table: an array of slots, each empty, a page, or a backup handle; slots of
- * all three sorts side by side are the normal state. Pages come in blocks: whole folios, each
- * starting at a multiple of its own size. Backup and restore move whole blocks and keep their
- * place: what failed or was interrupted is finished by calling again. Kernel counterpart: struct
- * ttm_tt with ttm_pool_backup() and ttm_pool_restore_and_alloc().
+ * A tt is the translation table of a buffer: an array of slots, each empty, a page, or a backup
+ * handle. Slots of all three sorts side by side are the normal state. Pages come in blocks: whole
+ * folios, each starting at a multiple of its own size. Backup and restore move whole blocks and
+ * keep their place: the caller finishes a call that failed or was interrupted by calling again.
+ * Kernel counterpart: struct ttm_tt with ttm_pool_backup() and ttm_pool_restore_and_alloc().
  *
- * A tt may be used by several threads; its calls exclude each other. What an application does with
- * the pages is its own to order: in this version nobody may touch the address of a contiguous tt
- * between backup and restore. A thread that does sleeps until the restore (where userfaultfd is
+ * Several threads may use a tt; its calls exclude each other. The application orders its own
+ * accesses to the pages: in this version nobody may touch the address of a contiguous tt between
+ * backup and restore. A thread that does so sleeps until the restore (where userfaultfd is
  * available).
  */
 struct zcs_tt;
 
-/** ZCS_TT_ZERO_ALLOC - new pages are zero. They always are; accepted for TTM's sake */
+/** ZCS_TT_ZERO_ALLOC - new pages are zero. They always are: accepted as in TTM, without effect */
 #define ZCS_TT_ZERO_ALLOC 1u
-/** ZCS_TT_EXTERNAL - the device never swaps this tt out by itself, and it cannot have a backup */
+/** ZCS_TT_EXTERNAL - the device never swaps this tt out by itself; the tt cannot have a backup */
 #define ZCS_TT_EXTERNAL 2u
 /** ZCS_TT_CONTIGUOUS - one run of pages with an address for life */
 #define ZCS_TT_CONTIGUOUS 4u
@@ -44,15 +44,15 @@ struct zcs_tt;
  * @flags: ZCS_TT_*
  * @tt: where the tt is put
  *
- * A contiguous tt gets its address here, and the kind of its memory: huge pages if @num_pages is a
- * multiple of 512 and the pool has them, small pages otherwise. With ZCS_BACKING_AUTO they are
- * hugetlb pages if there are enough, now, for all homes made so of this pool, or for max_bytes. No
- * slot is populated.
+ * The call gives a contiguous tt its address and the kind of its memory: huge pages if @num_pages
+ * is a multiple of 512 and the pool has huge pages, small pages otherwise. With ZCS_BACKING_AUTO
+ * the huge pages are hugetlb pages if there are enough of them now, for all homes of this pool that
+ * were made so, or for max_bytes. No slot is populated.
  *
- * If the pool has a whole run of cached folios the tt is made over them: they are kept for it
- * (struct zcs_pool_stats.kept_pages), and count against max_bytes, until it is populated or
- * destroyed. Only a device gives the kept memory of its bos up for others; without one an
- * allocation can fail on the limit for it.
+ * If the pool has a whole run of cached folios, the tt is made over them. The folios are kept for
+ * the tt (struct zcs_pool_stats.kept_pages), and count against max_bytes, until the tt is populated
+ * or destroyed. A device gives up the kept memory of its bos when others need it. Without a device
+ * an allocation can fail on the limit because of kept memory.
  *
  * Return: 0; -EINVAL: NULL, 0 pages, an unknown flag, or so many pages that a byte offset
  * overflows; -ENOMEM: no memory for the table, or no run of addresses that long. Thread-safe.
@@ -69,12 +69,11 @@ ZCS_API int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t fl
  * Orders start at the largest that fits and never grow again; an order that the system refuses is
  * not tried again in this call.
  *
- * Return: 0, also if it was populated; -EINVAL: NULL, backed up (restore it), or a wrong
- * struct_size of
- * @ctx; -ENOMEM: nothing changed, except that pages of a contiguous tt stay which a thread may have
- *	written to
- * meanwhile: the next call goes on with the rest; -EBUSY: no_wait, and another call on the tt is
- * running. Thread-safe. Kernel counterpart: ttm_tt_populate(), ttm_pool_alloc().
+ * Return: 0, also if the tt was populated; -EINVAL: NULL, a tt that is backed up (restore it), or a
+ * wrong struct_size of the ctx; -ENOMEM: nothing changed, except that pages of a contiguous tt stay
+ * if a thread may have written to them meanwhile, and the next call goes on with the rest; -EBUSY:
+ * no_wait, and another call on the tt is running. Thread-safe. Kernel counterpart:
+ * ttm_tt_populate(), ttm_pool_alloc().
  */
 ZCS_API int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx);
 
@@ -82,8 +81,8 @@ ZCS_API int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx);
  * zcs_tt_unpopulate - free every page
  * @tt: NULL, or a tt without pages, is ignored; handles stay
  *
- * Pages go to the pool; those of a contiguous tt go to the system and leave holes in its home.
- * Kernel counterpart: ttm_tt_unpopulate().
+ * Pages go to the pool; the pages of a contiguous tt go to the system and leave holes in its home.
+ * Thread-safe. Kernel counterpart: ttm_tt_unpopulate().
  */
 ZCS_API void zcs_tt_unpopulate(struct zcs_tt *tt);
 
@@ -92,8 +91,8 @@ ZCS_API void zcs_tt_unpopulate(struct zcs_tt *tt);
  * @tt: without handles
  * @store: the backup keeps a reference
  *
- * The index that backing up needs is reserved here and in zcs_tt_populate(). An earlier backup,
- * which must be empty, is replaced.
+ * This call and zcs_tt_populate() reserve the index that backing up needs. The new backup replaces
+ * an earlier one, which must be empty.
  *
  * Return: 0; -EINVAL: NULL, or ZCS_TT_EXTERNAL; -EBUSY: the present backup has content; -ENOMEM.
  * After an error the earlier backup is still in place. Thread-safe. Kernel counterpart:
@@ -102,9 +101,9 @@ ZCS_API void zcs_tt_unpopulate(struct zcs_tt *tt);
 ZCS_API int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store);
 
 /**
- * ZCS_BACKUP_PURGE - drop the content: the tt's pages go to the system, slots become empty. What
- * handles name is dropped by zcs_backup_drop(): its memory goes to the pool, a contiguous tt's to
- * the system
+ * ZCS_BACKUP_PURGE - drop the content: the tt's pages go to the system, and slots become empty. The
+ * content of handles is dropped by zcs_backup_drop(): its memory goes to the pool, or to the system
+ * if the tt is contiguous
  */
 #define ZCS_BACKUP_PURGE 1u
 /** ZCS_BACKUP_WRITEBACK - also start writing to the store */
@@ -115,15 +114,15 @@ ZCS_API int zcs_tt_setup_backup(struct zcs_tt *tt, struct zcs_store *store);
  * @tt: which
  * @flags: ZCS_BACKUP_*
  *
- * The user map of a contiguous tt is zapped first, in one atomic step. Each block is offered whole;
- * one that is refused is split to pages and the same index is tried again. The first page that is
- * refused ends the call. Slots that hold a handle or nothing are skipped, so that a partial backup
- * can be continued. A purge drops handles as well and needs no backup.
+ * The call first zaps the user map of a contiguous tt, in one atomic step. Each block is offered
+ * whole. A block that is refused is split to pages, and the same index is tried again. The first
+ * page that is refused ends the call. Slots that hold a handle or nothing are skipped, so that a
+ * partial backup can be continued. A purge drops handles as well and needs no backup. Swapping out
+ * allocates no page and, unless a block must be split, no memory.
  *
  * Return: pages that were backed up or purged; 0 if there was nothing left to do or no backup was
- * set up; -EINVAL: NULL, or an unknown flag; -EBUSY: the store is full; or, if no page went, the
- * error that stopped it. Swapping out allocates no page and, unless a block must be split, no
- * memory. Thread-safe. Kernel counterpart: ttm_tt_backup(), ttm_pool_backup().
+ * set up; -EINVAL: NULL, or an unknown flag; -EBUSY: the store is full; if no page went, the error
+ * that stopped the call. Thread-safe. Kernel counterpart: ttm_tt_backup(), ttm_pool_backup().
  */
 ZCS_API int64_t zcs_tt_backup(struct zcs_tt *tt, uint32_t flags);
 
@@ -136,8 +135,8 @@ ZCS_API int64_t zcs_tt_backup(struct zcs_tt *tt, uint32_t flags);
  * map of a contiguous tt is resolved before the call returns.
  *
  * Return: 0, every slot is a page; -EINVAL: NULL, not backed up, or a wrong struct_size of @ctx;
- * -EBUSY: no_wait, and another call on the tt is running; -ENOMEM, -EINTR, -EIO: what was restored
- * stays so, nothing is lost, call again. Thread-safe. Kernel counterpart: ttm_tt_restore(),
+ * -EBUSY: no_wait, and another call on the tt is running; -ENOMEM, -EINTR, -EIO: restored pages
+ * stay restored, nothing is lost, call again. Thread-safe. Kernel counterpart: ttm_tt_restore(),
  * ttm_pool_restore_and_alloc().
  */
 ZCS_API int zcs_tt_restore(struct zcs_tt *tt, const struct zcs_ctx *ctx);
@@ -174,8 +173,8 @@ ZCS_API int zcs_tt_restore_range(struct zcs_tt *tt, uint64_t first, uint64_t cou
  * zcs_tt_drop_backup - drop everything of a backed-up tt
  * @tt: which
  *
- * Content of the backup is dropped by block, pages that are left are freed; all slots become empty
- * and the tt can be populated again.
+ * The content of the backup is dropped by block, and the other pages are freed. All slots become
+ * empty, and the tt can be populated again.
  *
  * Return: 0; -EINVAL: NULL, or not backed up. Thread-safe. Kernel counterpart:
  * ttm_pool_drop_backed_up().
@@ -211,8 +210,8 @@ ZCS_API uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index);
  * @index: slot
  *
  * Return: the address, valid until the slot's block is backed up or freed; NULL unless a page is
- * there. What is written through it is not seen by the user map's dirt tracking: the folio counts
- * as dirty. Thread-safe.
+ * there. The user map's dirt tracking does not see writes through this address, so the folio counts
+ * as dirty from then on. Thread-safe.
  */
 ZCS_API void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index);
 
@@ -235,7 +234,7 @@ ZCS_API void *zcs_tt_address(const struct zcs_tt *tt);
 ZCS_API void zcs_tt_destroy(struct zcs_tt *tt);
 
 /**
- * zcs_tt_check - walk a tt and verify every invariant, its backup's too
+ * zcs_tt_check - walk a tt and its backup and verify every invariant
  * @tt: quiescent
  *
  * Return: 0; -EUCLEAN, logged; -EINVAL.

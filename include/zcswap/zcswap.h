@@ -13,8 +13,8 @@
  *  - objects may be used by several threads at once; a destroy or close call drops the caller's
  *    reference and the object lives until its users are gone;
  *  - wrong arguments are refused with an error and change nothing. Functions that return void count
- *    the mistake, log it, and abort() when ZCSWAP_DEBUG is set to other than 0 in the environment.
- *    Which rule an -EINVAL of a function that makes an object stands for is logged at debug level.
+ *    the mistake, log it, and abort() if ZCSWAP_DEBUG in the environment is set to anything but 0.
+ *    For an -EINVAL of a function that makes an object, a message at debug level names the rule.
  */
 #include <zcswap/version.h>
 #include <zcswap/pool.h>
