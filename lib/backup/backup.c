@@ -208,7 +208,6 @@ static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in, uin
 
 	if (!zcs_table_range_empty(&b->table, in->index, in->order)) {
 		drop_range(b, in->index, UINT64_C(1) << in->order);
-		zcs_table_range_empty(&b->table, in->index, in->order);
 		zcs_pool_count_event(b->pool, ZCS_COUNT_INSERT_REPLACED, 1);
 		zcs_warn("insert: index %llu, order %u: content replaced",
 			 (unsigned long long)in->index, in->order);

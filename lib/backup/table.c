@@ -137,6 +137,7 @@ void zcs_table_set(struct zcs_table *t, uint64_t index, unsigned order, uint32_t
 {
 	uint64_t u = unit_of(index);
 
+	/* the unit folds: its leaf, if it has one, holds nothing and is kept for later */
 	if (order == ZCS_UNIT_ORDER) {
 		t->unit[u] = entry;
 		return;
@@ -155,16 +156,6 @@ void zcs_table_update(struct zcs_table *t, uint64_t index, uint32_t entry)
 		t->unit[u] = entry;
 }
 
-static bool leaf_is_empty(const struct zcs_table *t, uint64_t unit)
-{
-	const uint32_t *leaf = t->leaf[unit];
-
-	for (uint64_t i = 0; i < leaf_entries(t, unit); i++)
-		if (leaf[i])
-			return false;
-	return true;
-}
-
 void zcs_table_clear(struct zcs_table *t, uint64_t index, unsigned order)
 {
 	uint64_t u = unit_of(index);
@@ -178,20 +169,12 @@ void zcs_table_clear(struct zcs_table *t, uint64_t index, unsigned order)
 	memset(t->leaf[u] + index % ZCS_UNIT_PAGES, 0, sizeof(uint32_t) << order);
 }
 
-bool zcs_table_range_empty(struct zcs_table *t, uint64_t index, unsigned order)
+bool zcs_table_range_empty(const struct zcs_table *t, uint64_t index, unsigned order)
 {
 	uint64_t u = unit_of(index), at = index % ZCS_UNIT_PAGES;
 
 	if (t->unit[u] != ZCS_E_LEAF)
 		return t->unit[u] == ZCS_E_EMPTY;
-	if (order == ZCS_UNIT_ORDER) {
-		bool empty = leaf_is_empty(t, u);
-
-		/* back to one entry, so that a block of order 9 can be set */
-		if (empty)
-			t->unit[u] = ZCS_E_EMPTY;
-		return empty;
-	}
 	for (uint64_t i = at; i < at + (UINT64_C(1) << order); i++)
 		if (t->leaf[u][i])
 			return false;

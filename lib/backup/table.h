@@ -90,12 +90,16 @@ int zcs_table_reserve(struct zcs_table *t, uint64_t index);
 bool zcs_table_has_leaf(const struct zcs_table *t, uint64_t index);
 
 struct zcs_block zcs_table_get(const struct zcs_table *t, uint64_t index);
-/* The range is empty; its unit has a leaf if order < 9. */
+/*
+ * The range is empty; its unit has a leaf if order < 9. A block of order 9 folds the unit: one
+ * entry stands for it again, whatever its leaf was used for before.
+ */
 void zcs_table_set(struct zcs_table *t, uint64_t index, unsigned order, uint32_t entry);
 /* Replaces the entry of a block that is there. */
 void zcs_table_update(struct zcs_table *t, uint64_t index, uint32_t entry);
 void zcs_table_clear(struct zcs_table *t, uint64_t index, unsigned order);
-bool zcs_table_range_empty(struct zcs_table *t, uint64_t index, unsigned order);
+/* Whether 2^order indexes from @index on are empty; they lie in the table. */
+bool zcs_table_range_empty(const struct zcs_table *t, uint64_t index, unsigned order);
 /* Bytes that the table holds. */
 size_t zcs_table_bytes(const struct zcs_table *t);
 

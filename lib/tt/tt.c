@@ -192,7 +192,6 @@ int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const str
 		give_back(tt, folio, true);
 		return err;
 	}
-	zcs_table_range_empty(&tt->table, index, *order);
 	zcs_table_set(&tt->table, index, *order, zcs_e_page(zcs_pool_ppn(tt->pool, folio)));
 	tt->pages += UINT64_C(1) << *order;
 	return 0;
