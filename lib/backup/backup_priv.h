@@ -19,7 +19,6 @@ struct zcs_wb_wait;
 #define ZCS_VEC 64u
 
 struct zcs_home;
-struct zcs_ctx;
 
 /*
  * struct zcs_backup - an index over a store
@@ -91,7 +90,7 @@ int64_t zcs_backup_insert_vec(struct zcs_backup *backup, struct zcs_insert *vec,
 /* zcs_backup_take_folios() that leaves folios in state @to. */
 int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
 			    struct zcs_pool *pool, enum zcs_folio_state to,
-			    const struct zcs_ctx *ctx);
+			    const struct zcs_request *req);
 /* A tt's folio that keeps its slot was dirtied, or is freed: the slot goes back to the store. */
 void zcs_backup_forget_slot(struct zcs_backup *backup, struct zcs_folio *folio);
 /* Frees what an entry holds that is no page: a slot, a word. With the lock held. */
@@ -106,7 +105,7 @@ void zcs_backup_attach(struct zcs_backup *backup, const struct zcs_block *blk,
 		       struct zcs_folio *folio);
 /* A fresh folio for the content of a block, BUSY and charged; or back it goes. */
 int zcs_backup_new_folio(struct zcs_backup *backup, const struct zcs_block *blk,
-			 struct zcs_pool *pool, const struct zcs_ctx *ctx,
+			 struct zcs_pool *pool, const struct zcs_request *req,
 			 struct zcs_folio **folio);
 void zcs_backup_free_folio(struct zcs_backup *backup, struct zcs_folio *folio);
 /* What covers @index, for validators. */

@@ -56,7 +56,7 @@ struct claim {
 struct batch {
 	struct zcs_backup *b;
 	struct zcs_pool *pool;
-	const struct zcs_ctx *ctx;
+	const struct zcs_request *req;
 	enum zcs_folio_state to;
 	pthread_mutex_t lock;
 	pthread_cond_t done;
@@ -67,16 +67,17 @@ struct batch {
 };
 
 int zcs_backup_new_folio(struct zcs_backup *backup, const struct zcs_block *blk,
-			 struct zcs_pool *pool, const struct zcs_ctx *ctx, struct zcs_folio **folio)
+			 struct zcs_pool *pool, const struct zcs_request *req,
+			 struct zcs_folio **folio)
 {
 	struct zcs_home *home = backup->home;
 	int err;
 
 	if (home) {
 		*folio = zcs_arena_folio(home->arena, home->pfn + blk->index);
-		err = zcs_home_populate(pool, home, *folio, ctx);
+		err = zcs_home_populate(pool, home, *folio, req);
 	} else {
-		err = zcs_pool_alloc(pool, blk->order, 0, ctx, folio);
+		err = zcs_pool_alloc(pool, blk->order, 0, req, folio);
 	}
 	if (!err)
 		zcs_folio_set_state(*folio, ZCS_FS_BUSY);
@@ -151,7 +152,7 @@ static int claim_absent(struct batch *batch, struct claim *c)
 
 	if (claimed_before(batch, c->blk.index))
 		return -ENOENT;
-	err = zcs_backup_new_folio(batch->b, &c->blk, batch->pool, batch->ctx, &c->folio);
+	err = zcs_backup_new_folio(batch->b, &c->blk, batch->pool, batch->req, &c->folio);
 	if (err)
 		return err;
 	if (zcs_e_is_slot(c->blk.entry) && batch->alone)
@@ -410,32 +411,30 @@ static uint64_t free_clean(struct zcs_backup *b)
 }
 
 /*
- * A folio was refused, and nothing is claimed: first what was read ahead goes, here and elsewhere,
- * for which the lock is given up; then what else of this backup needs no write. Whether to try
+ * A folio was refused, and nothing is claimed. First the read-ahead of all backups is reclaimed,
+ * for which the lock is given up; then blocks of this backup that need no write. Whether to try
  * again.
  */
-static bool make_room(struct batch *batch, uint64_t seen)
+static bool make_room(struct zcs_backup *b, struct zcs_retry *retry)
 {
-	struct zcs_backup *b = batch->b;
 	bool room;
 
 	pthread_mutex_unlock(&b->lock);
-	room = zcs_ahead_forgo(batch->pool, seen, batch->ctx);
+	room = zcs_retry(retry, -ENOMEM);
 	zcs_backup_lock(b);
 	return room || free_clean(b);
 }
 
 static size_t take_all(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
 {
+	struct zcs_retry retry = zcs_retry_begin(batch->pool, batch->req);
 	size_t done = 0;
 
 	do {
-		uint64_t seen = zcs_ahead_ended(batch->pool);
-
 		*err = 0;
 		done += take_piece(batch, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
 				   err);
-		if (*err == -ENOMEM && make_room(batch, seen))
+		if (*err == -ENOMEM && make_room(batch->b, &retry))
 			*err = 0;
 	} while (done < nr && !*err);
 	return done;
@@ -443,7 +442,7 @@ static size_t take_all(struct batch *batch, struct zcs_take *vec, size_t nr, int
 
 int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, size_t nr,
 			    struct zcs_pool *pool, enum zcs_folio_state to,
-			    const struct zcs_ctx *ctx)
+			    const struct zcs_request *req)
 {
 	struct batch batch; /* 10 KiB that a take of one block need not clear */
 	size_t done;
@@ -451,7 +450,7 @@ int64_t zcs_backup_take_vec(struct zcs_backup *backup, struct zcs_take *vec, siz
 
 	batch.b = backup;
 	batch.pool = pool;
-	batch.ctx = ctx;
+	batch.req = req;
 	batch.to = to;
 	batch.reading = 0;
 	pthread_mutex_init(&batch.lock, NULL);
@@ -473,7 +472,7 @@ int64_t zcs_backup_take_folios(struct zcs_backup *backup, struct zcs_take *vec, 
 		return -EINVAL;
 	if (zcs_inherited(backup) || zcs_pool_inherited(pool))
 		return -ECHILD;
-	return zcs_backup_take_vec(backup, vec, nr, pool, ZCS_FS_OWNED, NULL);
+	return zcs_backup_take_vec(backup, vec, nr, pool, ZCS_FS_OWNED, &zcs_request_normal);
 }
 
 int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_pool *pool,

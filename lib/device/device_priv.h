@@ -321,7 +321,7 @@ uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback,
 /* Whether there is anything left that might be evicted, now or when somebody lets go of it. */
 bool zcs_evict_may(struct zcs_device *dev);
 /* The pool's hook: frees without waiting, whatever the caller holds. */
-int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
+int64_t zcs_evict_hook(void *arg, uint64_t nr_pages);
 
 /* -- pressure.c */
 void zcs_pressure_watch(struct zcs_device *dev);

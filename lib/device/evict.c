@@ -449,11 +449,10 @@ bool zcs_evict_may(struct zcs_device *dev)
 	       (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
 }
 
-int64_t zcs_evict_hook(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
+int64_t zcs_evict_hook(void *arg, uint64_t nr_pages)
 {
 	struct zcs_device *dev = arg;
 
-	(void)ctx;
 	zcs_count(dev->reclaims);
 	if (zcs_room_in_vain(dev))
 		return 0;

@@ -374,8 +374,8 @@ int zcs_pool_local_node(const struct zcs_pool *pool)
 	return node < pool->nr_nodes ? node : 0;
 }
 
-int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, const struct zcs_ctx *ctx,
-		   struct zcs_folio **folio)
+int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags,
+		   const struct zcs_request *req, struct zcs_folio **folio)
 {
 	int node = zcs_pool_local_node(pool), err = zcs_fault(ZCS_FAULT_FOLIO_ALLOC);
 
@@ -386,24 +386,23 @@ int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, const 
 		return 0;
 	if (flags & ZCS_ALLOC_NOWAIT)
 		return -ENOMEM;
-	return zcs_pool_new_folio(pool, node, order, ctx, folio);
+	return zcs_pool_new_folio(pool, node, order, req, folio);
 }
 
 int zcs_folio_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, struct zcs_folio **folio)
 {
+	struct zcs_retry retry;
 	struct zcs_folio *f;
-	uint64_t seen;
 	int err;
 
 	if (!pool || !folio || order > ZCS_MAX_ORDER || (flags & ~ZCS_ALLOC_NOWAIT))
 		return -EINVAL;
 	if (zcs_pool_inherited(pool))
 		return -ECHILD;
-	do {
-		seen = zcs_ahead_ended(pool);
-		err = zcs_pool_alloc(pool, order, flags, NULL, &f);
-	} while (err == -ENOMEM && !(flags & ZCS_ALLOC_NOWAIT) &&
-		 zcs_ahead_forgo(pool, seen, NULL));
+	retry = zcs_retry_begin(pool, &zcs_request_normal);
+	do
+		err = zcs_pool_alloc(pool, order, flags, &zcs_request_normal, &f);
+	while (!(flags & ZCS_ALLOC_NOWAIT) && zcs_retry(&retry, err));
 	if (!err)
 		*folio = f;
 	return err;

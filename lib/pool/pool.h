@@ -12,6 +12,7 @@
 
 #include "arena/arena.h"
 #include "common/life.h"
+#include "request.h"
 
 /*
  * The pool, for the rooms above it: folios and their page numbers, the limit, homes, read-ahead,
@@ -79,7 +80,7 @@ uint64_t zcs_pool_hugetlb_pages(const struct zcs_pool *pool);
  *
  * Context: before the pool is used by a second thread.
  */
-typedef int64_t zcs_pool_reclaim_fn(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx);
+typedef int64_t zcs_pool_reclaim_fn(void *arg, uint64_t nr_pages);
 typedef void zcs_pool_wake_fn(void *arg);
 void zcs_pool_set_hooks(struct zcs_pool *pool, zcs_pool_reclaim_fn *reclaim, zcs_pool_wake_fn *wake,
 			uint64_t wake_pages, void *arg);
@@ -88,9 +89,13 @@ void zcs_pool_set_hooks(struct zcs_pool *pool, zcs_pool_reclaim_fn *reclaim, zcs
 void zcs_pool_get(struct zcs_pool *pool);
 void zcs_pool_unref(struct zcs_pool *pool);
 void zcs_pool_count_event(struct zcs_pool *pool, enum zcs_counter counter, uint64_t nr);
-/* zcs_folio_alloc() with a context */
-int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags, const struct zcs_ctx *ctx,
-		   struct zcs_folio **folio);
+/*
+ * One try of zcs_folio_alloc(); a caller without a backup's lock tries again as zcs_retry() says.
+ * Context: takes a shard's lock; may evict, and wait for that, as the request says.
+ * Return: 0, and the folio is OWNED; -ENOMEM.
+ */
+int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags,
+		   const struct zcs_request *req, struct zcs_folio **folio);
 /* A folio in BUSY, without a home: zeroed and to the pool's list; to the system. */
 void zcs_pool_give(struct zcs_folio *folio);
 void zcs_pool_discard(struct zcs_folio *folio);
@@ -109,15 +114,6 @@ int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state);
 uint64_t zcs_cache_pages(struct zcs_pool *pool);
 /* Frees cached folios until at least @nr pages are free or there is none left. */
 uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
-
-/* -- who allocates */
-/* The context of a touch: it is not refused on the pool's limit, which it may pass. */
-extern const struct zcs_ctx zcs_ctx_touch;
-/*
- * That of read-ahead: memory that is free and within the limit, and no other. No list is shrunk for
- * it, no page that was put by is used, and being refused is not counted.
- */
-extern const struct zcs_ctx zcs_ctx_ahead;
 
 /* -- writes of memory that was taken back */
 /* Memory that a device may still read although it was taken back. */
@@ -156,13 +152,25 @@ void zcs_ahead_add(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
 void zcs_ahead_end(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
 /* Its backup leaves the pool. */
 void zcs_ahead_forget(struct zcs_pool *pool, struct zcs_ahead *ahead);
-/* What zcs_ahead_forgo() wants to know from before the allocation that failed. */
-uint64_t zcs_ahead_ended(const struct zcs_pool *pool);
 /*
- * After -ENOMEM, with no backup's lock held: what was read ahead is freed, reads under way are
- * waited for unless @ctx forbids. Whether it is worth trying again.
+ * struct zcs_retry - an allocation that is tried until read-ahead has nothing left to give
+ * @seen: the pool's ahead_ended before the last try
  */
-bool zcs_ahead_forgo(struct zcs_pool *pool, uint64_t seen, const struct zcs_ctx *ctx);
+struct zcs_retry {
+	struct zcs_pool *pool;
+	const struct zcs_request *req;
+	uint64_t seen;
+};
+
+/* Before the first try. */
+struct zcs_retry zcs_retry_begin(struct zcs_pool *pool, const struct zcs_request *req);
+/*
+ * Whether a try that ended with @err is worth another one: it lacked memory, and since it began
+ * pages that were read ahead were freed, by this call or by another.
+ * Context: no backup's lock is held, a tt's may be; sleeps until a read has ended, if the request
+ * may wait.
+ */
+bool zcs_retry(struct zcs_retry *retry, int err);
 
 /* -- homes */
 /*
@@ -191,7 +199,7 @@ static inline unsigned zcs_block_order(uint64_t index, uint64_t nr, unsigned max
 int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
 /* Gives a block of a home memory: HOME or KEPT -> TT. */
 int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
-		      const struct zcs_ctx *ctx);
+		      const struct zcs_request *req);
 /*
  * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it
  * is not KEPT.

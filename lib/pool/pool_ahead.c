@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Read-ahead gives way. Pages that were read before anybody asked for them are within the pool's
- * limit like all others, but nobody may be refused for their sake: who finds no memory asks here
- * and then tries again.
+/*-
+ * Read-ahead gives way. Pages that were read before anybody asked for them count against the pool's
+ * limit like all others, but no caller may be refused because of them. An allocation that finds no
+ * memory reclaims such pages here and then tries again:
  *
- *	a backup reads ahead  ──▶ its struct zcs_ahead is in the pool's list from then on, and counts its pages
- *	-ENOMEM ──▶ zcs_ahead_forgo ──▶ give_up() of each that has some, until one gave ──▶ again
- *	                             └─ none could (a read is under way, a lock is taken) ──▶ waits
+ *	retry = zcs_retry_begin(pool, req);
+ *	do
+ *		err = allocate();
+ *	while (zcs_retry(&retry, err));
  *
- * Who asks holds no backup's lock, and may hold a tt's: a read that is under way ends without it.
- * The list's lock comes after the backups', which give_up() therefore only tries. Waiting is a loop
- * of short sleeps, for the time of one read; a condition would have to be signalled on each read,
- * by all.
+ *	a backup reads ahead ──▶ its struct zcs_ahead joins the pool's list, and counts its pages
+ *	-ENOMEM ──▶ zcs_retry ──▶ give_up() of each that has pages, until one gave some ──▶ again
+ *	                       └─ none could (a read is under way, a lock is taken) ──▶ waits
+ *
+ * The caller holds no backup's lock, and may hold a tt's: a read that is under way ends without it.
+ * The list's lock comes after the backups' locks, so that give_up() only tries to take those.
+ * Waiting is a loop of short sleeps that lasts as long as one read. A condition would have to be
+ * signalled by every read. The generation number ahead_ended closes the gap between the failed try
+ * and the look at the list: pages that others freed in that gap are a reason to try again, too.
  */
+#include <errno.h>
+
 #include "pool_priv.h"
 #include "sys/sys.h"
 
@@ -48,11 +56,6 @@ void zcs_ahead_forget(struct zcs_pool *pool, struct zcs_ahead *ahead)
 	ahead->listed = false;
 }
 
-uint64_t zcs_ahead_ended(const struct zcs_pool *pool)
-{
-	return atomic_load(&pool->ahead_ended);
-}
-
 static bool give_up_some(struct zcs_pool *pool)
 {
 	struct zcs_ahead *ahead;
@@ -66,14 +69,28 @@ static bool give_up_some(struct zcs_pool *pool)
 	return nr;
 }
 
-bool zcs_ahead_forgo(struct zcs_pool *pool, uint64_t seen, const struct zcs_ctx *ctx)
+/* Frees some of what was read ahead; false: no page ceased to be that since @seen. */
+static bool reclaim_ahead(struct zcs_pool *pool, uint64_t seen, bool may_wait)
 {
-	while (atomic_load(&pool->ahead) && zcs_ahead_ended(pool) == seen) {
+	while (atomic_load(&pool->ahead) && atomic_load(&pool->ahead_ended) == seen) {
 		if (give_up_some(pool))
 			return true;
-		if (ctx && ctx->no_wait)
+		if (!may_wait)
 			return false;
 		zcs_sys_sleep_us(READING_US);
 	}
-	return zcs_ahead_ended(pool) != seen;
+	return atomic_load(&pool->ahead_ended) != seen;
+}
+
+struct zcs_retry zcs_retry_begin(struct zcs_pool *pool, const struct zcs_request *req)
+{
+	return (struct zcs_retry){ pool, req, atomic_load(&pool->ahead_ended) };
+}
+
+bool zcs_retry(struct zcs_retry *retry, int err)
+{
+	if (err != -ENOMEM || !reclaim_ahead(retry->pool, retry->seen, retry->req->may_wait))
+		return false;
+	retry->seen = atomic_load(&retry->pool->ahead_ended);
+	return true;
 }

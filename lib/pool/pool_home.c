@@ -244,14 +244,14 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 }
 
 static int fill_hole(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
-		     const struct zcs_ctx *ctx)
+		     const struct zcs_request *req)
 {
 	struct zcs_arena *arena = home->arena;
 	unsigned order = zcs_folio_ord(folio);
-	uint32_t flags = zcs_pool_populate_flags(pool, order, ctx) |
+	uint32_t flags = zcs_pool_populate_flags(pool, order, req) |
 			 (home->untrapped ? ZCS_POPULATE_MAY_HOLD : 0);
-	bool ahead = ctx == &zcs_ctx_ahead, huge;
-	int err = zcs_pool_charge(pool, UINT64_C(1) << order, ctx, flags & ZCS_POPULATE_EFFORT);
+	bool ahead = req->asker == ZCS_ASKER_AHEAD, huge;
+	int err = zcs_pool_charge(pool, UINT64_C(1) << order, req, flags & ZCS_POPULATE_EFFORT);
 
 	if (err)
 		return err;
@@ -274,7 +274,7 @@ static int fill_hole(struct zcs_pool *pool, const struct zcs_home *home, struct 
 }
 
 int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
-		      const struct zcs_ctx *ctx)
+		      const struct zcs_request *req)
 {
 	int err = zcs_fault(ZCS_FAULT_FOLIO_ALLOC);
 
@@ -283,7 +283,7 @@ int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct
 	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_TT))
 		atomic_fetch_sub(&pool->shown.kept, UINT64_C(1) << zcs_folio_ord(folio));
 	else
-		err = fill_hole(pool, home, folio, ctx);
+		err = fill_hole(pool, home, folio, req);
 	if (!err)
 		zcs_pool_account(pool, zcs_folio_arena(folio)->node, zcs_folio_ord(folio), 1);
 	return err;

@@ -33,10 +33,10 @@ bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order)
 }
 
 uint32_t zcs_pool_populate_flags(const struct zcs_pool *pool, unsigned order,
-				 const struct zcs_ctx *ctx)
+				 const struct zcs_request *req)
 {
 	return (zcs_pool_effort(pool, order) ? ZCS_POPULATE_EFFORT : 0) |
-	       (ctx != &zcs_ctx_ahead ? ZCS_POPULATE_RESERVE : 0);
+	       (req->asker != ZCS_ASKER_AHEAD ? ZCS_POPULATE_RESERVE : 0);
 }
 
 static bool try_charge(struct zcs_pool *pool, uint64_t nr)
@@ -66,8 +66,8 @@ static void stand_back(unsigned times)
 /*
  * Whether anything became free, or is about to. @waited: how often that was not by our own doing.
  */
-static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort,
-		      unsigned *waited)
+static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req,
+		      bool effort, unsigned *waited)
 {
 	if (zcs_cache_shrink(pool, -1, nr))
 		return true;
@@ -75,13 +75,10 @@ static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *
 		stand_back((*waited)++);
 		return true;
 	}
-	if (!effort || !pool->reclaim || (ctx && ctx->no_wait))
+	if (!effort || !pool->reclaim || !req->may_wait)
 		return false;
-	return pool->reclaim(pool->reclaim_arg, nr, ctx) > 0;
+	return pool->reclaim(pool->reclaim_arg, nr) > 0;
 }
-
-const struct zcs_ctx zcs_ctx_touch = { .struct_size = sizeof(zcs_ctx_touch) };
-const struct zcs_ctx zcs_ctx_ahead = { .struct_size = sizeof(zcs_ctx_ahead), .no_wait = true };
 
 /*
  * The last try: with every shard locked nothing moves between the lists and their users, so that
@@ -111,7 +108,7 @@ static int charge_by_force(struct zcs_pool *pool, uint64_t nr)
 	return 0;
 }
 
-static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx,
+static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req,
 			   bool effort)
 {
 	int err = nr > pool->shown.max_pages ? -ENOMEM : -EAGAIN;
@@ -119,24 +116,24 @@ static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_
 
 	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
 	while (err == -EAGAIN) {
-		if (!make_room(pool, nr, ctx, effort, &waited))
+		if (!make_room(pool, nr, req, effort, &waited))
 			err = charge_or_refuse(pool, nr);
 		else if (try_charge(pool, nr))
 			err = 0;
 	}
-	if (err && ctx == &zcs_ctx_touch)
+	if (err && req->asker == ZCS_ASKER_TOUCH)
 		return charge_by_force(pool, nr);
 	if (err)
 		zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_REFUSED, 1);
 	return err;
 }
 
-int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort)
+int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req, bool effort)
 {
 	int err = try_charge(pool, nr) ? 0 : -ENOMEM;
 
-	if (err && ctx != &zcs_ctx_ahead)
-		err = charge_at_limit(pool, nr, ctx, effort);
+	if (err && req->asker != ZCS_ASKER_AHEAD)
+		err = charge_at_limit(pool, nr, req, effort);
 	if (pool->wake &&
 	    atomic_load_explicit(&pool->shown.resident, memory_order_relaxed) > pool->wake_pages)
 		pool->wake(pool->reclaim_arg);
@@ -188,7 +185,7 @@ int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
 }
 
 static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsigned order,
-			  const struct zcs_ctx *ctx, struct zcs_folio **folio)
+			  const struct zcs_request *req, struct zcs_folio **folio)
 {
 	uint64_t pfn;
 	bool huge;
@@ -196,7 +193,7 @@ static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsign
 
 	if (err)
 		return -ENOMEM;
-	err = zcs_arena_populate(arena, pfn, order, zcs_pool_populate_flags(pool, order, ctx),
+	err = zcs_arena_populate(arena, pfn, order, zcs_pool_populate_flags(pool, order, req),
 				 &huge);
 	if (err) {
 		zcs_arena_put_run(arena, pfn, UINT64_C(1) << order);
@@ -226,8 +223,8 @@ static void kinds_for(const struct zcs_pool *pool, unsigned order, int *first, i
 		*first = *last = (int)zcs_pool_ppn_arena(pool, 0)->kind;
 }
 
-static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
-			 struct zcs_folio **folio)
+static int folio_on_node(struct zcs_pool *pool, int node, unsigned order,
+			 const struct zcs_request *req, struct zcs_folio **folio)
 {
 	int first, last, err = -ENOMEM;
 
@@ -237,7 +234,7 @@ static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, const 
 
 		err = zcs_pool_arena(pool, node, (enum zcs_arena_kind)kind, &arena);
 		if (!err)
-			err = folio_in_arena(pool, arena, order, ctx, folio);
+			err = folio_in_arena(pool, arena, order, req, folio);
 		if (!err)
 			return 0;
 		if (kind == ZCS_ARENA_HUGETLB)
@@ -248,32 +245,32 @@ static int folio_on_node(struct zcs_pool *pool, int node, unsigned order, const 
 
 /* Only a single page is worth another node. */
 static int folio_anywhere(struct zcs_pool *pool, int node, unsigned order,
-			  const struct zcs_ctx *ctx, struct zcs_folio **folio)
+			  const struct zcs_request *req, struct zcs_folio **folio)
 {
-	int err = folio_on_node(pool, node, order, ctx, folio);
+	int err = folio_on_node(pool, node, order, req, folio);
 
 	if (!err || order || pool->outside)
 		return err;
 	for (int n = 0; n < pool->nr_nodes && err; n++) {
 		if (n == node || !zcs_sys_node_exists(n))
 			continue;
-		err = folio_on_node(pool, n, order, ctx, folio);
+		err = folio_on_node(pool, n, order, req, folio);
 		if (!err)
 			zcs_pool_count_event(pool, ZCS_COUNT_NODE_FALLBACK, 1);
 	}
 	return err;
 }
 
-int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
-		       struct zcs_folio **folio)
+int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order,
+		       const struct zcs_request *req, struct zcs_folio **folio)
 {
 	uint64_t nr = UINT64_C(1) << order;
-	int err = zcs_pool_charge(pool, nr, ctx, zcs_pool_effort(pool, order));
+	int err = zcs_pool_charge(pool, nr, req, zcs_pool_effort(pool, order));
 
 	if (err)
 		return err;
-	err = folio_anywhere(pool, node, order, ctx, folio);
-	if (!err || ctx != &zcs_ctx_ahead)
+	err = folio_anywhere(pool, node, order, req, folio);
+	if (!err || req->asker != ZCS_ASKER_AHEAD)
 		zcs_pool_count_event(pool, err ? ZCS_COUNT_SYSTEM_REFUSED : ZCS_COUNT_ALLOC_NEW, 1);
 	if (err)
 		zcs_pool_uncharge(pool, nr);

@@ -68,7 +68,7 @@ struct zcs_shard {
  * @ahead: pages that backups have read ahead, or are reading; @ahead_ended: how often some ceased
  *	to be that
  * @ahead_list: whose they are, under @ahead_lock
- * @overshot: pages were taken over @max_pages for a touch (zcs_ctx_touch)
+ * @overshot: pages were taken over @max_pages for a touch
  * @wake_pages, @wake, @reclaim: see zcs_pool_set_hooks()
  */
 struct zcs_pool {
@@ -114,16 +114,16 @@ static inline size_t zcs_type(int node, unsigned order)
 }
 
 /* -- pool_mem.c: memory and the limit */
-int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_ctx *ctx, bool effort);
+int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req, bool effort);
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
 int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
 		   struct zcs_arena **arena);
 bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order);
 /* ZCS_POPULATE_* for a folio of @order. */
 uint32_t zcs_pool_populate_flags(const struct zcs_pool *pool, unsigned order,
-				 const struct zcs_ctx *ctx);
-int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order, const struct zcs_ctx *ctx,
-		       struct zcs_folio **folio);
+				 const struct zcs_request *req);
+int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order,
+		       const struct zcs_request *req, struct zcs_folio **folio);
 /* Punches a folio's memory and uncharges it. If it cannot be punched it is zeroed, and counted. */
 void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio);
 /* The same, and its pfns are free address space: BUSY -> FREE. */

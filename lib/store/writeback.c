@@ -666,7 +666,7 @@ bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index)
 	if (!r)
 		return false;
 	zcs_ahead_add(backup->pool, &backup->ahead, zcs_block_pages(&blk));
-	if (zcs_backup_new_folio(backup, &blk, backup->pool, &zcs_ctx_ahead, &folio)) {
+	if (zcs_backup_new_folio(backup, &blk, backup->pool, &zcs_request_ahead, &folio)) {
 		zcs_ahead_end(backup->pool, &backup->ahead, zcs_block_pages(&blk));
 		put_req(r);
 		return false;

@@ -8,7 +8,6 @@
 struct zcs_ahead;
 struct zcs_backup;
 struct zcs_block;
-struct zcs_ctx;
 struct zcs_folio;
 struct zcs_same;
 struct zcs_swap;

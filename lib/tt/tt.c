@@ -127,32 +127,30 @@ int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order)
 }
 
 /* A contiguous tt's block: the folio is given, it needs memory. */
-static int fill_home(struct zcs_tt *tt, uint64_t index, const struct zcs_ctx *ctx,
+static int fill_home(struct zcs_tt *tt, uint64_t index, const struct zcs_request *req,
 		     struct zcs_folio **folio)
 {
-	uint64_t seen;
+	struct zcs_retry retry = zcs_retry_begin(tt->pool, req);
 	int err;
 
 	*folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + index);
-	do {
-		seen = zcs_ahead_ended(tt->pool);
-		err = zcs_home_populate(tt->pool, &tt->home, *folio, ctx);
-	} while (err == -ENOMEM && zcs_ahead_forgo(tt->pool, seen, ctx));
+	do
+		err = zcs_home_populate(tt->pool, &tt->home, *folio, req);
+	while (zcs_retry(&retry, err));
 	return err;
 }
 
-/* A folio of the largest order that is to be had, at most @order. */
-static int fill_any(struct zcs_tt *tt, unsigned order, const struct zcs_ctx *ctx,
+/* A folio of the largest order that the pool can give, at most @order. */
+static int fill_any(struct zcs_tt *tt, unsigned order, const struct zcs_request *req,
 		    struct zcs_folio **folio)
 {
 	for (;; order--) {
-		uint64_t seen;
+		struct zcs_retry retry = zcs_retry_begin(tt->pool, req);
 		int err;
 
-		do {
-			seen = zcs_ahead_ended(tt->pool);
-			err = zcs_pool_alloc(tt->pool, order, 0, ctx, folio);
-		} while (err == -ENOMEM && zcs_ahead_forgo(tt->pool, seen, ctx));
+		do
+			err = zcs_pool_alloc(tt->pool, order, 0, req, folio);
+		while (zcs_retry(&retry, err));
 		if (!err)
 			zcs_folio_set_state(*folio, ZCS_FS_TT);
 		if (!err || !order)
@@ -174,16 +172,16 @@ static void give_back(struct zcs_tt *tt, struct zcs_folio *folio, bool to_system
 		zcs_pool_give(folio);
 }
 
-int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const struct zcs_ctx *ctx,
-		unsigned *order)
+int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order,
+		const struct zcs_request *req, unsigned *order)
 {
 	struct zcs_folio *folio;
 	int err;
 
 	if (zcs_tt_contiguous(tt))
-		err = fill_home(tt, index, ctx, &folio);
+		err = fill_home(tt, index, req, &folio);
 	else
-		err = fill_any(tt, max_order, ctx, &folio);
+		err = fill_any(tt, max_order, req, &folio);
 	if (err)
 		return err;
 	*order = zcs_folio_ord(folio);
@@ -356,7 +354,7 @@ static void undo_populate(struct zcs_tt *tt)
 	}
 }
 
-static int fill_all(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+static int fill_all(struct zcs_tt *tt, const struct zcs_request *req)
 {
 	unsigned order = ZCS_MAX_ORDER;
 	int err = 0;
@@ -366,7 +364,7 @@ static int fill_all(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 
 		if (blk.entry == ZCS_E_EMPTY) {
 			order = zcs_block_order(i, tt->nr, order);
-			err = zcs_tt_fill(tt, i, order, ctx, &order);
+			err = zcs_tt_fill(tt, i, order, req, &order);
 			i += UINT64_C(1) << order;
 		} else {
 			i = zcs_block_end(&blk);
@@ -375,9 +373,9 @@ static int fill_all(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 	return err;
 }
 
-static int populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
+static int populate(struct zcs_tt *tt, const struct zcs_request *req)
 {
-	int err = fill_all(tt, ctx);
+	int err = fill_all(tt, req);
 
 	if (!err)
 		err = zcs_tt_map(tt, 0, tt->nr);
@@ -390,6 +388,7 @@ static int populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 
 int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 {
+	struct zcs_request req;
 	int err;
 
 	if (!tt)
@@ -399,10 +398,11 @@ int zcs_tt_populate(struct zcs_tt *tt, const struct zcs_ctx *ctx)
 	err = zcs_tt_lock(tt, ctx);
 	if (err)
 		return err;
+	req = zcs_request_of(ctx);
 	if (tt->backed_up)
 		err = -EINVAL;
 	else if (tt->pages != tt->nr || tt->unmapped)
-		err = populate(tt, ctx);
+		err = populate(tt, &req);
 	zcs_tt_unlock(tt);
 	return err;
 }

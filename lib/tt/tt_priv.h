@@ -133,7 +133,7 @@ int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const st
 
 /* -- tt_restore.c, tt_backup.c; with the lock held */
 int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
-			  const struct zcs_ctx *ctx, bool write);
+			  const struct zcs_request *req, bool write);
 int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags);
 /* The block of slot @index, or of a contiguous tt's home if it is empty. */
 struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);
@@ -142,8 +142,8 @@ struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);
 /* Leaves in the tt's table, and in its backup's, for a block of @order at @index. */
 int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order);
 /* Gives the empty slots from @index on a block, at most of @max_order; *order: what it came to. */
-int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order, const struct zcs_ctx *ctx,
-		unsigned *order);
+int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order,
+		const struct zcs_request *req, unsigned *order);
 /* Frees a block that is a page and empties its slots: to the pool's list, or to the system. */
 void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_system);
 /* Frees every page in [first, end); what is no page stays. */

@@ -22,12 +22,12 @@
 struct walk {
 	struct zcs_tt *tt;
 	uint64_t at, end;
-	const struct zcs_ctx *ctx;
+	const struct zcs_request *req;
 };
 
 static int interrupted(const struct walk *w)
 {
-	return w->ctx && w->ctx->interruptible ? zcs_fault(ZCS_FAULT_RESTORE) : 0;
+	return w->req->interruptible ? zcs_fault(ZCS_FAULT_RESTORE) : 0;
 }
 
 /*
@@ -74,7 +74,7 @@ static int take_some(struct walk *w)
 
 	if (!n)
 		return err;
-	taken = zcs_backup_take_vec(w->tt->backup, vec, n, w->tt->pool, ZCS_FS_TT, w->ctx);
+	taken = zcs_backup_take_vec(w->tt->backup, vec, n, w->tt->pool, ZCS_FS_TT, w->req);
 	for (int64_t i = 0; i < taken; i++)
 		now_page(w, &vec[i]);
 	/* fewer than asked for: the next turn begins with the refused one and returns its error */
@@ -108,7 +108,7 @@ static int fill_hole(struct walk *w)
 	int err = -interrupted(w);
 
 	if (!err)
-		err = zcs_tt_fill(w->tt, w->at, hole_order(w), w->ctx, &order);
+		err = zcs_tt_fill(w->tt, w->at, hole_order(w), w->req, &order);
 	if (!err)
 		w->at += UINT64_C(1) << order;
 	return err;
@@ -158,18 +158,16 @@ struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
 
 /* @write: the pages are about to be written to, so what is clean need not be watched. */
 int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
-			  const struct zcs_ctx *ctx, bool write)
+			  const struct zcs_request *req, bool write)
 {
-	struct walk w = { .tt = tt, .ctx = ctx, .end = first + count };
+	struct walk w = { .tt = tt, .req = req, .end = first + count };
 	int err = 0, map_err;
 
 	if (!tt->backed_up)
 		return -EINVAL;
 	w.at = first = zcs_tt_block(tt, first).index;
-	/*
-	 * what else could not be resolved is none of a touch's business, and must not make it fail
-	 */
-	if (ctx != &zcs_ctx_touch)
+	/* a touch must not fail because of other pages that could not be mapped */
+	if (req->asker != ZCS_ASKER_TOUCH)
 		err = map_again(tt);
 	while (w.at < w.end && !err)
 		err = restore_some(&w);
@@ -187,10 +185,12 @@ static int restore_range(struct zcs_tt *tt, uint64_t first, uint64_t count,
 			 const struct zcs_ctx *ctx)
 {
 	int err = zcs_tt_lock(tt, ctx);
+	struct zcs_request req;
 
 	if (err)
 		return err;
-	err = zcs_tt_restore_locked(tt, first, count, ctx, false);
+	req = zcs_request_of(ctx);
+	err = zcs_tt_restore_locked(tt, first, count, &req, false);
 	zcs_tt_unlock(tt);
 	return err;
 }

@@ -85,7 +85,7 @@ static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, en
 	}
 	if (*what != ZCS_TOUCH_RESIDENT && !slow(arg, *what == ZCS_TOUCH_READ))
 		return -EAGAIN;
-	return zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_ctx_touch,
+	return zcs_tt_restore_locked(tt, blk.index, zcs_block_pages(&blk), &zcs_request_touch,
 				     event->write);
 }
 

@@ -284,7 +284,8 @@ static void a_report_from_before_an_eviction_restores_nothing(void **state)
 		struct zcs_bo *bo = reported(backing, &w);
 		uint64_t late = bo_device_stats(bo->device).touch_late;
 
-		zcs_assert_ok(zcs_tt_restore_locked(bo->tt, 0, bo->tt->nr, NULL, true));
+		zcs_assert_ok(
+			zcs_tt_restore_locked(bo->tt, 0, bo->tt->nr, &zcs_request_normal, true));
 		end(&w, 1);
 		evict_held(bo, bo->tt->nr);
 		bo_settle(bo->device);
@@ -304,7 +305,7 @@ static void a_report_from_before_an_eviction_is_made_again(void **state)
 		struct worker w;
 		struct zcs_bo *bo = reported(backing, &w);
 
-		zcs_assert_ok(zcs_tt_restore_locked(bo->tt, half, half, NULL, true));
+		zcs_assert_ok(zcs_tt_restore_locked(bo->tt, half, half, &zcs_request_normal, true));
 		assert_false(w.over);
 		evict_held(bo, half);
 		end(&w, 1);

@@ -57,11 +57,10 @@ static void case_20_what_is_not_collapsed_is_small_pages(void **state)
 
 static unsigned asked;
 
-static int64_t give_nothing_up(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
+static int64_t give_nothing_up(void *arg, uint64_t nr_pages)
 {
 	(void)arg;
 	(void)nr_pages;
-	(void)ctx;
 	asked++;
 	return 0;
 }

@@ -32,7 +32,7 @@ static void *allocate(void *arg)
  * All that may be resident is, and a page of it is said to be leaving: now, or when the caller has
  * looked.
  */
-static void wait_for_the_page(int64_t (*reclaim)(void *arg, uint64_t nr, const struct zcs_ctx *ctx))
+static void wait_for_the_page(int64_t (*reclaim)(void *arg, uint64_t nr))
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, ZCS_PAGE_SIZE, 0);
 	struct caller c = { .pool = pool };
@@ -64,12 +64,11 @@ static void a_page_that_is_leaving_is_waited_for(void **state)
 }
 
 /* Asked last, after the look at what leaves: from then on a page does. */
-static int64_t let_it_leave(void *arg, uint64_t nr, const struct zcs_ctx *ctx)
+static int64_t let_it_leave(void *arg, uint64_t nr)
 {
 	struct zcs_pool *pool = arg;
 
 	(void)nr;
-	(void)ctx;
 	atomic_fetch_add(&pool->leaving, 1);
 	return 0;
 }

@@ -17,12 +17,11 @@ struct held {
 	int result;
 };
 
-static int64_t wait_inside(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
+static int64_t wait_inside(void *arg, uint64_t nr_pages)
 {
 	struct held *h = arg;
 
 	(void)nr_pages;
-	(void)ctx;
 	sem_post(&h->inside);
 	sem_wait(&h->go_on);
 	zcs_folio_put(h->bait);

@@ -38,11 +38,10 @@ static void hold(struct limited *l, unsigned nr)
 }
 
 /* The pool's reclaim hook: one held folio a call. */
-static int64_t give_one_up(void *arg, uint64_t nr_pages, const struct zcs_ctx *ctx)
+static int64_t give_one_up(void *arg, uint64_t nr_pages)
 {
 	struct limited *l = arg;
 
-	(void)ctx;
 	l->asked++;
 	l->asked_pages += nr_pages;
 	if (!l->nr_held)
