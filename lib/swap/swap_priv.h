@@ -249,6 +249,14 @@ void zcs_swap_discard_stop(struct zcs_swap *swap);
 /* Waits until no cluster is stale. */
 void zcs_swap_discard_flush(struct zcs_swap *swap);
 
+/* -- swap_stats.c */
+/* A message about a transfer, unless there were many of its kind. */
+void zcs_swap_complain(struct zcs_swap *swap, const struct zcs_swap_req *req,
+		       enum zcs_complaint kind, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Adds one to a member of the swap's stats; takes its lock. */
+void zcs_swap_count(struct zcs_swap *swap, uint64_t *counter);
+
 /* -- swap_queue.c, for the engines */
 /*
  * A request that may go to the kernel now, or NULL; @sleep: the caller will then sleep until woken.
@@ -261,30 +269,28 @@ void zcs_swap_awake(struct zcs_swap *swap);
 bool zcs_swap_stopped(struct zcs_swap *swap);
 /* The transfer of @req is over; what is left to do is the caller's. Others may start. */
 void zcs_swap_landed(struct zcs_swap *swap, struct zcs_swap_req *req);
+/* The caller moves @req itself, at once and beside the queues. False: it is refused. */
+bool zcs_swap_begin_own(struct zcs_swap *swap, struct zcs_swap_req *req);
 /* Accounts for @req, which has landed, and calls its done. */
 void zcs_swap_finish(struct zcs_swap *swap, struct zcs_swap_req *req);
-/* A message about a transfer, unless there were many of its kind. */
-void zcs_swap_complain(struct zcs_swap *swap, const struct zcs_swap_req *req,
-		       enum zcs_complaint kind, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+
+/* -- swap_transfer.c */
 /* What a transfer came to: true if it goes on. */
 bool zcs_swap_step(struct zcs_swap *swap, struct zcs_swap_req *req, int64_t moved);
 /* An error of a transfer: true if it is to be begun again, else it is the request's from now on. */
 bool zcs_swap_again(struct zcs_swap *swap, struct zcs_swap_req *req, int err);
-void zcs_swap_count_full(struct zcs_swap *swap);
-void zcs_swap_count_bad(struct zcs_swap *swap);
-
-/* -- swap_uring.c */
-/* When its thread has ended; nothing if there was none. */
-void zcs_uring_free(struct zcs_swap *swap);
-
-/* -- swap_threads.c */
 /* Moves what is left of a request with pread or pwrite. */
 void zcs_swap_move(struct zcs_swap *swap, struct zcs_swap_req *req);
 /* All of it, from the transfer to zcs_swap_finish(), on the caller's thread. */
 void zcs_swap_do(struct zcs_swap *swap, struct zcs_swap_req *req);
 /* Waits until a buffered write is on disk. */
 void zcs_swap_sync(struct zcs_swap *swap, struct zcs_swap_req *req);
+
+/* -- swap_uring.c */
+/* When its thread has ended; nothing if there was none. */
+void zcs_uring_free(struct zcs_swap *swap);
+
+/* -- swap_threads.c */
 /* Serves requests until the thread is to end. */
 void zcs_swap_serve(struct zcs_swap *swap);
 

@@ -22,19 +22,14 @@
  * freed, of none.
  */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "common/log.h"
 #include "swap_priv.h"
 
-#define BYTES	       (8u << 20)
-#define BYTES_HURRIED  (2u << 20)
-#define BYTES_CALM     (32u << 20)
-#define CALM_AFTER     (64u << 20)
-#define RETRIES	       100
-#define COMPLAINTS_MAX 16u
+#define BYTES	      (8u << 20)
+#define BYTES_HURRIED (2u << 20)
+#define BYTES_CALM    (32u << 20)
+#define CALM_AFTER    (64u << 20)
 
 static void push(struct zcs_swap *s, struct zcs_swap_req *req, enum zcs_swap_queue q)
 {
@@ -209,6 +204,18 @@ void zcs_swap_submit(struct zcs_swap *s, struct zcs_swap_req *req)
 		engine->wake(s);
 }
 
+bool zcs_swap_begin_own(struct zcs_swap *s, struct zcs_swap_req *req)
+{
+	if (!prepare(s, req))
+		return false;
+	req->queue = ZCS_QUEUE_OWN;
+	pthread_mutex_lock(&s->lock);
+	s->pending++;
+	fly(s, req);
+	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
 bool zcs_swap_cancel(struct zcs_swap *s, struct zcs_swap_req *req)
 {
 	bool queued;
@@ -311,114 +318,4 @@ void zcs_swap_finish(struct zcs_swap *s, struct zcs_swap_req *req)
 	if (!--s->pending)
 		pthread_cond_broadcast(&s->drained);
 	pthread_mutex_unlock(&s->lock);
-}
-
-void zcs_swap_complain(struct zcs_swap *s, const struct zcs_swap_req *req, enum zcs_complaint kind,
-		       const char *fmt, ...)
-{
-	char what[256];
-	unsigned nr;
-	va_list ap;
-
-	pthread_mutex_lock(&s->lock);
-	nr = s->complaints[kind]++;
-	pthread_mutex_unlock(&s->lock);
-	if (nr > COMPLAINTS_MAX)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	zcs_warn("swap %s: %s%s", req->dev->name, what,
-		 nr == COMPLAINTS_MAX ? "; further ones are only counted" : "");
-}
-
-static bool fail(struct zcs_swap *s, struct zcs_swap_req *req, int err, const char *what)
-{
-	bool write = req->op == ZCS_SWAP_WRITE;
-
-	/* of a device that takes no writes that has been said */
-	if (!req->err && !(write && atomic_load(&req->dev->outage.away)))
-		zcs_swap_complain(s, req, write ? ZCS_COMPLAINT_WRITE : ZCS_COMPLAINT_READ,
-				  "%s of slot %u, order %u, at byte %llu: %s",
-				  write ? "write" : "read", req->slot, req->order,
-				  (unsigned long long)zcs_req_offset(req), what);
-	req->err = err;
-	return false;
-}
-
-static void count(struct zcs_swap *s, uint64_t *counter)
-{
-	pthread_mutex_lock(&s->lock);
-	++*counter;
-	pthread_mutex_unlock(&s->lock);
-}
-
-void zcs_swap_count_full(struct zcs_swap *s)
-{
-	count(s, &s->stats.full);
-}
-
-void zcs_swap_count_bad(struct zcs_swap *s)
-{
-	count(s, &s->stats.bad_checksums);
-}
-
-bool zcs_swap_again(struct zcs_swap *s, struct zcs_swap_req *req, int err)
-{
-	if (err != -EINTR && err != -EAGAIN)
-		return fail(s, req, err, strerror(-err));
-	if (req->retries++ >= RETRIES)
-		return fail(s, req, -EIO, "interrupted too often");
-	count(s, &s->stats.retries);
-	return true;
-}
-
-/*
- * A short transfer goes on at a multiple of the sector. One that moved less than a sector met the
- * end of a file that was truncated; going on would only find the end again.
- */
-bool zcs_swap_step(struct zcs_swap *s, struct zcs_swap_req *req, int64_t moved)
-{
-	size_t left = zcs_req_left(req);
-
-	if (moved < 0)
-		return zcs_swap_again(s, req, (int)moved);
-	if ((size_t)moved < left)
-		moved -= moved % req->dev->sector;
-	if (!moved)
-		return fail(s, req, -EIO, "ended early; was the file truncated?");
-	req->moved += (uint32_t)moved;
-	if ((size_t)moved == left)
-		return false;
-	req->retries = 0;
-	count(s, &s->stats.shorts);
-	return true;
-}
-
-static void keep_error(struct zcs_swap_req *req, int err)
-{
-	*(int *)req->user = err;
-}
-
-int zcs_swap_read(struct zcs_swap *s, uint32_t slot, unsigned order, void *addr)
-{
-	int err = 0;
-	struct zcs_swap_req req = {
-		.op = ZCS_SWAP_READ,
-		.order = order,
-		.slot = slot,
-		.addr = addr,
-		.done = keep_error,
-		.user = &err,
-	};
-
-	if (!prepare(s, &req))
-		return -EINVAL;
-	req.queue = ZCS_QUEUE_OWN;
-	pthread_mutex_lock(&s->lock);
-	s->pending++;
-	fly(s, &req);
-	pthread_mutex_unlock(&s->lock);
-	zcs_swap_do(s, &req);
-	return err;
 }

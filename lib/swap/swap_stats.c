@@ -1,10 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* What a swap holds and did, as numbers and as a line of text. */
+/*
+ * What a swap holds and did, as numbers and as a line of text; and what it says about transfers
+ * that failed. A device that breaks fails thousands of them, so that only the first few of a kind
+ * are said, and all are counted.
+ */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "swap_priv.h"
+
+#define COMPLAINTS_MAX 16u
+
+void zcs_swap_complain(struct zcs_swap *s, const struct zcs_swap_req *req, enum zcs_complaint kind,
+		       const char *fmt, ...)
+{
+	char what[256];
+	unsigned nr;
+	va_list ap;
+
+	pthread_mutex_lock(&s->lock);
+	nr = s->complaints[kind]++;
+	pthread_mutex_unlock(&s->lock);
+	if (nr > COMPLAINTS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	zcs_warn("swap %s: %s%s", req->dev->name, what,
+		 nr == COMPLAINTS_MAX ? "; further ones are only counted" : "");
+}
+
+void zcs_swap_count(struct zcs_swap *s, uint64_t *counter)
+{
+	pthread_mutex_lock(&s->lock);
+	++*counter;
+	pthread_mutex_unlock(&s->lock);
+}
 
 void zcs_swap_stats(struct zcs_swap *s, struct zcs_swap_stats *st)
 {

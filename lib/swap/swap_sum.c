@@ -58,7 +58,7 @@ int zcs_swap_verify(struct zcs_swap *s, struct zcs_swap_req *req)
 				  "slot %u does not hold what was written: its checksum is "
 				  "%08x and should be %08x",
 				  req->slot + i, sum, s->sum[req->slot + i]);
-		zcs_swap_count_bad(s);
+		zcs_swap_count(s, &s->stats.bad_checksums);
 		return -EIO;
 	}
 	return 0;

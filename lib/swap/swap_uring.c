@@ -83,7 +83,7 @@ static struct io_uring_sqe *get_sqe(struct zcs_uring *u)
 
 		if (sqe)
 			return sqe;
-		zcs_swap_count_full(u->swap);
+		zcs_swap_count(u->swap, &u->swap->stats.full);
 		if (i == TRIES)
 			lose(u, "the ring stays full");
 		else
