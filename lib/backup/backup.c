@@ -575,6 +575,16 @@ void zcs_backup_destroy(struct zcs_backup *backup)
 	free_backup(backup);
 }
 
+struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)
+{
+	struct zcs_block blk;
+
+	zcs_backup_lock(backup);
+	blk = zcs_table_get(&backup->table, index);
+	pthread_mutex_unlock(&backup->lock);
+	return blk;
+}
+
 int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 {
 	struct zcs_backup_stats st = { 0 };

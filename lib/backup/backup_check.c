@@ -12,16 +12,6 @@
 #include "pool/pool.h"
 #include "store/store_priv.h"
 
-struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)
-{
-	struct zcs_block blk;
-
-	zcs_backup_lock(backup);
-	blk = zcs_table_get(&backup->table, index);
-	pthread_mutex_unlock(&backup->lock);
-	return blk;
-}
-
 static bool block_ok(struct zcs_backup *b, const struct zcs_block *blk, uint64_t index)
 {
 	uint32_t meta;

@@ -108,7 +108,10 @@ int zcs_backup_new_folio(struct zcs_backup *backup, const struct zcs_block *blk,
 			 struct zcs_pool *pool, const struct zcs_request *req,
 			 struct zcs_folio **folio);
 void zcs_backup_free_folio(struct zcs_backup *backup, struct zcs_folio *folio);
-/* What covers @index, for validators. */
+/*
+ * The block that covers @index. Takes the lock, so that the block may be another one when this
+ * returns, unless a lock of the caller keeps it.
+ */
 struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index);
 
 #endif

@@ -200,6 +200,16 @@ static void *take_down(void *arg)
 	return NULL;
 }
 
+uint64_t zcs_device_random(struct zcs_device *dev)
+{
+	uint64_t x = atomic_fetch_add_explicit(&dev->random, UINT64_C(0x9e3779b97f4a7c15),
+					       memory_order_relaxed);
+
+	x ^= x >> 31;
+	x *= UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ x >> 29;
+}
+
 void zcs_device_unref(struct zcs_device *dev)
 {
 	pthread_t thread;

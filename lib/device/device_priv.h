@@ -299,7 +299,6 @@ void *zcs_touch_run(void *dev);
 /* Makes the fault threads serve an arena. */
 int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena);
 void zcs_touch_fetch(struct zcs_bo *bo);
-uint64_t zcs_device_random(struct zcs_device *dev);
 
 /* -- evict.c */
 int zcs_evict_start(struct zcs_device *dev);
@@ -340,6 +339,8 @@ uint64_t zcs_over_pages(const struct zcs_device *dev);
 void zcs_over_note(struct zcs_device *dev);
 
 /* -- device.c */
+/* A number, another one each time; by any thread, without a lock. */
+uint64_t zcs_device_random(struct zcs_device *dev);
 void zcs_device_get(struct zcs_device *dev);
 /*
  * The last reference frees the device; on the background thread it ends that thread's loop instead.

@@ -147,16 +147,6 @@ static void count_touch(struct zcs_touch_stats *s, enum zcs_touch what, uint64_t
 		zcs_count(s->late);
 }
 
-uint64_t zcs_device_random(struct zcs_device *dev)
-{
-	uint64_t x = atomic_fetch_add_explicit(&dev->random, UINT64_C(0x9e3779b97f4a7c15),
-					       memory_order_relaxed);
-
-	x ^= x >> 31;
-	x *= UINT64_C(0xbf58476d1ce4e5b9);
-	return x ^ x >> 29;
-}
-
 /*
  * Where a touched bo goes. What was silent and is wanted again is in use: ACTIVE. What had to be
  * read again is FRESH, and soon probed: if the set in use is larger than memory, keeping some of it

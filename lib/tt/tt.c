@@ -114,6 +114,27 @@ int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags, str
 	return 0;
 }
 
+/*
+ * Holes of a contiguous tt are filled by the blocks of its home, those of others one slot at a
+ * time.
+ */
+struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
+{
+	struct zcs_block blk = zcs_table_get(&tt->table, index);
+
+	if (blk.entry != ZCS_E_EMPTY)
+		return blk;
+	for (unsigned order = ZCS_MAX_ORDER; zcs_tt_contiguous(tt) && order; order--) {
+		uint64_t at = index & ~((UINT64_C(1) << order) - 1);
+		struct zcs_folio *folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + at);
+		enum zcs_folio_state state = zcs_folio_state(folio);
+
+		if (zcs_folio_ord(folio) == order && (state == ZCS_FS_HOME || state == ZCS_FS_KEPT))
+			return (struct zcs_block){ at, order, ZCS_E_EMPTY };
+	}
+	return (struct zcs_block){ index, 0, ZCS_E_EMPTY };
+}
+
 int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order)
 {
 	int err;

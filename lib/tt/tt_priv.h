@@ -135,10 +135,10 @@ int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const st
 int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
 			  const struct zcs_request *req, bool write);
 int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, uint32_t flags);
-/* The block of slot @index, or of a contiguous tt's home if it is empty. */
-struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);
 
 /* -- tt.c; all with the lock held */
+/* The block of slot @index, or of a contiguous tt's home if it is empty. */
+struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);
 /* Leaves in the tt's table, and in its backup's, for a block of @order at @index. */
 int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order);
 /* Gives the empty slots from @index on a block, at most of @max_order; *order: what it came to. */

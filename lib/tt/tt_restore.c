@@ -135,27 +135,6 @@ static int map_again(struct zcs_tt *tt)
 	return zcs_tt_map(tt, 0, tt->nr);
 }
 
-/*
- * Holes of a contiguous tt are filled by the blocks of its home, those of others one slot at a
- * time.
- */
-struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index)
-{
-	struct zcs_block blk = zcs_table_get(&tt->table, index);
-
-	if (blk.entry != ZCS_E_EMPTY)
-		return blk;
-	for (unsigned order = ZCS_MAX_ORDER; zcs_tt_contiguous(tt) && order; order--) {
-		uint64_t at = index & ~((UINT64_C(1) << order) - 1);
-		struct zcs_folio *folio = zcs_arena_folio(tt->home.arena, tt->home.pfn + at);
-		enum zcs_folio_state state = zcs_folio_state(folio);
-
-		if (zcs_folio_ord(folio) == order && (state == ZCS_FS_HOME || state == ZCS_FS_KEPT))
-			return (struct zcs_block){ at, order, ZCS_E_EMPTY };
-	}
-	return (struct zcs_block){ index, 0, ZCS_E_EMPTY };
-}
-
 /* @write: the pages are about to be written to, so what is clean need not be watched. */
 int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
 			  const struct zcs_request *req, bool write)
