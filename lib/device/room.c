@@ -25,6 +25,7 @@
 
 #define OVER_PART   8u /* one part in */
 #define PART_LEAST  (2u * ZCS_UNIT_PAGES)
+#define SMALL_POOL  (16u * ZCS_UNIT_PAGES)
 #define WAIT_MS	    20u
 #define WAITS_MAX   50u
 #define VAIN_NS	    UINT64_C(1000000000)
@@ -223,10 +224,22 @@ void zcs_room_pause(struct zcs_device *dev, unsigned us)
 	pthread_mutex_unlock(&dev->room_lock);
 }
 
+/*
+ * In a pool of a few folios each touch would have to wait for a write, if that began only when the
+ * touch waits: it begins as soon as the limit is passed, unless all is in use.
+ */
+static bool begins_early(struct zcs_device *dev)
+{
+	return zcs_pool_max(dev->pool) < SMALL_POOL &&
+	       !is_all_in_use(dev, zcs_pool_resident(dev->pool));
+}
+
 bool zcs_room_is_urgent(struct zcs_device *dev)
 {
 	bool urgent;
 
+	if (begins_early(dev))
+		return true;
 	pthread_mutex_lock(&dev->room_lock);
 	urgent = dev->hurry > 0;
 	pthread_mutex_unlock(&dev->room_lock);

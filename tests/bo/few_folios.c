@@ -65,8 +65,8 @@ static void work(uint64_t size, unsigned nr, uint64_t limit)
 	print_message("# %u bos of %" PRIu64 " KiB, limit %" PRIu64 " KiB: %" PRIu64
 		      " reads, %" PRIu64 " waits\n",
 		      nr, size >> 10, limit >> 10, st.touch_read, st.touch_waits);
-	/* 4 and 8 folios: 10 and 5 waits a read before; here under 1 on an idle machine */
-	assert_true(st.touch_waits < 3 * st.touch_read + 50);
+	/* before: 10 at 4 folios, 5 at 8; now 0.2 to 0.8, the most on a loaded machine */
+	assert_true(st.touch_waits < st.touch_read + st.touch_read / 2 + 50);
 	for (unsigned i = 0; i < nr; i++)
 		zcs_bo_put(bo[i]);
 	bo_device_done(device);
