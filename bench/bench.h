@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #define BENCH_UNIT	 (UINT64_C(2) << 20)
@@ -55,7 +56,7 @@ struct bench_compare {
  * @value: samples, one a round, by @unit
  */
 struct bench_row {
-	struct bench_row *next;
+	STAILQ_ENTRY(bench_row) link;
 	char what[32];
 	char name[64];
 	const char *unit, *per;
@@ -69,7 +70,7 @@ struct bench_row {
 
 /* A line under the table, or a case that was left out. */
 struct bench_note {
-	struct bench_note *next;
+	STAILQ_ENTRY(bench_note) link;
 	char what[32];
 	bool left_out;
 	char text[160];
@@ -95,8 +96,8 @@ struct bench {
 	unsigned rounds, round;
 	const char *dir;
 	char what[32];
-	struct bench_row *rows, **rows_end;
-	struct bench_note *notes, **notes_end;
+	STAILQ_HEAD(, bench_row) rows;
+	STAILQ_HEAD(, bench_note) notes;
 	struct bench_fact fact[BENCH_FACTS];
 	unsigned nr_facts;
 	const struct bench_case *cases;
@@ -113,6 +114,8 @@ static inline uint64_t bench_now(void)
 }
 
 /* -- bench_rows.c */
+/* A run without rows and notes, @what its case. */
+void bench_init(struct bench *b, const char *what);
 /* A row of the case that runs: @n of what @per names are measured at once. */
 struct bench_row *bench_row(struct bench *b, const char *unit, const char *per, uint64_t n,
 			    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -136,6 +139,9 @@ double bench_median(double *v, unsigned nr);
 void bench_finish(struct bench *b);
 void bench_free(struct bench *b);
 bool bench_is_met(const struct bench_row *row, const struct bench_compare *c);
+/* What the comparison is held against, in words; "" if there is no aim. */
+void bench_aim_text(char *out, size_t size, const struct bench_row *row,
+		    const struct bench_compare *c);
 
 /* -- bench_report.c */
 void bench_print_table(struct bench *b);

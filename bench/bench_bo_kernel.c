@@ -64,9 +64,7 @@ static void child(struct bo_kernel *k, int in, int out, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent || !own.table)
 		_exit(1);
-	snprintf(own.what, sizeof(own.what), "%s", k->b->what);
-	own.rows_end = &own.rows;
-	own.notes_end = &own.notes;
+	bench_init(&own, k->b->what);
 	if (!store_swap_join(&k->swap))
 		serve(k, &own, in, out);
 	_exit(0);

@@ -9,27 +9,14 @@
  * privileges; where the system has transparent huge pages switched off they are small all the same.
  */
 #include <fcntl.h>
-#include <spawn.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench_child.h"
 #include "bench_fio.h"
-
-#define OUTPUT_BYTES (1u << 16)
-
-extern char **environ;
-
-/* The number after @key, in what follows @section; 0: it is not there. */
-static double number(const char *json, const char *section, const char *key)
-{
-	const char *at = strstr(json, section);
-
-	at = at ? strstr(at, key) : NULL;
-	return at ? strtod(at + strlen(key), NULL) : 0;
-}
 
 /* Our environment with @first before it; to be freed. */
 static char **environ_with(char *first)
@@ -47,60 +34,73 @@ static char **environ_with(char *first)
 	return env;
 }
 
-/* Starts fio with its standard output, and nothing on the other two, where @fd is read. */
-static pid_t start(char **argv, char **env, int *fd)
+/* fio may say something before its JSON. Reads to the end, so that fio never waits to write. */
+static json_t *parse(FILE *f)
 {
-	posix_spawn_file_actions_t files;
-	int ends[2], err;
-	pid_t pid;
+	json_t *root;
+	int c;
 
-	if (pipe2(ends, O_CLOEXEC))
-		return -1;
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
-	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	err = posix_spawnp(&pid, argv[0], &files, NULL, argv, env);
-	posix_spawn_file_actions_destroy(&files);
-	close(ends[1]);
-	*fd = ends[0];
-	if (!err)
-		return pid;
-	close(ends[0]);
-	return -1;
+	do
+		c = getc(f);
+	while (c != EOF && c != '{');
+	ungetc(c, f);
+	root = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL);
+	while (getc(f) != EOF)
+		;
+	return root;
 }
 
-/* What fio printed; NULL: it could not be run, or failed. To be freed. */
-static char *output(char **argv, bool huge)
+/* What fio printed; NULL: it could not be run, or failed. */
+static json_t *output(char **argv, char **env)
+{
+	json_t *root = NULL;
+	int ends[2];
+	pid_t pid;
+	FILE *f;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return NULL;
+	pid = bench_child_start(argv, env, ends[1]);
+	close(ends[1]);
+	f = fdopen(ends[0], "r");
+	if (f) {
+		root = parse(f);
+		fclose(f);
+	} else {
+		close(ends[0]);
+	}
+	if (pid > 0 && bench_child_good(pid))
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static json_t *run(char **argv, bool huge)
 {
 	static char tunable[] = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
-	char *text = malloc(OUTPUT_BYTES), **env = huge ? environ_with(tunable) : environ;
-	size_t len = 0;
-	int fd, status;
-	ssize_t n;
-	pid_t pid = text && env ? start(argv, env, &fd) : -1;
+	char **env = huge ? environ_with(tunable) : environ;
+	json_t *root = env ? output(argv, env) : NULL;
 
 	if (huge)
 		free(env);
+	return root;
+}
 
-	if (pid < 0) {
-		free(text);
-		return NULL;
-	}
-	while (len < OUTPUT_BYTES - 1 && (n = read(fd, text + len, OUTPUT_BYTES - 1 - len)) > 0)
-		len += (size_t)n;
-	text[len] = '\0';
-	close(fd);
-	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status))
-		return text;
-	free(text);
-	return NULL;
+static bool read_result(json_t *root, const char *direction, struct bench_fio *fio)
+{
+	double user, system, ms;
+
+	if (json_unpack(root, "{s:[{s:{s:F}, s:F, s:F, s:F}]}", "jobs", direction, "bw_bytes",
+			&fio->rate, "usr_cpu", &user, "sys_cpu", &system, "job_runtime", &ms))
+		return false;
+	fio->cpu = (user + system) / 100 * ms / 1000;
+	return fio->rate > 0;
 }
 
 bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, bool huge,
 	       struct bench_fio *fio)
 {
-	char file[4200], size[64], rw[16], iodepth[32], *text;
+	char file[4200], size[64], rw[16], iodepth[32];
 	char *argv[] = { "fio",
 			 "--name=base",
 			 file,
@@ -117,19 +117,16 @@ bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, boo
 			 "--thread",
 			 "--output-format=json",
 			 NULL };
-	const char *section = write ? "\"write\" : {" : "\"read\" : {";
+	const char *direction = write ? "write" : "read";
+	json_t *root;
+	bool good;
 
 	snprintf(file, sizeof(file), "--filename=%s", path);
 	snprintf(size, sizeof(size), "--size=%llu", (unsigned long long)bytes);
-	snprintf(rw, sizeof(rw), "--rw=%s", write ? "write" : "read");
+	snprintf(rw, sizeof(rw), "--rw=%s", direction);
 	snprintf(iodepth, sizeof(iodepth), "--iodepth=%u", depth);
-	text = output(argv, huge);
-	if (!text)
-		return false;
-	fio->rate = number(text, section, "\"bw_bytes\" : ");
-	fio->cpu = (number(text, section, "\"usr_cpu\" : ") +
-		    number(text, section, "\"sys_cpu\" : ")) /
-		   100 * number(text, section, "\"job_runtime\" : ") / 1000;
-	free(text);
-	return fio->rate > 0;
+	root = run(argv, huge);
+	good = root && read_result(root, direction, fio);
+	json_decref(root);
+	return good;
 }

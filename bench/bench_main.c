@@ -49,6 +49,7 @@ static void help(void)
 	       "  --filter NAME    only cases whose name contains NAME\n"
 	       "  --json FILE      also write JSON; with - JSON goes to standard output and\n"
 	       "                   the table to standard error\n"
+	       "                   (bench/bench_json.c describes its keys)\n"
 	       "  --list           name the cases and exit\n"
 	       "  --help           this text\n"
 	       "\n"
@@ -223,7 +224,7 @@ static void run_case(struct bench *b, const struct bench_case *c, enum bench_kin
 
 int bench_main(const struct bench_program *program, int argc, char **argv)
 {
-	struct bench b = { .what = "start", .dir = getenv("TMPDIR") };
+	struct bench b = { .dir = getenv("TMPDIR") };
 	struct options o;
 
 	prog = program;
@@ -235,8 +236,7 @@ int bench_main(const struct bench_program *program, int argc, char **argv)
 
 	b.cases = prog->cases;
 	b.nr_cases = prog->nr_cases;
-	b.rows_end = &b.rows;
-	b.notes_end = &b.notes;
+	bench_init(&b, "start");
 	if (o.list) {
 		list(&o);
 		return 0;

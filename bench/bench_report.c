@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The report: a table for people and JSON for programs, from the same rows.
- *
- * The table is made of strings first and printed when all widths are known. JSON is output only, so
- * it is printed directly: the samples of every round are in it, for whoever wants other statistics.
+ * The report: a table for people, made of strings first and printed when all widths are known.
+ * bench_json.c writes the same rows for programs.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,38 +21,16 @@ static const char *const heading[CELLS] = {
 static const bool left[CELLS] = { true, true, false, false, false, false, true, false, true, true };
 
 struct line {
-	struct line *next;
+	STAILQ_ENTRY(line) link;
 	const char *what;
 	char cell[CELLS][WIDTH];
 };
 
+STAILQ_HEAD(lines, line);
+
 static void number(char *out, const char *unit, double v)
 {
 	snprintf(out, WIDTH, "%.*f %s", v < 10 ? 2 : v < 100 ? 1 : 0, v, unit);
-}
-
-static void aim_text(char *out, size_t size, const struct bench_row *row,
-		     const struct bench_compare *c)
-{
-	switch (c->aim) {
-	case BENCH_FASTER:
-		snprintf(out, size, "%gx faster", c->limit);
-		break;
-	case BENCH_WITHIN:
-		snprintf(out, size, "within %gx", c->limit);
-		break;
-	case BENCH_AT_MOST:
-		snprintf(out, size, "<= %g %s", c->limit, row->unit);
-		break;
-	case BENCH_RATE:
-		snprintf(out, size, "at least %gx", c->limit);
-		break;
-	case BENCH_AT_LEAST:
-		snprintf(out, size, ">= %g %s", c->limit, row->unit);
-		break;
-	default:
-		*out = 0;
-	}
 }
 
 static void ratio_text(char *out, const struct bench_compare *c)
@@ -80,7 +56,7 @@ static void fill_compare(struct line *line, const struct bench_row *row,
 	if (c->baseline)
 		number(line->cell[7], c->baseline->unit, c->baseline->median);
 	ratio_text(line->cell[8], c);
-	aim_text(aim, sizeof(aim), row, c);
+	bench_aim_text(aim, sizeof(aim), row, c);
 	if (*aim)
 		snprintf(line->cell[9], WIDTH, "%s: %s", aim,
 			 bench_is_met(row, c) ? "met" : "missed");
@@ -100,38 +76,38 @@ static void fill_row(struct line *line, const struct bench_row *row)
 	snprintf(line->cell[5], WIDTH, "%.28s- %.28s", low, high);
 }
 
-static struct line *new_line(struct line ***end, const char *what)
+static struct line *new_line(struct lines *lines, const char *what)
 {
 	struct line *line = calloc(1, sizeof(*line));
 
 	if (!line)
 		return NULL;
 	line->what = what;
-	**end = line;
-	*end = &line->next;
+	STAILQ_INSERT_TAIL(lines, line, link);
 	return line;
 }
 
 /* Every row is one line, and one more for each comparison after its first. */
-static struct line *make_lines(const struct bench *b)
+static void make_lines(const struct bench *b, struct lines *lines)
 {
-	struct line *lines = NULL, **end = &lines, *line;
+	const struct bench_row *row;
+	struct line *line;
 
-	for (const struct bench_row *row = b->rows; row; row = row->next) {
+	STAILQ_FOREACH(row, &b->rows, link)
+	{
 		if (!row->nr)
 			continue;
-		line = new_line(&end, row->what);
+		line = new_line(lines, row->what);
 		if (!line)
 			break;
 		fill_row(line, row);
 		for (unsigned i = 0; line && i < row->nr_compare; i++) {
 			if (i)
-				line = new_line(&end, row->what);
+				line = new_line(lines, row->what);
 			if (line)
 				fill_compare(line, row, &row->compare[i]);
 		}
 	}
-	return lines;
 }
 
 static void print_cells(FILE *f, char (*cell)[WIDTH], const int *width)
@@ -150,8 +126,9 @@ static void print_cells(FILE *f, char (*cell)[WIDTH], const int *width)
 	fprintf(f, "%.*s\n", (int)end, text);
 }
 
-static void print_lines(FILE *f, struct line *lines)
+static void print_lines(FILE *f, const struct lines *lines)
 {
+	struct line *line;
 	char head[CELLS][WIDTH];
 	int width[CELLS];
 	const char *what = "";
@@ -159,11 +136,12 @@ static void print_lines(FILE *f, struct line *lines)
 	for (unsigned i = 0; i < CELLS; i++) {
 		snprintf(head[i], WIDTH, "%s", heading[i]);
 		width[i] = (int)strlen(head[i]);
-		for (const struct line *line = lines; line; line = line->next)
-			if ((int)strlen(line->cell[i]) > width[i])
-				width[i] = (int)strlen(line->cell[i]);
+		STAILQ_FOREACH(line, lines, link)
+		if ((int)strlen(line->cell[i]) > width[i])
+			width[i] = (int)strlen(line->cell[i]);
 	}
-	for (struct line *line = lines; line; line = line->next) {
+	STAILQ_FOREACH(line, lines, link)
+	{
 		if (strcmp(line->what, what)) {
 			snprintf(head[0], WIDTH, "%s", line->what);
 			fputc('\n', f);
@@ -187,11 +165,12 @@ static unsigned missed_by(const struct bench_row *row, unsigned *aims)
 
 static unsigned count_missed(const struct bench *b, unsigned *aims)
 {
+	const struct bench_row *row;
 	unsigned missed = 0;
 
 	*aims = 0;
-	for (const struct bench_row *row = b->rows; row; row = row->next)
-		missed += missed_by(row, aims);
+	STAILQ_FOREACH(row, &b->rows, link)
+	missed += missed_by(row, aims);
 	return missed;
 }
 
@@ -199,10 +178,11 @@ static bool misses(const struct bench *b, const struct bench_case *c)
 {
 	size_t len = strlen(c->name);
 	unsigned missed = 0, aims;
+	const struct bench_row *row;
 
-	for (const struct bench_row *row = b->rows; row; row = row->next)
-		if (!strncmp(row->what, c->name, len) && row->what[len] == '/')
-			missed += missed_by(row, &aims);
+	STAILQ_FOREACH(row, &b->rows, link)
+	if (!strncmp(row->what, c->name, len) && row->what[len] == '/')
+		missed += missed_by(row, &aims);
 	return missed;
 }
 
@@ -215,23 +195,26 @@ static void print_limits(FILE *f, const struct bench *b)
 
 static void print_notes(FILE *f, const struct bench *b, bool left_out)
 {
-	for (const struct bench_note *note = b->notes; note; note = note->next)
-		if (note->left_out == left_out)
-			fprintf(f, "%s%s: %s\n", left_out ? "left out: " : "", note->what,
-				note->text);
+	const struct bench_note *note;
+
+	STAILQ_FOREACH(note, &b->notes, link)
+	if (note->left_out == left_out)
+		fprintf(f, "%s%s: %s\n", left_out ? "left out: " : "", note->what, note->text);
 }
 
 void bench_print_table(struct bench *b)
 {
-	struct line *lines = make_lines(b), *next;
+	struct lines lines = STAILQ_HEAD_INITIALIZER(lines);
 	unsigned aims, missed = count_missed(b, &aims);
+	struct line *line;
 
 	for (unsigned i = 0; i < b->nr_facts; i++)
 		fprintf(b->table, "%-14s %s\n", b->fact[i].key, b->fact[i].value);
-	print_lines(b->table, lines);
-	for (; lines; lines = next) {
-		next = lines->next;
-		free(lines);
+	make_lines(b, &lines);
+	print_lines(b->table, &lines);
+	while ((line = STAILQ_FIRST(&lines))) {
+		STAILQ_REMOVE_HEAD(&lines, link);
+		free(line);
 	}
 	fputc('\n', b->table);
 	print_notes(b->table, b, false);
@@ -239,109 +222,6 @@ void bench_print_table(struct bench *b)
 	print_limits(b->table, b);
 	fprintf(b->table, "aims: %u, missed: %u\n", aims, missed);
 	fflush(b->table);
-}
-
-static void json_string(FILE *f, const char *s)
-{
-	fputc('"', f);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(f, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			fprintf(f, "\\u%04x", (unsigned char)*s);
-		else
-			fputc(*s, f);
-	}
-	fputc('"', f);
-}
-
-static void json_field(FILE *f, const char *key, const char *value, const char *end)
-{
-	json_string(f, key);
-	fputs(": ", f);
-	json_string(f, value);
-	fputs(end, f);
-}
-
-static void json_compare(FILE *f, const struct bench_row *row, const struct bench_compare *c)
-{
-	char aim[40];
-
-	aim_text(aim, sizeof(aim), row, c);
-	fputs("{", f);
-	if (c->baseline) {
-		json_field(f, "against", c->label, ", ");
-		json_field(f, "baseline", c->baseline->name, ", ");
-		fprintf(f, "\"ratio\": %.6g%s", c->ratio, *aim ? ", " : "");
-	}
-	if (*aim) {
-		json_field(f, "aim", aim, ", ");
-		fprintf(f, "\"met\": %s", bench_is_met(row, c) ? "true" : "false");
-	}
-	fputs("}", f);
-}
-
-static void json_row(FILE *f, const struct bench_row *row)
-{
-	fputs("\n  {", f);
-	json_field(f, "case", row->what, ", ");
-	json_field(f, "name", row->name, ", ");
-	json_field(f, "unit", row->unit, ", ");
-	json_field(f, "per", row->per, ", ");
-	fprintf(f, "\"n\": %llu, \"rounds\": %u,\n   ", (unsigned long long)row->n, row->nr);
-	fprintf(f, "\"median\": %.6g, \"min\": %.6g, \"max\": %.6g, \"q1\": %.6g, \"q3\": %.6g,\n",
-		row->median, row->min, row->max, row->low, row->high);
-	fputs("   \"samples\": [", f);
-	for (unsigned i = 0; i < row->nr; i++)
-		fprintf(f, "%s%.6g", i ? ", " : "", row->value[i]);
-	fputs("],\n   \"compared\": [", f);
-	for (unsigned i = 0; i < row->nr_compare; i++) {
-		if (i)
-			fputs(", ", f);
-		json_compare(f, row, &row->compare[i]);
-	}
-	fputs("]}", f);
-}
-
-static void json_notes(FILE *f, const struct bench *b, const char *key, bool left_out)
-{
-	const char *comma = "";
-
-	fprintf(f, " \"%s\": [", key);
-	for (const struct bench_note *note = b->notes; note; note = note->next) {
-		if (note->left_out != left_out)
-			continue;
-		fprintf(f, "%s\n  {", comma);
-		json_field(f, "case", note->what, ", ");
-		json_field(f, left_out ? "reason" : "text", note->text, "}");
-		comma = ",";
-	}
-	fputs("]", f);
-}
-
-void bench_print_json(const struct bench *b)
-{
-	FILE *f = b->json;
-	const char *comma = "";
-
-	fputs("{\"machine\": {", f);
-	for (unsigned i = 0; i < b->nr_facts; i++)
-		json_field(f, b->fact[i].key, b->fact[i].value,
-			   i + 1 < b->nr_facts ? ",\n  " : "},\n");
-	fprintf(f, " \"quick\": %s,\n \"rows\": [", b->quick ? "true" : "false");
-	for (const struct bench_row *row = b->rows; row; row = row->next) {
-		if (!row->nr)
-			continue;
-		fputs(comma, f);
-		json_row(f, row);
-		comma = ",";
-	}
-	fputs("],\n", f);
-	json_notes(f, b, "notes", false);
-	fputs(",\n", f);
-	json_notes(f, b, "left_out", true);
-	fputs("}\n", f);
-	fflush(f);
 }
 
 void bench_die(struct bench *b, const char *call, int err)

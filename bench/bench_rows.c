@@ -8,24 +8,39 @@
  * cancels out of it.
  *
  * The first round of a case warms up (page tables, caches, the pool's lists) and is not kept.
+ *
+ * Rows know nothing of the report: without the few bytes of a row the run ends at once.
  */
-#include <errno.h>
+#include <err.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 
+void bench_init(struct bench *b, const char *what)
+{
+	STAILQ_INIT(&b->rows);
+	STAILQ_INIT(&b->notes);
+	snprintf(b->what, sizeof(b->what), "%s", what);
+}
+
+static void *zalloc(size_t nr, size_t size)
+{
+	void *p = calloc(nr, size);
+
+	if (!p)
+		err(1, "bench: calloc");
+	return p;
+}
+
 struct bench_row *bench_row(struct bench *b, const char *unit, const char *per, uint64_t n,
 			    const char *fmt, ...)
 {
-	struct bench_row *row = calloc(1, sizeof(*row));
+	struct bench_row *row = zalloc(1, sizeof(*row));
 	va_list ap;
 
-	if (row)
-		row->value = calloc(b->rounds, sizeof(*row->value));
-	if (!row || !row->value)
-		bench_die(b, "calloc", -ENOMEM);
+	row->value = zalloc(b->rounds, sizeof(*row->value));
 	memcpy(row->what, b->what, sizeof(row->what));
 	row->unit = unit;
 	row->per = per;
@@ -33,8 +48,7 @@ struct bench_row *bench_row(struct bench *b, const char *unit, const char *per, 
 	va_start(ap, fmt);
 	vsnprintf(row->name, sizeof(row->name), fmt, ap);
 	va_end(ap);
-	*b->rows_end = row;
-	b->rows_end = &row->next;
+	STAILQ_INSERT_TAIL(&b->rows, row, link);
 	return row;
 }
 
@@ -84,15 +98,12 @@ bool bench_round(struct bench *b)
 
 static void add_note(struct bench *b, const char *what, bool left_out, const char *fmt, va_list ap)
 {
-	struct bench_note *note = calloc(1, sizeof(*note));
+	struct bench_note *note = zalloc(1, sizeof(*note));
 
-	if (!note)
-		return;
 	snprintf(note->what, sizeof(note->what), "%s", what);
 	note->left_out = left_out;
 	vsnprintf(note->text, sizeof(note->text), fmt, ap);
-	*b->notes_end = note;
-	b->notes_end = &note->next;
+	STAILQ_INSERT_TAIL(&b->notes, note, link);
 }
 
 void bench_say(struct bench *b, const char *fmt, ...)
@@ -173,14 +184,15 @@ static void finish_row(struct bench_row *row, double *tmp)
 
 void bench_finish(struct bench *b)
 {
+	struct bench_row *row;
 	unsigned most = 1;
 	double *tmp;
 
-	for (const struct bench_row *row = b->rows; row; row = row->next)
-		most = row->nr > most ? row->nr : most;
-	tmp = calloc(most, sizeof(*tmp));
-	for (struct bench_row *row = b->rows; tmp && row; row = row->next)
-		finish_row(row, tmp);
+	STAILQ_FOREACH(row, &b->rows, link)
+	most = row->nr > most ? row->nr : most;
+	tmp = zalloc(most, sizeof(*tmp));
+	STAILQ_FOREACH(row, &b->rows, link)
+	finish_row(row, tmp);
 	free(tmp);
 }
 
@@ -189,13 +201,13 @@ void bench_free(struct bench *b)
 	struct bench_row *row;
 	struct bench_note *note;
 
-	while ((row = b->rows)) {
-		b->rows = row->next;
+	while ((row = STAILQ_FIRST(&b->rows))) {
+		STAILQ_REMOVE_HEAD(&b->rows, link);
 		free(row->value);
 		free(row);
 	}
-	while ((note = b->notes)) {
-		b->notes = note->next;
+	while ((note = STAILQ_FIRST(&b->notes))) {
+		STAILQ_REMOVE_HEAD(&b->notes, link);
 		free(note);
 	}
 }
@@ -215,5 +227,29 @@ bool bench_is_met(const struct bench_row *row, const struct bench_compare *c)
 		return row->median >= c->limit;
 	default:
 		return true;
+	}
+}
+
+void bench_aim_text(char *out, size_t size, const struct bench_row *row,
+		    const struct bench_compare *c)
+{
+	switch (c->aim) {
+	case BENCH_FASTER:
+		snprintf(out, size, "%gx faster", c->limit);
+		break;
+	case BENCH_WITHIN:
+		snprintf(out, size, "within %gx", c->limit);
+		break;
+	case BENCH_AT_MOST:
+		snprintf(out, size, "<= %g %s", c->limit, row->unit);
+		break;
+	case BENCH_RATE:
+		snprintf(out, size, "at least %gx", c->limit);
+		break;
+	case BENCH_AT_LEAST:
+		snprintf(out, size, ">= %g %s", c->limit, row->unit);
+		break;
+	default:
+		*out = 0;
 	}
 }

@@ -83,9 +83,7 @@ static void child(struct kernel_case *c, int fd, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent || !own.table)
 		_exit(1);
-	snprintf(own.what, sizeof(own.what), "%s", c->b->what);
-	own.rows_end = &own.rows;
-	own.notes_end = &own.notes;
+	bench_init(&own, c->b->what);
 	a.err = store_swap_join(&c->swap);
 	if (!a.err)
 		out_and_in(c, &own, &a);

@@ -14,7 +14,7 @@ trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' INT TERM HUP
 
 meson setup --prefix="$tmp/prefix" --libdir=lib -Ddefault_library="$kind" \
-	-Dtests=disabled -Dexamples=disabled -Dbench=false \
+	-Dtests=disabled -Dexamples=disabled -Dbench=disabled \
 	"$tmp/build" "$source" >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
 meson install -C "$tmp/build" >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
 
