@@ -2,6 +2,7 @@
 #ifndef ZCS_BENCH_H
 #define ZCS_BENCH_H
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <sys/queue.h>
 #include <time.h>
+
+#include <zcswap/pool.h>
 
 #define BENCH_UNIT	 (UINT64_C(2) << 20)
 #define BENCH_UNIT_PAGES 512u
@@ -113,6 +116,14 @@ static inline uint64_t bench_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static inline void bench_nap(unsigned us)
+{
+	struct timespec left = { us / 1000000, us % 1000000 * 1000 };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+		;
+}
+
 /* -- bench_rows.c */
 /* A run without rows and notes, @what its case. */
 void bench_init(struct bench *b, const char *what);
@@ -157,6 +168,8 @@ static inline void bench_must(struct bench *b, const char *call, int64_t ret)
 
 /* -- bench_machine.c */
 void bench_describe_machine(struct bench *b);
+/* What is between a file in the bench's directory and the disk. */
+void bench_describe_files(struct bench *b);
 void bench_fact(struct bench *b, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Bytes that this process can still take, by the system and by its memory cgroup. */
@@ -237,10 +250,10 @@ void bench_collapse_end(struct bench *b);
 int bench_huge_file(void);
 
 /* -- bench_objects.c: what several cases need of the library */
-struct zcs_pool;
 struct zcs_store;
 struct zcs_backup;
-struct zcs_folio;
+
+extern const enum zcs_backing bench_backing[BENCH_KINDS];
 
 struct zcs_pool *bench_pool(struct bench *b, enum bench_kind kind);
 void bench_pool_note(struct bench *b, struct zcs_pool *pool, enum bench_kind kind);
@@ -278,7 +291,7 @@ struct bench_case {
 /*
  * struct bench_program - one of the programs
  * @about: the end of its --help
- * @describe: NULL, or adds facts
+ * @describe: NULL, or adds facts to those of the machine
  */
 struct bench_program {
 	const char *name, *about;
@@ -288,7 +301,8 @@ struct bench_program {
 	void (*describe)(struct bench *b);
 };
 
-int bench_main(const struct bench_program *program, int argc, char **argv);
+/* Each program defines its own; main() is shared. */
+extern const struct bench_program bench_program;
 
 /* -- the cases of bench_core */
 void bench_insert(struct bench *b, enum bench_kind kind);

@@ -5,10 +5,6 @@
  * The first cases answer the question a user has: the same program on memory that the kernel swaps,
  * or on bos. The others say what one touch costs over the system calls that it cannot do without.
  */
-#include <inttypes.h>
-#include <stdio.h>
-#include <sys/statvfs.h>
-
 #include "bench_bo.h"
 
 #define ROUNDS 5
@@ -44,33 +40,14 @@ static const struct bench_case cases[] = {
 };
 /* clang-format on */
 
-static void describe(struct bench *b)
-{
-	struct statvfs fs;
-	FILE *f = fopen("/sys/module/zswap/parameters/enabled", "re");
-	int zswap = f ? getc(f) : 'N';
-
-	if (f)
-		fclose(f);
-	if (!statvfs(b->dir, &fs))
-		bench_fact(b, "files", "in %s, %" PRIu64 " MiB free", b->dir,
-			   (uint64_t)fs.f_bavail * fs.f_frsize >> 20);
-	bench_fact(b, "zswap", zswap == 'Y' ? "on: the kernel's rows compress" : "off");
-}
-
-int main(int argc, char **argv)
-{
-	static const struct bench_program bo = {
-		.name = "bench_bo",
-		.about = "At most 3 GiB of memory are held, and 5 GiB of disk in TMPDIR (else\n"
-			 "/tmp), which should be on the disk in question. As root the kernel does\n"
-			 "the same work in a memory cgroup, with a swap file there; both are\n"
-			 "removed when the case ends.\n",
-		.cases = cases,
-		.nr_cases = sizeof(cases) / sizeof(*cases),
-		.rounds = ROUNDS,
-		.describe = describe,
-	};
-
-	return bench_main(&bo, argc, argv);
-}
+const struct bench_program bench_program = {
+	.name = "bench_bo",
+	.about = "At most 3 GiB of memory are held, and 5 GiB of disk in TMPDIR (else\n"
+		 "/tmp), which should be on the disk in question. As root the kernel does\n"
+		 "the same work in a memory cgroup, with a swap file there; both are\n"
+		 "removed when the case ends.\n",
+	.cases = cases,
+	.nr_cases = sizeof(cases) / sizeof(*cases),
+	.rounds = ROUNDS,
+	.describe = bench_describe_files,
+};

@@ -102,13 +102,13 @@ static void measure(struct clean_case *c, struct way *w)
 		start = store_now();
 		evict(c, w, true);
 		add(w, AGAIN, start);
-		usleep(PAUSE_US);
+		bench_nap(PAUSE_US);
 		start = store_now();
 		sink = store_sum(addr);
 		store_dirty(addr, BENCH_UNIT);
 		add(w, WRITE, start);
 		evict(c, w, false);
-		usleep(PAUSE_US);
+		bench_nap(PAUSE_US);
 	}
 	for (unsigned i = 0; i < STEPS; i++) {
 		bench_sample(c->b, w->time[i], (double)w->sum[i].time);

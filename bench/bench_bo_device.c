@@ -15,12 +15,6 @@
 #define PATIENCE_US 60000000
 #define SPARE_BYTES (UINT64_C(64) << 20)
 
-static const enum zcs_backing backing_of[BENCH_KINDS] = {
-	[BENCH_HUGETLB] = ZCS_BACKING_HUGETLB,
-	[BENCH_THP] = ZCS_BACKING_THP,
-	[BENCH_SMALL] = ZCS_BACKING_SMALL,
-};
-
 void bo_device_open(struct bench *b, struct bo_device *d, enum bench_kind kind, uint64_t max_bytes,
 		    uint32_t nr, uint64_t size)
 {
@@ -29,7 +23,7 @@ void bo_device_open(struct bench *b, struct bo_device *d, enum bench_kind kind, 
 		.pool = { .struct_size = sizeof(params.pool),
 			  .max_bytes = max_bytes,
 			  .node = -1,
-			  .backing = backing_of[kind] },
+			  .backing = bench_backing[kind] },
 		.flags = ZCS_DEVICE_NO_PSI,
 	};
 	char spec[128];
@@ -92,6 +86,6 @@ void bo_device_write_out(struct bo_device *d, uint32_t i)
 				  stats.touch_late);
 			bench_die(d->b, "writeback", -ETIME);
 		}
-		usleep(NAP_US);
+		bench_nap(NAP_US);
 	}
 }

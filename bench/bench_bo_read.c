@@ -78,7 +78,7 @@ static void close_case(struct read_case *c)
 static void sample_since(struct bench *b, struct bench_row *row, uint64_t start)
 {
 	bench_sample(b, row, (double)(bench_now() - start));
-	usleep(PAUSE_US);
+	bench_nap(PAUSE_US);
 }
 
 static void bare_read(struct read_case *c, uint32_t i)

@@ -82,7 +82,7 @@ static void measure(struct touch_case *c, struct rows *r, struct bo_bare *bare)
 		r->in_ns[i] = (double)(in - out);
 		r->both_ns[i] = (double)(in - start);
 		/* so that the handler sleeps again */
-		usleep(PAUSE_US);
+		bench_nap(PAUSE_US);
 	}
 	bench_value(c->b, r->out, bench_median(r->out_ns, c->times));
 	bench_value(c->b, r->in, bench_median(r->in_ns, c->times));

@@ -33,15 +33,10 @@ static const struct bench_case cases[] = {
 };
 /* clang-format on */
 
-int main(int argc, char **argv)
-{
-	static const struct bench_program core = {
-		.name = "bench_core",
-		.about = "At most 6 GiB of memory are held.\n",
-		.cases = cases,
-		.nr_cases = sizeof(cases) / sizeof(*cases),
-		.rounds = ROUNDS,
-	};
-
-	return bench_main(&core, argc, argv);
-}
+const struct bench_program bench_program = {
+	.name = "bench_core",
+	.about = "At most 6 GiB of memory are held.\n",
+	.cases = cases,
+	.nr_cases = sizeof(cases) / sizeof(*cases),
+	.rounds = ROUNDS,
+};

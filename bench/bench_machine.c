@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -194,4 +195,16 @@ void bench_describe_machine(struct bench *b)
 	bench_fact(b, "mode", "%s, %u rounds after one to warm up", b->quick ? "quick" : "full",
 		   b->rounds);
 	bench_fact(b, "user", "%s", geteuid() ? "unprivileged" : "root");
+}
+
+void bench_describe_files(struct bench *b)
+{
+	struct statvfs fs;
+	char zswap[8] = "N";
+
+	if (!statvfs(b->dir, &fs))
+		bench_fact(b, "files", "in %s, %" PRIu64 " MiB free", b->dir,
+			   (uint64_t)fs.f_bavail * fs.f_frsize >> 20);
+	line_of("/sys/module/zswap/parameters/enabled", "", zswap, sizeof(zswap));
+	bench_fact(b, "zswap", *zswap == 'Y' ? "on: the kernel's rows compress" : "off");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the benchmarks share: options, and running the cases that are chosen and possible.
+ * What the benchmarks share: main(), options, and running the cases that are chosen and possible.
+ * A program is its cases and a struct bench_program that lists them.
  *
  * Aims are printed, met or missed, and decide nothing: the exit status is 0 unless a call failed.
  * What a machine cannot do (no hugetlb pages, too little memory or disk) is left out and said so.
@@ -17,7 +18,7 @@
 
 #define ROUNDS_QUICK 3
 
-static const struct bench_program *prog;
+static const struct bench_program *const prog = &bench_program;
 
 struct options {
 	bool quick, list;
@@ -222,12 +223,11 @@ static void run_case(struct bench *b, const struct bench_case *c, enum bench_kin
 	}
 }
 
-int bench_main(const struct bench_program *program, int argc, char **argv)
+int main(int argc, char **argv)
 {
 	struct bench b = { .dir = getenv("TMPDIR") };
 	struct options o;
 
-	prog = program;
 	o = parse(argc, argv);
 	b.quick = o.quick;
 	b.rounds = o.rounds;

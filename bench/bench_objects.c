@@ -14,7 +14,7 @@
 
 #include "bench.h"
 
-static const enum zcs_backing backing_of[BENCH_KINDS] = {
+const enum zcs_backing bench_backing[BENCH_KINDS] = {
 	[BENCH_HUGETLB] = ZCS_BACKING_HUGETLB,
 	[BENCH_THP] = ZCS_BACKING_THP,
 	[BENCH_SMALL] = ZCS_BACKING_SMALL,
@@ -27,7 +27,7 @@ struct zcs_pool *bench_pool(struct bench *b, enum bench_kind kind)
 		.struct_size = sizeof(params),
 		.cache_bytes = UINT64_C(8) << 30,
 		.node = -1,
-		.backing = backing_of[kind],
+		.backing = bench_backing[kind],
 	};
 	struct zcs_pool *pool;
 

@@ -6,10 +6,6 @@
  * Everything is for content that does not compress, unless a row says otherwise. CPU time is that
  * of the whole process, its I/O threads included.
  */
-#include <inttypes.h>
-#include <string.h>
-#include <sys/statvfs.h>
-
 #include "bench_store.h"
 
 #define ROUNDS 7
@@ -37,34 +33,19 @@ static const struct bench_case cases[] = {
 };
 /* clang-format on */
 
-/* What is between a store and the disk, and between the kernel and its swap file. */
 static void describe(struct bench *b)
 {
-	struct statvfs fs;
-	FILE *f = fopen("/sys/module/zswap/parameters/enabled", "re");
-	int zswap = f ? getc(f) : 'N';
-
-	if (f)
-		fclose(f);
-	if (!statvfs(b->dir, &fs))
-		bench_fact(b, "files", "in %s, %" PRIu64 " MiB free", b->dir,
-			   (uint64_t)fs.f_bavail * fs.f_frsize >> 20);
-	bench_fact(b, "zswap", zswap == 'Y' ? "on: the kernel's rows compress" : "off");
+	bench_describe_files(b);
 	bench_fact(b, "depth", "%u transfers of the store, and of fio", STORE_DEPTH);
 }
 
-int main(int argc, char **argv)
-{
-	static const struct bench_program store = {
-		.name = "bench_store",
-		.about = "At most 3 GiB of memory are held, and 4 GiB of disk in TMPDIR (else\n"
-			 "/tmp), which should be on the disk in question. As root the cases\n"
-			 "\"kernel\" swap on a file there and swap it off when they end.\n",
-		.cases = cases,
-		.nr_cases = sizeof(cases) / sizeof(*cases),
-		.rounds = ROUNDS,
-		.describe = describe,
-	};
-
-	return bench_main(&store, argc, argv);
-}
+const struct bench_program bench_program = {
+	.name = "bench_store",
+	.about = "At most 3 GiB of memory are held, and 4 GiB of disk in TMPDIR (else\n"
+		 "/tmp), which should be on the disk in question. As root the cases\n"
+		 "\"kernel\" swap on a file there and swap it off when they end.\n",
+	.cases = cases,
+	.nr_cases = sizeof(cases) / sizeof(*cases),
+	.rounds = ROUNDS,
+	.describe = describe,
+};

@@ -130,7 +130,7 @@ static void make_rows(struct bench *b, struct single_case *c)
 static void sample_since(struct bench *b, struct bench_row *row, uint64_t start)
 {
 	bench_sample(b, row, (double)(bench_now() - start));
-	usleep(PAUSE_US);
+	bench_nap(PAUSE_US);
 }
 
 static void bare_reads(struct single_case *c, uint32_t i, uint32_t k)

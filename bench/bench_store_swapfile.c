@@ -97,11 +97,11 @@ static void undo(void *arg, int64_t made)
 
 	(void)made;
 	for (unsigned i = 0; i < 200 && swap->group[0] && !empty_group(swap); i++)
-		usleep(10000);
+		bench_nap(10000);
 	swapoff(swap->path);
 	unlink(swap->path);
 	for (unsigned i = 0; i < 200 && swap->group[0] && rmdir(swap->group) && errno == EBUSY; i++)
-		usleep(10000);
+		bench_nap(10000);
 }
 
 static bool has_swap(void)

@@ -171,7 +171,7 @@ void store_tt_out_range(struct store_tt *t, uint64_t first, uint64_t count)
 	bench_must(t->b, "zcs_tt_backup",
 		   zcs_tt_backup_range(t->tt, first, count, ZCS_BACKUP_WRITEBACK));
 	while (gone(t) < want)
-		usleep(NAP_US);
+		bench_nap(NAP_US);
 }
 
 struct store_span store_tt_out(struct store_tt *t)
