@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's swap, for the time of a case: a swap file in the bench's directory, made, swapped
- * on, swapped off and unlinked by a guardian, and a memory cgroup under the bench's own.
+ * The kernel's swap, for the time of a case: a swap file in the bench's directory, made (by
+ * mkswap), swapped on, swapped off and unlinked by a guardian, and a memory cgroup under the
+ * bench's own.
  *
  * The group is needed because MADV_PAGEOUT frees nothing of a shmem file: what it wrote stays in
  * memory as swap cache, where a touch finds it without I/O. Asking the group to reclaim
@@ -19,31 +20,17 @@
 #include <sys/swap.h>
 #include <unistd.h>
 
+#include "bench_child.h"
 #include "bench_store.h"
 
-#define PAGE 4096u
-
-/*
- * The kernel's swap header begins after 1024 bytes of boot block; its signature ends the first
- * page.
- */
-struct header {
-	char boot[1024];
-	uint32_t version, last_page, nr_badpages;
-	char rest[PAGE - 1024 - 12 - 10];
-	char signature[10];
-};
-
-static int write_header(int fd, uint64_t bytes)
+static int make_swap(const char *path)
 {
-	struct header h = { .version = 1, .last_page = (uint32_t)(bytes / PAGE - 1) };
+	char *argv[] = { "/sbin/mkswap", (char *)path, NULL };
+	pid_t pid = bench_child_start(argv, environ, -1);
 
-	memcpy(h.signature, "SWAPSPACE2", sizeof(h.signature));
-	if (bench_fallocate(fd, 0, 0, bytes))
-		return -errno;
-	if (pwrite(fd, &h, sizeof(h), 0) != sizeof(h) || fsync(fd))
-		return errno ? -errno : -EIO;
-	return 0;
+	if (pid < 0)
+		return pid;
+	return bench_child_good(pid) ? 0 : -EIO;
 }
 
 static int make_file(const struct store_swap *swap)
@@ -53,8 +40,10 @@ static int make_file(const struct store_swap *swap)
 
 	if (fd < 0)
 		return -errno;
-	err = write_header(fd, swap->bytes);
+	err = bench_fallocate(fd, 0, 0, swap->bytes) ? -errno : 0;
 	close(fd);
+	if (!err)
+		err = make_swap(swap->path);
 	if (!err && swapon(swap->path, 0))
 		err = -errno;
 	if (err)
