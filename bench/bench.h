@@ -238,6 +238,15 @@ void bench_touch(char *addr, size_t bytes, size_t step);
 /* What one touch maps on this kind of memory. */
 size_t bench_step(enum bench_kind kind);
 
+/* -- bench_file.c */
+#define BENCH_PATH 64
+
+/*
+ * The path of the library's unnamed file of @bytes in b->dir, for opening it once more while the
+ * library has it open. Of two files of that size it may be either.
+ */
+void bench_file_path(struct bench *b, uint64_t bytes, char path[BENCH_PATH]);
+
 /* -- bench_collapse.c */
 bool bench_is_huge_by_policy(void);
 /*

@@ -47,7 +47,7 @@ void bo_set_close(struct bo_set *set);
 /* The visits of a pass, the same in every run; pass 0 is in order. */
 void bo_set_trace(struct bo_set *set, unsigned pass);
 /* Reads, verifies and writes every word of the buffers in @trace. */
-struct store_span bo_set_walk(struct bench *b, struct bo_set *set);
+struct bench_span bo_set_walk(struct bench *b, struct bo_set *set);
 
 /* -- bench_bo_limit.c: the device alone */
 struct bo_limit {
@@ -57,7 +57,7 @@ struct bo_limit {
 };
 
 void bo_limit_open(struct bench *b, struct bo_limit *limit, enum bench_kind kind, uint64_t bytes);
-struct store_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t read,
+struct bench_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t read,
 			       uint64_t write);
 void bo_limit_close(struct bo_limit *limit);
 
@@ -90,7 +90,7 @@ struct bo_kernel {
 /* False, with the reason, if it cannot be had. Before the library is used. */
 bool bo_kernel_open(struct bench *b, struct bo_kernel *k, const struct bo_work *work, char *why,
 		    size_t size);
-struct store_span bo_kernel_walk(struct bo_kernel *k, unsigned pass);
+struct bench_span bo_kernel_walk(struct bo_kernel *k, unsigned pass);
 void bo_kernel_close(struct bo_kernel *k);
 
 /* -- bench_bo_bare.c: a unit that a userfaultfd watches */

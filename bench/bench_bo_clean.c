@@ -30,7 +30,7 @@ enum step { READ, WRITE, AGAIN, STEPS };
  */
 struct way {
 	struct bo_bare bare;
-	struct store_span sum[STEPS];
+	struct bench_span sum[STEPS];
 	struct bench_row *time[STEPS], *cpu[STEPS];
 };
 
@@ -52,9 +52,9 @@ static void make_rows(struct clean_case *c, struct way *w, const char *name)
 	}
 }
 
-static void add(struct way *w, enum step step, struct store_span start)
+static void add(struct way *w, enum step step, struct bench_span start)
 {
-	struct store_span span = store_since(start);
+	struct bench_span span = bench_span_since(start);
 
 	w->sum[step].time += span.time;
 	w->sum[step].cpu += span.cpu;
@@ -92,18 +92,18 @@ static volatile uint64_t sink;
 static void measure(struct clean_case *c, struct way *w)
 {
 	char *addr = w->bare.mem.addr;
-	struct store_span start;
+	struct bench_span start;
 
 	memset(w->sum, 0, sizeof(w->sum));
 	for (unsigned i = 0; i < c->times; i++) {
-		start = store_now();
+		start = bench_span_now();
 		sink = store_sum(addr);
 		add(w, READ, start);
-		start = store_now();
+		start = bench_span_now();
 		evict(c, w, true);
 		add(w, AGAIN, start);
 		bench_nap(PAUSE_US);
-		start = store_now();
+		start = bench_span_now();
 		sink = store_sum(addr);
 		store_dirty(addr, BENCH_UNIT);
 		add(w, WRITE, start);

@@ -39,7 +39,7 @@ static int set_limit(const struct bo_kernel *k)
 static void serve(struct bo_kernel *k, struct bench *own, int in, int out)
 {
 	struct bench_bare bare;
-	struct store_span span;
+	struct bench_span span;
 	struct bo_set set;
 	unsigned pass;
 
@@ -112,9 +112,9 @@ bool bo_kernel_open(struct bench *b, struct bo_kernel *k, const struct bo_work *
 	return !err;
 }
 
-struct store_span bo_kernel_walk(struct bo_kernel *k, unsigned pass)
+struct bench_span bo_kernel_walk(struct bo_kernel *k, unsigned pass)
 {
-	struct store_span span;
+	struct bench_span span;
 
 	if (write(k->to, &pass, sizeof(pass)) != sizeof(pass) ||
 	    read(k->from, &span, sizeof(span)) != sizeof(span))

@@ -51,10 +51,10 @@ static struct stream part(struct bo_limit *limit, unsigned i, uint64_t read, uin
 				.buffer = limit->memory.addr + i * BENCH_UNIT };
 }
 
-struct store_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t read,
+struct bench_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t read,
 			       uint64_t write)
 {
-	struct store_span start = store_now();
+	struct bench_span start = bench_span_now();
 	struct stream s[2 * STREAMS];
 	pthread_t thread[2 * STREAMS];
 
@@ -67,7 +67,7 @@ struct store_span bo_limit_run(struct bench *b, struct bo_limit *limit, uint64_t
 		pthread_join(thread[i], NULL);
 		bench_must(b, s[i].write ? "pwrite" : "pread", s[i].err);
 	}
-	return store_since(start);
+	return bench_span_since(start);
 }
 
 void bo_limit_open(struct bench *b, struct bo_limit *limit, enum bench_kind kind, uint64_t bytes)

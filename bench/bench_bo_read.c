@@ -34,9 +34,9 @@ static double aim_of(const struct read_case *c)
 
 static void open_file(struct read_case *c)
 {
-	char path[STORE_PATH];
+	char path[BENCH_PATH];
 
-	store_path(c->b, &c->device.file, path);
+	bench_file_path(c->b, c->device.file.bytes, path);
 	c->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (c->fd < 0)
 		c->fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -106,11 +106,11 @@ static void *walk(void *arg)
 	return NULL;
 }
 
-struct store_span bo_set_walk(struct bench *b, struct bo_set *set)
+struct bench_span bo_set_walk(struct bench *b, struct bo_set *set)
 {
 	struct walker w[2] = { { .set = set }, { .set = set, .nr = 1 } };
 	bool second = set->work.threads > 1;
-	struct store_span start = store_now();
+	struct bench_span start = bench_span_now();
 	pthread_t thread;
 
 	if (second && pthread_create(&thread, NULL, walk, &w[1]))
@@ -118,7 +118,7 @@ struct store_span bo_set_walk(struct bench *b, struct bo_set *set)
 	walk(&w[0]);
 	if (second)
 		pthread_join(thread, NULL);
-	start = store_since(start);
+	start = bench_span_since(start);
 	if (w[0].bad || w[1].bad)
 		bench_die(b, "the content came back changed", -EILSEQ);
 	return start;

@@ -18,7 +18,7 @@ struct walk_case {
 	struct bo_kernel kernel;
 	bool has_kernel;
 	struct bo_limit limit;
-	struct store_pair bos, swap, alone;
+	struct bench_pair bos, swap, alone;
 	struct bench_row *hit, *fifo, *lru;
 	struct bo_policy is_fifo, is_lru;
 };
@@ -34,14 +34,14 @@ static void make_rows(struct walk_case *c, bool aim)
 	uint64_t bytes = c->work.nr * BO_BYTES;
 	struct bench *b = c->b;
 
-	c->bos = store_pair(b, bytes, "bos");
+	c->bos = bench_pair(b, bytes, "bos");
 	if (c->has_kernel) {
-		c->swap = store_pair(b, bytes, "kernel: shmem in a cgroup, swap");
-		store_against(&c->bos, &c->swap, "kernel", aim ? 12 : 0, aim ? 25 : 0);
+		c->swap = bench_pair(b, bytes, "kernel: shmem in a cgroup, swap");
+		bench_pair_against(&c->bos, &c->swap, "kernel", aim ? 12 : 0, aim ? 25 : 0);
 	}
 	if (needs_device(c)) {
-		c->alone = store_pair(b, bytes, "device alone: the same I/O");
-		store_against(&c->bos, &c->alone, "device", 0, 0);
+		c->alone = bench_pair(b, bytes, "device alone: the same I/O");
+		bench_pair_against(&c->bos, &c->alone, "device", 0, 0);
 	}
 	c->hit = bench_row(b, "%", "2 MiB", bytes / BENCH_UNIT, "hits");
 	c->fifo = bench_row(b, "%", "2 MiB", bytes / BENCH_UNIT, "FIFO would hit");
@@ -59,12 +59,13 @@ static void our_pass(struct walk_case *c)
 
 	read = bench_proc_number("/proc/self/io", "read_bytes");
 	write = bench_proc_number("/proc/self/io", "write_bytes");
-	store_sample(c->b, &c->bos, bytes, bo_set_walk(c->b, &c->set));
+	bench_pair_sample(c->b, &c->bos, bytes, bo_set_walk(c->b, &c->set));
 	read = bench_proc_number("/proc/self/io", "read_bytes") - read;
 	write = bench_proc_number("/proc/self/io", "write_bytes") - write;
 	bench_value(c->b, c->hit, 100 * (1 - (double)read / (double)bytes));
 	if (needs_device(c))
-		store_sample(c->b, &c->alone, bytes, bo_limit_run(c->b, &c->limit, read, write));
+		bench_pair_sample(c->b, &c->alone, bytes,
+				  bo_limit_run(c->b, &c->limit, read, write));
 }
 
 static void walk_round(struct walk_case *c)
@@ -74,8 +75,8 @@ static void walk_round(struct walk_case *c)
 	bo_set_trace(&c->set, pass);
 	our_pass(c);
 	if (c->has_kernel)
-		store_sample(c->b, &c->swap, c->work.nr * BO_BYTES,
-			     bo_kernel_walk(&c->kernel, pass));
+		bench_pair_sample(c->b, &c->swap, c->work.nr * BO_BYTES,
+				  bo_kernel_walk(&c->kernel, pass));
 	bench_value(c->b, c->fifo, bo_policy_pass(&c->is_fifo, &c->set));
 	bench_value(c->b, c->lru, bo_policy_pass(&c->is_lru, &c->set));
 }

@@ -86,19 +86,21 @@ static json_t *run(char **argv, bool huge)
 	return root;
 }
 
-static bool read_result(json_t *root, const char *direction, struct bench_fio *fio)
+static bool read_result(json_t *root, const char *direction, uint64_t bytes,
+			struct bench_span *span)
 {
-	double user, system, ms;
+	double rate, user, system, ms;
 
 	if (json_unpack(root, "{s:[{s:{s:F}, s:F, s:F, s:F}]}", "jobs", direction, "bw_bytes",
-			&fio->rate, "usr_cpu", &user, "sys_cpu", &system, "job_runtime", &ms))
+			&rate, "usr_cpu", &user, "sys_cpu", &system, "job_runtime", &ms) ||
+	    rate <= 0)
 		return false;
-	fio->cpu = (user + system) / 100 * ms / 1000;
-	return fio->rate > 0;
+	span->time = (uint64_t)((double)bytes * 1e9 / rate);
+	span->cpu = (uint64_t)((user + system) / 100 * ms * 1e6);
+	return true;
 }
 
-bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, bool huge,
-	       struct bench_fio *fio)
+static bool measure(const char *path, const struct bench_fio *fio, struct bench_span *span)
 {
 	char file[4200], size[64], rw[16], iodepth[32];
 	char *argv[] = { "fio",
@@ -117,16 +119,38 @@ bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, boo
 			 "--thread",
 			 "--output-format=json",
 			 NULL };
-	const char *direction = write ? "write" : "read";
+	const char *direction = fio->write ? "write" : "read";
 	json_t *root;
 	bool good;
 
 	snprintf(file, sizeof(file), "--filename=%s", path);
-	snprintf(size, sizeof(size), "--size=%llu", (unsigned long long)bytes);
+	snprintf(size, sizeof(size), "--size=%llu", (unsigned long long)fio->bytes);
 	snprintf(rw, sizeof(rw), "--rw=%s", direction);
-	snprintf(iodepth, sizeof(iodepth), "--iodepth=%u", depth);
-	root = run(argv, huge);
-	good = root && read_result(root, direction, fio);
+	snprintf(iodepth, sizeof(iodepth), "--iodepth=%u", fio->depth);
+	root = run(argv, fio->huge);
+	good = root && read_result(root, direction, fio->bytes, span);
 	json_decref(root);
 	return good;
+}
+
+bool bench_has_fio(struct bench *b, const char *path)
+{
+	const struct bench_fio probe = { .bytes = BENCH_UNIT, .depth = 1, .write = true };
+	struct bench_span span;
+	bool has = measure(path, &probe, &span);
+
+	if (!has)
+		bench_left_out(b, b->what, "fio: not installed, or without its io_uring engine");
+	return has;
+}
+
+void bench_fio_sample(struct bench *b, const struct bench_pair *pair, const char *path,
+		      const struct bench_fio *fio)
+{
+	struct bench_span span;
+
+	if (measure(path, fio, &span))
+		bench_pair_sample(b, pair, fio->bytes, span);
+	else
+		bench_say(b, "fio failed in round %u", b->round);
 }

@@ -2,23 +2,24 @@
 #ifndef ZCS_BENCH_FIO_H
 #define ZCS_BENCH_FIO_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "bench_span.h"
 
 /*
- * struct bench_fio - what fio's io_uring engine made of a file, in requests of 2 MiB by O_DIRECT
- * @rate: bytes a second
- * @cpu: CPU seconds it used for them
+ * struct bench_fio - a pass by fio's io_uring engine, in requests of 2 MiB by O_DIRECT
+ * @bytes: from the beginning of a file that is at least as large
+ * @depth: requests in flight
+ * @huge: from huge pages
  */
 struct bench_fio {
-	double rate, cpu;
+	uint64_t bytes;
+	unsigned depth;
+	bool write, huge;
 };
 
-/*
- * Writes or reads @bytes of a file of at least that size, from @huge pages or small ones. False:
- * fio with that engine could not be run.
- */
-bool bench_fio(const char *path, uint64_t bytes, unsigned depth, bool write, bool huge,
-	       struct bench_fio *fio);
+/* Whether fio can be run; writes the first 2 MiB of the file. If not, that is said of the case. */
+bool bench_has_fio(struct bench *b, const char *path);
+/* Runs fio on the file and adds what it says of itself. A failure is said. */
+void bench_fio_sample(struct bench *b, const struct bench_pair *pair, const char *path,
+		      const struct bench_fio *fio);
 
 #endif

@@ -5,35 +5,10 @@
 #include <zcswap/zcswap.h>
 
 #include "bench.h"
+#include "bench_span.h"
 
 /* Transfers in flight that stores and fio are given. */
 #define STORE_DEPTH 16u
-
-/* Time and CPU time of the whole process, in ns. */
-struct store_span {
-	uint64_t time, cpu;
-};
-
-struct store_span store_now(void);
-struct store_span store_since(struct store_span start);
-
-/* A rate, and the CPU time that went into it. */
-struct store_pair {
-	struct bench_row *rate, *cpu;
-};
-
-struct store_pair store_pair(struct bench *b, uint64_t bytes, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void store_sample(struct bench *b, const struct store_pair *pair, uint64_t bytes,
-		  struct store_span span);
-/*
- * Compares both: the rate is to be at least @rate of the baseline's, the CPU time less by @cpu. 0:
- * no aim.
- */
-void store_against(const struct store_pair *pair, const struct store_pair *baseline,
-		   const char *label, double rate, double cpu);
-
-#define STORE_PATH 64
 
 /* A store on an unnamed file in the bench's directory. */
 struct store_file {
@@ -42,10 +17,6 @@ struct store_file {
 };
 
 void store_open(struct bench *b, struct store_file *file, uint64_t bytes);
-/*
- * The file, for whoever opens it while the store is open; of two stores of a size it may be either.
- */
-void store_path(struct bench *b, const struct store_file *file, char path[STORE_PATH]);
 /* Says so if transfers do not go by io_uring and O_DIRECT. */
 void store_note(struct bench *b, const struct store_file *file);
 
@@ -63,9 +34,9 @@ struct store_tt {
 void store_tt_open(struct bench *b, struct store_tt *t, enum bench_kind kind, size_t bytes);
 void store_tt_close(struct store_tt *t);
 /* Backs up blocks with writeback and waits until their pages are free. */
-struct store_span store_tt_out(struct store_tt *t);
+struct bench_span store_tt_out(struct store_tt *t);
 void store_tt_out_range(struct store_tt *t, uint64_t first, uint64_t count);
-struct store_span store_tt_in(struct store_tt *t);
+struct bench_span store_tt_in(struct store_tt *t);
 
 /* Random words, the same for the same @seed; and whether they are still there. */
 void store_fill(char *addr, size_t bytes, uint64_t seed);

@@ -21,7 +21,7 @@ static const char *const content_name[CONTENTS] = {
 struct content_case {
 	struct store_tt t;
 	struct bench_bare bare;
-	struct store_pair out[CONTENTS], in[CONTENTS], scan, fresh, filled;
+	struct bench_pair out[CONTENTS], in[CONTENTS], scan, fresh, filled;
 };
 
 static void fill_words(char *addr, size_t bytes, uint64_t word)
@@ -46,39 +46,39 @@ static void fill_content(char *addr, size_t bytes, enum content content)
 static void make_rows(struct bench *b, struct content_case *c)
 {
 	for (enum content i = 0; i < CONTENTS; i++) {
-		c->out[i] = store_pair(b, c->t.bytes, "writeback, %s", content_name[i]);
-		c->in[i] = store_pair(b, c->t.bytes, "read back, %s", content_name[i]);
+		c->out[i] = bench_pair(b, c->t.bytes, "writeback, %s", content_name[i]);
+		c->in[i] = bench_pair(b, c->t.bytes, "read back, %s", content_name[i]);
 	}
-	c->scan = store_pair(b, c->t.bytes, "bare: memcmp");
-	c->fresh = store_pair(b, c->t.bytes, "bare: fresh memory");
-	c->filled = store_pair(b, c->t.bytes, "bare: fresh memory, filled");
-	store_against(&c->out[ZERO], &c->scan, "bare memcmp", 0, 0);
-	store_against(&c->out[WORD], &c->scan, "bare memcmp", 0, 0);
-	store_against(&c->in[ZERO], &c->fresh, "fresh memory", 0, 0);
-	store_against(&c->in[WORD], &c->filled, "fresh memory, filled", 0, 0);
-	store_against(&c->out[NEARLY], &c->out[RANDOM], "random", 0, 0);
-	store_against(&c->in[NEARLY], &c->in[RANDOM], "random", 0, 0);
+	c->scan = bench_pair(b, c->t.bytes, "bare: memcmp");
+	c->fresh = bench_pair(b, c->t.bytes, "bare: fresh memory");
+	c->filled = bench_pair(b, c->t.bytes, "bare: fresh memory, filled");
+	bench_pair_against(&c->out[ZERO], &c->scan, "bare memcmp", 0, 0);
+	bench_pair_against(&c->out[WORD], &c->scan, "bare memcmp", 0, 0);
+	bench_pair_against(&c->in[ZERO], &c->fresh, "fresh memory", 0, 0);
+	bench_pair_against(&c->in[WORD], &c->filled, "fresh memory, filled", 0, 0);
+	bench_pair_against(&c->out[NEARLY], &c->out[RANDOM], "random", 0, 0);
+	bench_pair_against(&c->in[NEARLY], &c->in[RANDOM], "random", 0, 0);
 }
 
 static void baselines(struct bench *b, struct content_case *c)
 {
-	struct store_span start;
+	struct bench_span start;
 
 	fill_words(c->bare.addr, c->bare.bytes, 1);
-	start = store_now();
+	start = bench_span_now();
 	for (size_t i = 0; i < c->bare.bytes; i += BENCH_UNIT)
 		if (memcmp(c->bare.addr + i, c->bare.addr + i + 8, BENCH_UNIT - 8) != 0)
 			bench_say(b, "memory changed by itself");
-	store_sample(b, &c->scan, c->bare.bytes, store_since(start));
+	bench_pair_sample(b, &c->scan, c->bare.bytes, bench_span_since(start));
 	bench_bare_punch(b, &c->bare);
-	start = store_now();
+	start = bench_span_now();
 	bench_bare_populate(b, &c->bare, 0, c->bare.bytes);
-	store_sample(b, &c->fresh, c->bare.bytes, store_since(start));
+	bench_pair_sample(b, &c->fresh, c->bare.bytes, bench_span_since(start));
 	bench_bare_punch(b, &c->bare);
-	start = store_now();
+	start = bench_span_now();
 	bench_bare_populate(b, &c->bare, 0, c->bare.bytes);
 	fill_words(c->bare.addr, c->bare.bytes, 1);
-	store_sample(b, &c->filled, c->bare.bytes, store_since(start));
+	bench_pair_sample(b, &c->filled, c->bare.bytes, bench_span_since(start));
 }
 
 static void one_content(struct bench *b, struct content_case *c, enum content content)
@@ -86,8 +86,8 @@ static void one_content(struct bench *b, struct content_case *c, enum content co
 	struct store_tt *t = &c->t;
 
 	fill_content(t->addr, t->bytes, content);
-	store_sample(b, &c->out[content], t->bytes, store_tt_out(t));
-	store_sample(b, &c->in[content], t->bytes, store_tt_in(t));
+	bench_pair_sample(b, &c->out[content], t->bytes, store_tt_out(t));
+	bench_pair_sample(b, &c->in[content], t->bytes, store_tt_in(t));
 }
 
 void store_content(struct bench *b, enum bench_kind kind)

@@ -20,41 +20,38 @@
 
 struct device_case {
 	struct store_tt t;
-	struct store_pair out, in, again, fio_out, fio_in;
+	struct bench_pair out, in, again, fio_out, fio_in;
 	bool has_fio;
-	char path[STORE_PATH];
+	char path[BENCH_PATH];
 	uint64_t again_written;
 };
 
 static void make_rows(struct bench *b, struct device_case *c, enum bench_kind kind, size_t bytes)
 {
-	c->out = store_pair(b, bytes, "writeback");
-	c->in = store_pair(b, bytes, "read back");
-	c->again = store_pair(b, bytes, "evicted again, untouched");
+	c->out = bench_pair(b, bytes, "writeback");
+	c->in = bench_pair(b, bytes, "read back");
+	c->again = bench_pair(b, bytes, "evicted again, untouched");
 	if (kind == BENCH_HUGETLB)
 		bench_against(c->again.rate, NULL, "", BENCH_AT_LEAST, 20);
 	if (!c->has_fio)
 		return;
-	c->fio_out = store_pair(b, bytes, "fio: write");
-	c->fio_in = store_pair(b, bytes, "fio: read");
-	store_against(&c->out, &c->fio_out, "fio", 0.95, 0);
-	store_against(&c->in, &c->fio_in, "fio", 0.95, 0);
+	c->fio_out = bench_pair(b, bytes, "fio: write");
+	c->fio_in = bench_pair(b, bytes, "fio: read");
+	bench_pair_against(&c->out, &c->fio_out, "fio", 0.95, 0);
+	bench_pair_against(&c->in, &c->fio_in, "fio", 0.95, 0);
 }
 
-static void fio_pass(struct device_case *c, const struct store_pair *pair, bool write)
+static void fio_pass(struct device_case *c, const struct bench_pair *pair, bool write)
 {
-	struct bench_fio fio;
-	struct store_tt *t = &c->t;
+	const struct bench_fio fio = {
+		.bytes = c->t.bytes,
+		.depth = STORE_DEPTH,
+		.write = write,
+		.huge = c->t.kind != BENCH_SMALL,
+	};
 
-	if (!c->has_fio || !t->b->round)
-		return;
-	if (!bench_fio(c->path, t->bytes, STORE_DEPTH, write, t->kind != BENCH_SMALL, &fio)) {
-		bench_say(t->b, "fio failed in round %u", t->b->round);
-		return;
-	}
-	store_sample(t->b, pair, t->bytes,
-		     (struct store_span){ (uint64_t)((double)t->bytes * 1e9 / fio.rate),
-					  (uint64_t)(fio.cpu * 1e9) });
+	if (c->has_fio && c->t.b->round)
+		bench_fio_sample(c->t.b, pair, c->path, &fio);
 }
 
 static uint64_t written_bytes(struct store_tt *t)
@@ -70,7 +67,7 @@ static void evict_again(struct device_case *c)
 	struct store_tt *t = &c->t;
 	uint64_t before = written_bytes(t);
 
-	store_sample(t->b, &c->again, t->bytes, store_tt_out(t));
+	bench_pair_sample(t->b, &c->again, t->bytes, store_tt_out(t));
 	if (t->b->round)
 		c->again_written += written_bytes(t) - before;
 }
@@ -81,9 +78,9 @@ static void device_round(struct device_case *c)
 
 	fio_pass(c, &c->fio_out, true);
 	store_dirty(t->addr, t->bytes);
-	store_sample(t->b, &c->out, t->bytes, store_tt_out(t));
+	bench_pair_sample(t->b, &c->out, t->bytes, store_tt_out(t));
 	fio_pass(c, &c->fio_in, false);
-	store_sample(t->b, &c->in, t->bytes, store_tt_in(t));
+	bench_pair_sample(t->b, &c->in, t->bytes, store_tt_in(t));
 	if (!t->b->round)
 		store_verify(t->b, t->addr, t->bytes, 1);
 	evict_again(c);
@@ -93,14 +90,11 @@ static void device_round(struct device_case *c)
 void store_device(struct bench *b, enum bench_kind kind)
 {
 	size_t bytes = (size_t)(b->quick ? 32 : 1024) << 20;
-	struct device_case c = { .has_fio = true };
-	struct bench_fio probe;
+	struct device_case c = { 0 };
 
 	store_tt_open(b, &c.t, kind, bytes);
-	store_path(b, &c.t.file, c.path);
-	c.has_fio = bench_fio(c.path, BENCH_UNIT, 1, true, false, &probe);
-	if (!c.has_fio)
-		bench_left_out(b, b->what, "fio: not installed, or without its io_uring engine");
+	bench_file_path(b, c.t.file.bytes, c.path);
+	c.has_fio = bench_has_fio(b, c.path);
 	make_rows(b, &c, kind, bytes);
 	store_fill(c.t.addr, bytes, 1);
 	while (bench_round(b))
@@ -116,7 +110,7 @@ void store_device(struct bench *b, enum bench_kind kind)
  */
 struct engine {
 	struct store_tt t;
-	struct store_pair out, in;
+	struct bench_pair out, in;
 };
 
 static void engine_round(struct engine *e)
@@ -124,8 +118,8 @@ static void engine_round(struct engine *e)
 	struct store_tt *t = &e->t;
 
 	store_dirty(t->addr, t->bytes);
-	store_sample(t->b, &e->out, t->bytes, store_tt_out(t));
-	store_sample(t->b, &e->in, t->bytes, store_tt_in(t));
+	bench_pair_sample(t->b, &e->out, t->bytes, store_tt_out(t));
+	bench_pair_sample(t->b, &e->in, t->bytes, store_tt_in(t));
 }
 
 static void engine_open(struct bench *b, struct engine *e, enum bench_kind kind, const char *name)
@@ -134,8 +128,8 @@ static void engine_open(struct bench *b, struct engine *e, enum bench_kind kind,
 
 	store_tt_open(b, &e->t, kind, bytes);
 	store_fill(e->t.addr, bytes, 1);
-	e->out = store_pair(b, bytes, "writeback, %s", name);
-	e->in = store_pair(b, bytes, "read back, %s", name);
+	e->out = bench_pair(b, bytes, "writeback, %s", name);
+	e->in = bench_pair(b, bytes, "read back, %s", name);
 }
 
 void store_engine(struct bench *b, enum bench_kind kind)
@@ -147,8 +141,8 @@ void store_engine(struct bench *b, enum bench_kind kind)
 	setenv("ZCSWAP_NO_URING", "1", 1);
 	engine_open(b, &threads, kind, "threads");
 	unsetenv("ZCSWAP_NO_URING");
-	store_against(&threads.out, &uring.out, "io_uring", 0, 0);
-	store_against(&threads.in, &uring.in, "io_uring", 0, 0);
+	bench_pair_against(&threads.out, &uring.out, "io_uring", 0, 0);
+	bench_pair_against(&threads.in, &uring.in, "io_uring", 0, 0);
 	bench_must(b, "zcs_store_stats", zcs_store_stats(uring.t.file.store, &stats));
 	if (!stats.io_uring)
 		bench_left_out(b, b->what, "io_uring is not to be had");

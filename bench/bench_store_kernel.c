@@ -29,7 +29,7 @@
  */
 struct answer {
 	int64_t err;
-	struct store_span out, freed, in;
+	struct bench_span out, freed, in;
 	uint64_t cached, left, used;
 };
 
@@ -38,7 +38,7 @@ struct kernel_case {
 	struct store_swap swap;
 	enum bench_kind kind;
 	size_t bytes;
-	struct store_pair out, in, kernel_out, kernel_freed, kernel_in;
+	struct bench_pair out, in, kernel_out, kernel_freed, kernel_in;
 	struct answer last;
 };
 
@@ -50,25 +50,25 @@ static uint64_t swap_used(void)
 
 static void out_and_in(struct kernel_case *c, struct bench *own, struct answer *a)
 {
-	struct store_span start;
+	struct bench_span start;
 	struct bench_bare bare;
 
 	bench_bare_open(own, &bare, c->kind, c->bytes);
 	bench_bare_populate(own, &bare, 0, c->bytes);
 	store_fill(bare.addr, c->bytes, 1);
-	start = store_now();
+	start = bench_span_now();
 	if (madvise(bare.addr, c->bytes, MADV_PAGEOUT))
 		bench_die(own, "MADV_PAGEOUT", -errno);
-	a->out = store_since(start);
+	a->out = bench_span_since(start);
 	a->cached = bench_proc_number("/proc/meminfo", "SwapCached");
 	a->used = swap_used();
 	if (c->swap.group[0])
 		a->err = store_swap_reclaim(&c->swap);
-	a->freed = store_since(start);
+	a->freed = bench_span_since(start);
 	a->left = bench_proc_number("/proc/meminfo", "SwapCached");
-	start = store_now();
+	start = bench_span_now();
 	store_dirty(bare.addr, c->bytes);
-	a->in = store_since(start);
+	a->in = bench_span_since(start);
 	if (!c->b->round)
 		store_verify(own, bare.addr, c->bytes, 1);
 }
@@ -110,11 +110,11 @@ static void kernel_pass(struct kernel_case *c)
 	if (n != sizeof(*a))
 		bench_die(c->b, "the kernel's swapping", -ECHILD);
 	bench_must(c->b, "the memory cgroup", a->err);
-	store_sample(c->b, &c->kernel_out, c->bytes, a->out);
+	bench_pair_sample(c->b, &c->kernel_out, c->bytes, a->out);
 	if (!c->swap.group[0])
 		return;
-	store_sample(c->b, &c->kernel_freed, c->bytes, a->freed);
-	store_sample(c->b, &c->kernel_in, c->bytes, a->in);
+	bench_pair_sample(c->b, &c->kernel_freed, c->bytes, a->freed);
+	bench_pair_sample(c->b, &c->kernel_in, c->bytes, a->in);
 }
 
 static void make_rows(struct kernel_case *c)
@@ -122,26 +122,26 @@ static void make_rows(struct kernel_case *c)
 	const char *pages = c->kind == BENCH_THP ? "huge" : "small";
 	struct bench *b = c->b;
 
-	c->out = store_pair(b, c->bytes, "writeback");
-	c->in = store_pair(b, c->bytes, "read back and touch");
-	c->kernel_out = store_pair(b, c->bytes, "kernel: MADV_PAGEOUT, %s pages", pages);
-	c->kernel_freed = store_pair(b, c->bytes, "kernel: until they are free");
-	c->kernel_in = store_pair(b, c->bytes, "kernel: swap-in by touch");
-	store_against(&c->out, &c->kernel_out, "MADV_PAGEOUT", 2.5, 5);
-	store_against(&c->out, &c->kernel_freed, "MADV_PAGEOUT, until free", 0, 0);
-	store_against(&c->in, &c->kernel_in, "kernel's swap-in", 2, 5);
+	c->out = bench_pair(b, c->bytes, "writeback");
+	c->in = bench_pair(b, c->bytes, "read back and touch");
+	c->kernel_out = bench_pair(b, c->bytes, "kernel: MADV_PAGEOUT, %s pages", pages);
+	c->kernel_freed = bench_pair(b, c->bytes, "kernel: until they are free");
+	c->kernel_in = bench_pair(b, c->bytes, "kernel: swap-in by touch");
+	bench_pair_against(&c->out, &c->kernel_out, "MADV_PAGEOUT", 2.5, 5);
+	bench_pair_against(&c->out, &c->kernel_freed, "MADV_PAGEOUT, until free", 0, 0);
+	bench_pair_against(&c->in, &c->kernel_in, "kernel's swap-in", 2, 5);
 }
 
 static void our_pass(struct kernel_case *c, struct store_tt *t)
 {
-	struct store_span start;
+	struct bench_span start;
 
 	store_dirty(t->addr, t->bytes);
-	store_sample(c->b, &c->out, t->bytes, store_tt_out(t));
-	start = store_now();
+	bench_pair_sample(c->b, &c->out, t->bytes, store_tt_out(t));
+	start = bench_span_now();
 	store_tt_in(t);
 	store_dirty(t->addr, t->bytes);
-	store_sample(c->b, &c->in, t->bytes, store_since(start));
+	bench_pair_sample(c->b, &c->in, t->bytes, bench_span_since(start));
 }
 
 static void notes(struct kernel_case *c)

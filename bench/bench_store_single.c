@@ -62,11 +62,11 @@ static void take(struct folios *f, uint32_t i)
 
 static void open_buffer(struct folios *f, enum bench_kind kind, uint32_t nr)
 {
-	char path[STORE_PATH];
+	char path[BENCH_PATH];
 
 	bench_bare_open(f->b, &f->buffer, kind, nr * BENCH_UNIT);
 	bench_bare_populate(f->b, &f->buffer, 0, nr * BENCH_UNIT);
-	store_path(f->b, &f->file, path);
+	bench_file_path(f->b, f->file.bytes, path);
 	f->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (f->fd < 0)
 		f->fd = open(path, O_RDONLY | O_CLOEXEC);

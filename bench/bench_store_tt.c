@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the cases share: a store on an unnamed file, a contiguous tt over it, and rows for
- * transfers.
+ * What the cases share: a store on an unnamed file, and a contiguous tt over it.
  *
  * The file has no name, so nothing can be left behind; whoever is to open it too finds it under the
  * bench's own descriptors. It is little larger than the content, so that in the rounds after the
@@ -10,100 +9,15 @@
  * "Out" ends when the pages are free, not when the call returns. A tt's backup cannot be waited for
  * from outside, so the store's counters are looked at every half millisecond.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bench_store.h"
 
 #define NAP_US	    500
 #define SPARE_BYTES (UINT64_C(16) << 20)
-
-static uint64_t ns_of(struct timeval t)
-{
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
-}
-
-struct store_span store_now(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (struct store_span){ bench_now(), ns_of(u.ru_utime) + ns_of(u.ru_stime) };
-}
-
-struct store_span store_since(struct store_span start)
-{
-	struct store_span now = store_now();
-
-	return (struct store_span){ now.time - start.time, now.cpu - start.cpu };
-}
-
-struct store_pair store_pair(struct bench *b, uint64_t bytes, const char *fmt, ...)
-{
-	uint64_t n = bytes / BENCH_UNIT;
-	struct store_pair pair;
-	char name[48];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(name, sizeof(name), fmt, ap);
-	va_end(ap);
-	pair.rate = bench_row(b, "GiB/s", "2 MiB", n, "%s", name);
-	pair.cpu = bench_row(b, "ms", "GiB", 1, "%s, CPU", name);
-	return pair;
-}
-
-void store_sample(struct bench *b, const struct store_pair *pair, uint64_t bytes,
-		  struct store_span span)
-{
-	bench_rate(b, pair->rate, bytes, span.time);
-	bench_value(b, pair->cpu, (double)span.cpu / 1e6 / ((double)bytes / (1u << 30)));
-}
-
-void store_against(const struct store_pair *pair, const struct store_pair *baseline,
-		   const char *label, double rate, double cpu)
-{
-	bench_against(pair->rate, baseline->rate, label, rate > 0 ? BENCH_RATE : BENCH_NO_AIM,
-		      rate);
-	bench_against(pair->cpu, baseline->cpu, label, cpu > 0 ? BENCH_FASTER : BENCH_NO_AIM, cpu);
-}
-
-/*
- * Whether a descriptor is the store's: an unnamed file of that size on the file system of the
- * directory.
- */
-static bool is_file(int fd, const struct stat *dir, uint64_t bytes)
-{
-	struct stat st;
-
-	return !fstat(fd, &st) && S_ISREG(st.st_mode) && !st.st_nlink && st.st_dev == dir->st_dev &&
-	       (uint64_t)st.st_size == bytes;
-}
-
-void store_path(struct bench *b, const struct store_file *file, char path[STORE_PATH])
-{
-	DIR *fds = opendir("/proc/self/fd");
-	struct dirent *e;
-	struct stat dir;
-	int fd = -1;
-
-	if (!fds || stat(b->dir, &dir))
-		bench_die(b, b->dir, -errno);
-	while (fd < 0 && (e = readdir(fds)))
-		if (is_file(atoi(e->d_name), &dir, file->bytes))
-			fd = atoi(e->d_name);
-	closedir(fds);
-	if (fd < 0)
-		bench_die(b, "the store's file", -ENOENT);
-	snprintf(path, STORE_PATH, "/proc/%d/fd/%d", (int)getpid(), fd);
-}
 
 void store_open(struct bench *b, struct store_file *file, uint64_t bytes)
 {
@@ -174,20 +88,20 @@ void store_tt_out_range(struct store_tt *t, uint64_t first, uint64_t count)
 		bench_nap(NAP_US);
 }
 
-struct store_span store_tt_out(struct store_tt *t)
+struct bench_span store_tt_out(struct store_tt *t)
 {
-	struct store_span start = store_now();
+	struct bench_span start = bench_span_now();
 
 	store_tt_out_range(t, 0, t->bytes / ZCS_PAGE_SIZE);
-	return store_since(start);
+	return bench_span_since(start);
 }
 
-struct store_span store_tt_in(struct store_tt *t)
+struct bench_span store_tt_in(struct store_tt *t)
 {
-	struct store_span start = store_now();
+	struct bench_span start = bench_span_now();
 
 	bench_must(t->b, "zcs_tt_restore", zcs_tt_restore(t->tt, NULL));
-	return store_since(start);
+	return bench_span_since(start);
 }
 
 static uint64_t next_word(uint64_t x)
