@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Copying a page out leaves it where it is; holes are zeros; reading never allocates. */
-#include "zcs_test.h"
+#include "backup_test.h"
 
-static struct zcs_pool *pool;
-static struct zcs_store *store;
-static struct zcs_backup *backup;
 static char page[ZCS_PAGE_SIZE];
 
 static void open_all(enum zcs_backing backing, unsigned order)
 {
 	struct zcs_folio *folio;
 
-	pool = zcs_test_pool(backing, 0, 0);
-	store = zcs_test_store();
-	backup = zcs_test_backup(store, 1024);
+	backup_test_open(backing, 1024);
 	folio = zcs_test_folio(pool, order);
 	zcs_test_fill_folio(folio, 3);
 	zcs_assert_is(zcs_backup_insert_folio(backup, folio, order, 0, 512), 513);
-}
-
-static void close_all(void)
-{
-	zcs_test_backup_done(backup);
-	zcs_test_store_done(store);
-	zcs_test_pool_done(pool);
 }
 
 static void case_43_twice_the_same_and_zeros_after_a_drop(void **state)
@@ -47,7 +35,7 @@ static void case_43_twice_the_same_and_zeros_after_a_drop(void **state)
 				zcs_backup_copy_page(backup, page, (int64_t)(513 + i), false));
 			assert_true(zcs_test_is_zero(page, sizeof(page)));
 		}
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -68,7 +56,7 @@ static void holes_are_zeros_and_stay_holes(void **state)
 			assert_true(zcs_test_is_zero(page, sizeof(page)));
 		}
 		zcs_assert_is(zcs_test_arena_bytes(), (int64_t)bytes);
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -83,7 +71,7 @@ static void the_block_stays_whole(void **state)
 	zcs_assert_ok(zcs_backup_take_folio(backup, 513, pool, &folio));
 	assert_true(zcs_test_folio_is(folio, 3));
 	zcs_folio_put(folio);
-	close_all();
+	backup_test_close();
 }
 
 static void forged_handles_are_refused(void **state)
@@ -99,7 +87,7 @@ static void forged_handles_are_refused(void **state)
 	zcs_assert_is(zcs_backup_copy_page(backup, NULL, 1, false), -EINVAL);
 	for (size_t i = 0; i < sizeof(page); i++)
 		assert_true((unsigned char)page[i] == 0xee);
-	close_all();
+	backup_test_close();
 }
 
 static void only_an_interruptible_copy_is_interrupted(void **state)
@@ -113,7 +101,7 @@ static void only_an_interruptible_copy_is_interrupted(void **state)
 	assert_true(zcs_test_page_is(page, 3, 0));
 	zcs_test_faults_off();
 	zcs_assert_ok(zcs_backup_copy_page(backup, page, 513, true));
-	close_all();
+	backup_test_close();
 }
 
 int main(void)

@@ -6,25 +6,7 @@
  */
 #include <signal.h>
 
-#include "zcs_test.h"
-
-static struct zcs_pool *pool;
-static struct zcs_store *store;
-static struct zcs_backup *backup;
-
-static void open_all(enum zcs_backing backing, uint64_t pages)
-{
-	pool = zcs_test_pool(backing, 0, 0);
-	store = zcs_test_store();
-	backup = zcs_test_backup(store, pages);
-}
-
-static void close_all(void)
-{
-	zcs_test_backup_done(backup);
-	zcs_test_store_done(store);
-	zcs_test_pool_done(pool);
-}
+#include "backup_test.h"
 
 static void insert(unsigned order, uint64_t index)
 {
@@ -60,14 +42,14 @@ static void case_41_neighbours_are_unchanged(void **state)
 	{
 		uint64_t pages = UINT64_C(1) << order;
 
-		open_all(b, 3 * pages);
+		backup_test_open(b, 3 * pages);
 		for (uint64_t i = 0; i < 3; i++)
 			insert(order, i * pages);
 		zcs_backup_drop(backup, (int64_t)pages + 1, order);
 		expect_dropped(3 * pages, pages, 2 * pages);
 		zcs_assert_is(zcs_test_inserted(pool, order), 2);
 		zcs_assert_is(zcs_test_cached(pool, order), 1);
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -78,14 +60,14 @@ static void case_42_a_page_inside_a_block_goes_alone(void **state)
 	(void)state;
 	for (enum zcs_backing b = ZCS_BACKING_THP; b <= ZCS_BACKING_SMALL; b++)
 		for (size_t i = 0; i < 4; i++) {
-			open_all(b, 512);
+			backup_test_open(b, 512);
 			insert(9, 0);
 			zcs_backup_drop(backup, (int64_t)page[i] + 1, 0);
 			expect_dropped(512, page[i], page[i] + 1);
 			zcs_assert_is(zcs_test_stats(pool).inserted_pages, 511);
 			zcs_assert_is(zcs_test_stats(pool).cached_pages, 1);
 			zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_DROP_ZEROED), 0);
-			close_all();
+			backup_test_close();
 		}
 }
 
@@ -96,7 +78,7 @@ static void case_42_a_page_inside_a_hugetlb_block_is_zeroed(void **state)
 	(void)state;
 	if (!zcs_test_backing_works(ZCS_BACKING_HUGETLB))
 		zcs_test_skip_case("no hugetlb pages");
-	open_all(ZCS_BACKING_HUGETLB, 512);
+	backup_test_open(ZCS_BACKING_HUGETLB, 512);
 	insert(9, 0);
 	zcs_backup_drop(backup, 101, 0);
 	expect_dropped(512, 100, 101);
@@ -109,7 +91,7 @@ static void case_42_a_page_inside_a_hugetlb_block_is_zeroed(void **state)
 	assert_true(zcs_test_is_zero((char *)zcs_folio_address(folio) + 64 * ZCS_PAGE_SIZE,
 				     32 * ZCS_PAGE_SIZE));
 	zcs_folio_put(folio);
-	close_all();
+	backup_test_close();
 }
 
 static void part_of_a_block_goes_at_every_order(void **state)
@@ -119,18 +101,18 @@ static void part_of_a_block_goes_at_every_order(void **state)
 	{
 		uint64_t pages = UINT64_C(1) << order, first = 512 - 2 * pages;
 
-		open_all(b, 512);
+		backup_test_open(b, 512);
 		insert(9, 0);
 		zcs_backup_drop(backup, (int64_t)first + 1, order);
 		expect_dropped(512, first, first + pages);
-		close_all();
+		backup_test_close();
 	}
 }
 
 static void a_split_that_is_refused_zeroes_in_place(void **state)
 {
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 64);
+	backup_test_open(ZCS_BACKING_SMALL, 64);
 	insert(6, 0);
 	zcs_test_fault("split", 0, 0, 0);
 	zcs_backup_drop(backup, 9, 3);
@@ -138,25 +120,25 @@ static void a_split_that_is_refused_zeroes_in_place(void **state)
 	expect_dropped(64, 8, 16);
 	zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_DROP_ZEROED), 1);
 	zcs_assert_is(zcs_test_inserted(pool, 6), 1);
-	close_all();
+	backup_test_close();
 }
 
 static void one_drop_takes_many_blocks(void **state)
 {
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 64);
+	backup_test_open(ZCS_BACKING_SMALL, 64);
 	for (uint64_t i = 0; i < 64; i += 4)
 		insert(2, i);
 	zcs_backup_drop(backup, 33, 5);
 	expect_dropped(64, 32, 64);
 	zcs_assert_is(zcs_test_cached(pool, 2), 8);
-	close_all();
+	backup_test_close();
 }
 
 static void a_hole_is_nothing_to_drop(void **state)
 {
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 1024);
+	backup_test_open(ZCS_BACKING_SMALL, 1024);
 	/* of a backup that never held anything */
 	zcs_backup_drop(backup, 1, 9);
 	insert(3, 8);
@@ -167,14 +149,14 @@ static void a_hole_is_nothing_to_drop(void **state)
 	zcs_backup_drop(backup, 9, 3);
 	zcs_assert_is(zcs_test_stats(pool).inserted_pages, 0);
 	zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_BAD_DROP), 0);
-	close_all();
+	backup_test_close();
 }
 
 static void a_dropped_place_is_free(void **state)
 {
 	(void)state;
 	for (enum zcs_backing b = ZCS_BACKING_THP; b <= ZCS_BACKING_SMALL; b++) {
-		open_all(b, 512);
+		backup_test_open(b, 512);
 		insert(9, 0);
 		zcs_backup_drop(backup, 101, 2);
 		insert(2, 100);
@@ -182,7 +164,7 @@ static void a_dropped_place_is_free(void **state)
 		zcs_backup_drop(backup, 1, 9);
 		insert(9, 0);
 		expect_dropped(512, 0, 0);
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -193,14 +175,14 @@ static void dropped_folios_are_zero_for_the_next_owner(void **state)
 	{
 		struct zcs_folio *folio;
 
-		open_all(b, 512);
+		backup_test_open(b, 512);
 		insert(9, 0);
 		zcs_backup_drop(backup, 1, 9);
 		folio = zcs_test_folio(pool, 9);
 		zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_ALLOC_HIT), 1);
 		assert_true(zcs_test_folio_is_zero(folio));
 		zcs_folio_put(folio);
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -217,7 +199,7 @@ static void wrong_drops_are_counted_and_change_nothing(void **state)
 	const size_t nr = sizeof(wrong) / sizeof(wrong[0]);
 
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 64);
+	backup_test_open(ZCS_BACKING_SMALL, 64);
 	insert(6, 0);
 	for (size_t i = 0; i < nr; i++) {
 		zcs_backup_drop(backup, wrong[i].handle, wrong[i].order);
@@ -226,25 +208,25 @@ static void wrong_drops_are_counted_and_change_nothing(void **state)
 	zcs_backup_drop(NULL, 1, 0);
 	expect_dropped(64, 0, 0);
 	zcs_assert_is(zcs_test_inserted(pool, 6), 1);
-	close_all();
+	backup_test_close();
 }
 
 static void wrong_drops_of_an_empty_backup_are_harmless(void **state)
 {
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 64);
+	backup_test_open(ZCS_BACKING_SMALL, 64);
 	zcs_backup_drop(backup, 0, 0);
 	zcs_backup_drop(backup, 65, 0);
-	close_all();
+	backup_test_close();
 }
 
 static void drop_a_forged_handle(void *arg)
 {
 	setenv("ZCSWAP_DEBUG", arg, 1);
-	open_all(ZCS_BACKING_SMALL, 64);
+	backup_test_open(ZCS_BACKING_SMALL, 64);
 	zcs_backup_drop(backup, 65, 0);
 	fputs("after\n", stderr);
-	close_all();
+	backup_test_close();
 }
 
 static void a_wrong_drop_is_logged_and_under_debug_the_end(void **state)

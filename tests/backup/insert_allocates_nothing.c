@@ -4,49 +4,8 @@
  * the process and every system call that gets memory fails, and takes no page from the kernel. The
  * allocator is wrapped by the linker (-Wl,--wrap).
  */
-#include <stdatomic.h>
-
 #include "zcs_test.h"
-
-static atomic_bool refuse;
-static atomic_uint asked;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t nr, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t nr, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-
-static bool refused(void)
-{
-	if (!refuse)
-		return false;
-	asked++;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return refused() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t nr, size_t size)
-{
-	return refused() ? NULL : __real_calloc(nr, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return refused() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t size)
-{
-	return refused() ? NULL : __real_aligned_alloc(align, size);
-}
+#include "zcs_test_malloc.h"
 
 /* Every way to memory that has a name. */
 static void arm(void)
@@ -59,7 +18,6 @@ static void arm(void)
 			zcs_test_fault(zcs_fault_name(i), 0, 0, 0);
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
 		zcs_test_fault(points[i], 0, 0, 0);
-	asked = 0;
 }
 
 #define NR 100u
@@ -100,15 +58,17 @@ static void without_memory(unsigned order)
 {
 	struct fixture f;
 	int64_t inserted, taken, single;
+	unsigned before;
 
 	open_all(&f, order);
 	arm();
-	refuse = true;
+	before = zcs_test_mallocs();
+	zcs_test_malloc_refuse(true);
 	single = zcs_backup_insert_folio(f.backup, f.vec[0].folio, order, 0, 0);
 	inserted = zcs_backup_insert_folios(f.backup, f.vec + 1, NR - 1, 0);
 	taken = zcs_backup_take_folios(f.backup, f.take, NR, f.pool);
-	refuse = false;
-	zcs_assert_is(asked, 0);
+	zcs_test_malloc_refuse(false);
+	zcs_assert_is(zcs_test_mallocs() - before, 0);
 	zcs_test_faults_off();
 	zcs_assert_is(single, 1);
 	zcs_assert_is(inserted, NR - 1);
@@ -127,14 +87,14 @@ static void case_57_the_wrapped_allocator_is_the_librarys(void **state)
 {
 	struct zcs_store *store = NULL;
 	struct zcs_pool *pool = NULL;
+	unsigned before = zcs_test_mallocs();
 
 	(void)state;
-	asked = 0;
-	refuse = true;
+	zcs_test_malloc_refuse(true);
 	zcs_assert_is(zcs_store_open("mem:", &store), -ENOMEM);
 	zcs_assert_is(zcs_pool_create(NULL, &pool), -ENOMEM);
-	refuse = false;
-	assert_true(asked >= 2);
+	zcs_test_malloc_refuse(false);
+	assert_true(zcs_test_mallocs() - before >= 2);
 }
 
 static void case_57_no_data_page_is_taken(void **state)

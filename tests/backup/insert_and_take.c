@@ -3,25 +3,7 @@
  * Insert and take move no byte: the folio is the same, its pfn is, and so is each physical page, as
  * /proc/self/pagemap tells; in between the content is read through the backup.
  */
-#include "zcs_test.h"
-
-static struct zcs_pool *pool;
-static struct zcs_store *store;
-static struct zcs_backup *backup;
-
-static void open_all(enum zcs_backing backing, uint64_t pages)
-{
-	pool = zcs_test_pool(backing, 0, 0);
-	store = zcs_test_store();
-	backup = zcs_test_backup(store, pages);
-}
-
-static void close_all(void)
-{
-	zcs_test_backup_done(backup);
-	zcs_test_store_done(store);
-	zcs_test_pool_done(pool);
-}
+#include "backup_test.h"
 
 static void frames_of(const struct zcs_folio *folio, uint64_t *frame)
 {
@@ -38,7 +20,7 @@ static void insert_and_take(enum zcs_backing backing, unsigned order)
 	struct zcs_folio *folio, *again = NULL;
 	void *at;
 
-	open_all(backing, 5 * pages);
+	backup_test_open(backing, 5 * pages);
 	folio = zcs_test_folio(pool, order);
 	zcs_test_fill_folio(folio, order);
 	at = zcs_folio_address(folio);
@@ -58,7 +40,7 @@ static void insert_and_take(enum zcs_backing backing, unsigned order)
 	assert_true(zcs_test_folio_is(again, order));
 	zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_TAKE_MOVED), 1);
 	zcs_folio_put(again);
-	close_all();
+	backup_test_close();
 }
 
 static void case_57_nothing_is_moved_and_nothing_allocated(void **state)
@@ -80,7 +62,7 @@ static void case_39_handles_follow_each_other(void **state)
 		uint64_t pages = UINT64_C(1) << order;
 		struct zcs_folio *folio;
 
-		open_all(b, 4 * pages);
+		backup_test_open(b, 4 * pages);
 		folio = zcs_test_folio(pool, order);
 		zcs_test_fill_folio(folio, 7);
 		zcs_assert_is(zcs_backup_insert_folio(backup, folio, order, 0, 2 * pages),
@@ -91,7 +73,7 @@ static void case_39_handles_follow_each_other(void **state)
 			zcs_assert_ok(zcs_backup_copy_page(backup, page, handle, false));
 			assert_true(zcs_test_page_is(page, 7, i));
 		}
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -102,7 +84,7 @@ static void blocks_of_all_orders_lie_side_by_side(void **state)
 	(void)state;
 	zcs_test_for_each_backing(b)
 	{
-		open_all(b, 1024);
+		backup_test_open(b, 1024);
 		for (unsigned order = 0; order <= ZCS_MAX_ORDER; order++) {
 			folio[order] = zcs_test_folio(pool, order);
 			zcs_test_fill_folio(folio[order], order);
@@ -118,7 +100,7 @@ static void blocks_of_all_orders_lie_side_by_side(void **state)
 			assert_true(zcs_test_folio_is(again, order));
 			zcs_folio_put(again);
 		}
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -127,7 +109,7 @@ static void case_75_the_folio_is_the_backups_alone(void **state)
 	struct zcs_folio *folio, *again;
 
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 8);
+	backup_test_open(ZCS_BACKING_SMALL, 8);
 	folio = zcs_test_folio(pool, 3);
 	zcs_assert_is(zcs_test_stats(pool).active_pages, 8);
 	zcs_assert_is(zcs_backup_insert_folio(backup, folio, 3, 0, 0), 1);
@@ -139,7 +121,7 @@ static void case_75_the_folio_is_the_backups_alone(void **state)
 	zcs_assert_is(zcs_test_stats(pool).active_pages, 8);
 	zcs_assert_is(zcs_test_inserted(pool, 3), 0);
 	zcs_folio_put(again);
-	close_all();
+	backup_test_close();
 }
 
 static void a_place_is_free_again_after_a_take(void **state)
@@ -147,7 +129,7 @@ static void a_place_is_free_again_after_a_take(void **state)
 	struct zcs_folio *folio;
 
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 512);
+	backup_test_open(ZCS_BACKING_SMALL, 512);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned order = 0; order <= ZCS_MAX_ORDER; order++) {
 			folio = zcs_test_folio(pool, order);
@@ -164,7 +146,7 @@ static void a_place_is_free_again_after_a_take(void **state)
 			zcs_folio_put(folio);
 		}
 	}
-	close_all();
+	backup_test_close();
 }
 
 static void writeback_is_best_effort_on_a_store_that_never_writes(void **state)
@@ -172,14 +154,14 @@ static void writeback_is_best_effort_on_a_store_that_never_writes(void **state)
 	struct zcs_folio *folio;
 
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 8);
+	backup_test_open(ZCS_BACKING_SMALL, 8);
 	folio = zcs_test_folio(pool, 3);
 	zcs_test_fill_folio(folio, 1);
 	zcs_assert_is(zcs_backup_insert_folio(backup, folio, 3, ZCS_INSERT_WRITEBACK, 0), 1);
 	zcs_assert_ok(zcs_backup_take_folio(backup, 1, pool, &folio));
 	assert_true(zcs_test_folio_is(folio, 1));
 	zcs_folio_put(folio);
-	close_all();
+	backup_test_close();
 }
 
 int main(void)

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* An insertion that is refused leaves the folio the caller's, unchanged, and the backup as it was.
  */
-#include "zcs_test.h"
+#include "backup_test.h"
 
-static struct zcs_pool *pool;
-static struct zcs_store *store;
-static struct zcs_backup *backup;
 static struct zcs_folio *folio;
 
 /* A backup of 64 pages with one page at index 9, and a filled folio of order 2. */
 static void open_all(enum zcs_backing backing)
 {
-	pool = zcs_test_pool(backing, 0, 0);
-	store = zcs_test_store();
-	backup = zcs_test_backup(store, 64);
+	backup_test_open(backing, 64);
 	folio = zcs_test_folio(pool, 0);
 	zcs_test_fill_folio(folio, 5);
 	zcs_assert_is(zcs_backup_insert_folio(backup, folio, 0, 0, 9), 10);
@@ -42,9 +37,7 @@ static void close_all(void)
 {
 	expect_unchanged();
 	zcs_folio_put(folio);
-	zcs_test_backup_done(backup);
-	zcs_test_store_done(store);
-	zcs_test_pool_done(pool);
+	backup_test_close();
 }
 
 static void expect(int64_t result, unsigned order, uint32_t flags, uint64_t index)

@@ -3,25 +3,7 @@
  * ZCS_INSERT_REPLACE drops what is in the way, all of it and nothing beside it; each replacement is
  * counted and logged.
  */
-#include "zcs_test.h"
-
-static struct zcs_pool *pool;
-static struct zcs_store *store;
-static struct zcs_backup *backup;
-
-static void open_all(enum zcs_backing backing, uint64_t pages)
-{
-	pool = zcs_test_pool(backing, 0, 0);
-	store = zcs_test_store();
-	backup = zcs_test_backup(store, pages);
-}
-
-static void close_all(void)
-{
-	zcs_test_backup_done(backup);
-	zcs_test_store_done(store);
-	zcs_test_pool_done(pool);
-}
+#include "backup_test.h"
 
 /* Page i of the block has content (seed, i). */
 static int64_t insert(unsigned order, uint64_t seed, uint32_t flags, uint64_t index)
@@ -56,7 +38,7 @@ static void case_64_the_same_block_is_replaced_and_counted(void **state)
 	{
 		uint64_t pages = UINT64_C(1) << order;
 
-		open_all(b, 2 * pages);
+		backup_test_open(b, 2 * pages);
 		zcs_assert_is(insert(order, 1, 0, pages), (int64_t)pages + 1);
 		zcs_assert_is(insert(order, 2, 0, pages), -EEXIST);
 		zcs_assert_is(insert(order, 3, ZCS_INSERT_REPLACE, pages), (int64_t)pages + 1);
@@ -64,17 +46,17 @@ static void case_64_the_same_block_is_replaced_and_counted(void **state)
 		assert_true(page_is(pages, 3, 0) && page_is(2 * pages - 1, 3, pages - 1));
 		zcs_assert_is(zcs_test_inserted(pool, order), 1);
 		zcs_assert_ok(zcs_backup_check(backup));
-		close_all();
+		backup_test_close();
 	}
 }
 
 static void an_empty_range_is_not_counted_as_replaced(void **state)
 {
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 8);
+	backup_test_open(ZCS_BACKING_SMALL, 8);
 	zcs_assert_is(insert(3, 1, ZCS_INSERT_REPLACE, 0), 1);
 	zcs_assert_is(replaced(), 0);
-	close_all();
+	backup_test_close();
 }
 
 static void small_blocks_give_way_to_a_large_one(void **state)
@@ -82,7 +64,7 @@ static void small_blocks_give_way_to_a_large_one(void **state)
 	(void)state;
 	zcs_test_for_each_backing(b)
 	{
-		open_all(b, 1024);
+		backup_test_open(b, 1024);
 		for (uint64_t i = 0; i < 1024; i += 64)
 			zcs_assert_is(insert(2, 1, 0, i), (int64_t)i + 1);
 		zcs_assert_is(insert(9, 2, ZCS_INSERT_REPLACE, 512), 513);
@@ -91,7 +73,7 @@ static void small_blocks_give_way_to_a_large_one(void **state)
 		for (uint64_t i = 0; i < 512; i += 64)
 			assert_true(page_is(i, 1, 0));
 		assert_true(page_is(512, 2, 0) && page_is(1023, 2, 511));
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -100,7 +82,7 @@ static void part_of_a_large_block_is_replaced(void **state)
 {
 	(void)state;
 	for (enum zcs_backing b = ZCS_BACKING_THP; b <= ZCS_BACKING_SMALL; b++) {
-		open_all(b, 512);
+		backup_test_open(b, 512);
 		zcs_assert_is(insert(9, 1, 0, 0), 1);
 		zcs_assert_is(insert(2, 2, ZCS_INSERT_REPLACE, 100), 101);
 		zcs_assert_is(replaced(), 1);
@@ -111,7 +93,7 @@ static void part_of_a_large_block_is_replaced(void **state)
 		zcs_assert_is(zcs_test_stats(pool).resident_pages,
 			      512 + (int64_t)zcs_test_stats(pool).cached_pages);
 		zcs_assert_ok(zcs_backup_check(backup));
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -121,19 +103,19 @@ static void part_of_a_hugetlb_block_is_eexist(void **state)
 	(void)state;
 	if (!zcs_test_backing_works(ZCS_BACKING_HUGETLB))
 		zcs_test_skip_case("no hugetlb pages");
-	open_all(ZCS_BACKING_HUGETLB, 512);
+	backup_test_open(ZCS_BACKING_HUGETLB, 512);
 	zcs_assert_is(insert(9, 1, 0, 0), 1);
 	zcs_assert_is(insert(2, 2, ZCS_INSERT_REPLACE, 100), -EEXIST);
 	zcs_assert_is(replaced(), 0);
 	for (uint64_t i = 0; i < 512; i++)
 		assert_true(page_is(i, 1, i));
-	close_all();
+	backup_test_close();
 }
 
 static void a_split_that_is_refused_is_eexist(void **state)
 {
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 512);
+	backup_test_open(ZCS_BACKING_SMALL, 512);
 	zcs_assert_is(insert(9, 1, 0, 0), 1);
 	zcs_test_fault("split", 0, 0, 0);
 	zcs_assert_is(insert(2, 2, ZCS_INSERT_REPLACE, 100), -EEXIST);
@@ -141,13 +123,13 @@ static void a_split_that_is_refused_is_eexist(void **state)
 	zcs_assert_is(replaced(), 0);
 	assert_true(page_is(100, 1, 100));
 	zcs_assert_is(zcs_test_inserted(pool, 9), 1);
-	close_all();
+	backup_test_close();
 }
 
 static void a_refused_replacement_keeps_the_old_content(void **state)
 {
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 8);
+	backup_test_open(ZCS_BACKING_SMALL, 8);
 	zcs_assert_is(insert(3, 1, 0, 0), 1);
 	zcs_test_fault("insert", 0, 0, 0);
 	zcs_assert_is(insert(3, 2, ZCS_INSERT_REPLACE, 0), -ENOMEM);
@@ -155,7 +137,7 @@ static void a_refused_replacement_keeps_the_old_content(void **state)
 	zcs_assert_is(replaced(), 0);
 	for (uint64_t i = 0; i < 8; i++)
 		assert_true(page_is(i, 1, i));
-	close_all();
+	backup_test_close();
 }
 
 static void what_was_replaced_is_zero_for_the_next_owner(void **state)
@@ -163,23 +145,23 @@ static void what_was_replaced_is_zero_for_the_next_owner(void **state)
 	struct zcs_folio *folio;
 
 	(void)state;
-	open_all(ZCS_BACKING_SMALL, 8);
+	backup_test_open(ZCS_BACKING_SMALL, 8);
 	zcs_assert_is(insert(3, 1, 0, 0), 1);
 	zcs_assert_is(insert(3, 2, ZCS_INSERT_REPLACE, 0), 1);
 	zcs_assert_is(zcs_test_cached(pool, 3), 1);
 	folio = zcs_test_folio(pool, 3);
 	assert_true(zcs_test_folio_is_zero(folio));
 	zcs_folio_put(folio);
-	close_all();
+	backup_test_close();
 }
 
 static void replace_one(void *arg)
 {
 	(void)arg;
-	open_all(ZCS_BACKING_SMALL, 16);
+	backup_test_open(ZCS_BACKING_SMALL, 16);
 	zcs_assert_is(insert(3, 1, 0, 8), 9);
 	zcs_assert_is(insert(3, 2, ZCS_INSERT_REPLACE, 8), 9);
-	close_all();
+	backup_test_close();
 }
 
 static void case_64_it_is_logged(void **state)

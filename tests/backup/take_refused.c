@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A take with a wrong handle or pool is refused, counted, and changes nothing. */
-#include "zcs_test.h"
+#include "backup_test.h"
 
-static struct zcs_pool *pool;
-static struct zcs_store *store;
-static struct zcs_backup *backup;
 static struct zcs_folio *folio;
 
 /* One block of order 3 at index 16 of 64. */
 static void open_all(void)
 {
-	pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 0);
-	store = zcs_test_store();
-	backup = zcs_test_backup(store, 64);
+	backup_test_open(ZCS_BACKING_SMALL, 64);
 	folio = zcs_test_folio(pool, 3);
 	zcs_test_fill_folio(folio, 1);
 	zcs_assert_is(zcs_backup_insert_folio(backup, folio, 3, 0, 16), 17);
@@ -28,9 +23,7 @@ static void close_all(void)
 	assert_ptr_equal(again, folio);
 	assert_true(zcs_test_folio_is(again, 1));
 	zcs_folio_put(again);
-	zcs_test_backup_done(backup);
-	zcs_test_store_done(store);
-	zcs_test_pool_done(pool);
+	backup_test_close();
 }
 
 static void expect(int result, int64_t handle)

@@ -3,13 +3,10 @@
  * Vectors of insertions and takes: elements go in order, the first that is refused ends the call,
  * what came before it is done, and what comes after it was not tried.
  */
-#include "zcs_test.h"
+#include "backup_test.h"
 
 #define NR 200u
 
-static struct zcs_pool *pool;
-static struct zcs_store *store;
-static struct zcs_backup *backup;
 static struct zcs_folio *folio[NR];
 static struct zcs_insert in[NR];
 static struct zcs_take out[NR];
@@ -17,9 +14,7 @@ static struct zcs_take out[NR];
 /* @nr folios of order 1, for the indexes 0, 2, 4, ... */
 static void open_all(unsigned nr)
 {
-	pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 0);
-	store = zcs_test_store();
-	backup = zcs_test_backup(store, 2 * NR);
+	backup_test_open(ZCS_BACKING_SMALL, 2 * NR);
 	for (unsigned i = 0; i < nr; i++) {
 		folio[i] = zcs_test_folio(pool, 1);
 		zcs_test_fill_folio(folio[i], i + 1);
@@ -28,13 +23,6 @@ static void open_all(unsigned nr)
 		};
 		out[i] = (struct zcs_take){ .handle = 2 * i + 1, .folio = folio[0] };
 	}
-}
-
-static void close_all(void)
-{
-	zcs_test_backup_done(backup);
-	zcs_test_store_done(store);
-	zcs_test_pool_done(pool);
 }
 
 /* The first @done elements are in the backup, the others are the caller's still. */
@@ -83,7 +71,7 @@ static void all_are_inserted_and_taken(void **state)
 		}
 		zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_TAKE_MOVED), nr);
 		put_from(0, nr);
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -101,7 +89,7 @@ static void a_refused_element_ends_an_insertion(void **state)
 		zcs_test_faults_off();
 		expect_inserted(NR, k, -EIO);
 		put_from(k, NR);
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -127,7 +115,7 @@ static void each_kind_of_refusal_has_its_error(void **state)
 	in[3].folio = folio[3];
 	zcs_assert_is(zcs_backup_insert_folios(backup, in + 3, 7, 0), 7);
 	expect_inserted(10, 10, 0);
-	close_all();
+	backup_test_close();
 }
 
 static void one_folio_twice_in_a_vector_goes_once(void **state)
@@ -139,7 +127,7 @@ static void one_folio_twice_in_a_vector_goes_once(void **state)
 	zcs_assert_is(in[4].handle, -EINVAL);
 	zcs_assert_is(zcs_test_inserted(pool, 1), 4);
 	put_from(4, 6);
-	close_all();
+	backup_test_close();
 }
 
 static void one_index_twice_in_a_vector_goes_once(void **state)
@@ -151,7 +139,7 @@ static void one_index_twice_in_a_vector_goes_once(void **state)
 	zcs_assert_is(in[4].handle, -EEXIST);
 	assert_true(zcs_test_folio_is(folio[4], 5));
 	put_from(4, 6);
-	close_all();
+	backup_test_close();
 }
 
 static void one_index_twice_with_replace_keeps_the_later(void **state)
@@ -166,7 +154,7 @@ static void one_index_twice_with_replace_keeps_the_later(void **state)
 	zcs_assert_is(zcs_test_inserted(pool, 1), 5);
 	zcs_assert_ok(zcs_backup_copy_page(backup, page, 3, false));
 	assert_true(zcs_test_page_is(page, 5, 0));
-	close_all();
+	backup_test_close();
 }
 
 static void a_refused_element_ends_a_take(void **state)
@@ -189,7 +177,7 @@ static void a_refused_element_ends_a_take(void **state)
 		zcs_assert_ok(zcs_backup_check(backup));
 		zcs_assert_is(zcs_backup_take_folios(backup, out + k, NR - k, pool), NR - k);
 		put_from(0, NR);
-		close_all();
+		backup_test_close();
 	}
 }
 
@@ -205,7 +193,7 @@ static void one_handle_twice_in_a_take_goes_once(void **state)
 	zcs_assert_is(zcs_test_counter(pool, ZCS_COUNT_BAD_TAKE), 1);
 	zcs_assert_is(zcs_test_inserted(pool, 1), 2);
 	put_from(0, 4);
-	close_all();
+	backup_test_close();
 }
 
 static void wrong_arguments_are_refused(void **state)
@@ -221,7 +209,7 @@ static void wrong_arguments_are_refused(void **state)
 	zcs_assert_is(zcs_backup_take_folios(backup, out, 0, pool), -EINVAL);
 	zcs_assert_is(zcs_backup_take_folios(backup, out, 2, NULL), -EINVAL);
 	put_from(0, 2);
-	close_all();
+	backup_test_close();
 }
 
 static void orders_may_be_mixed(void **state)
@@ -251,7 +239,7 @@ static void orders_may_be_mixed(void **state)
 			assert_true(zcs_test_folio_is(folio[order], order));
 			zcs_folio_put(folio[order]);
 		}
-		close_all();
+		backup_test_close();
 	}
 }
 

@@ -5,44 +5,7 @@
  * calls of the library's objects wrapped.
  */
 #include "swap_test.h"
-
-static atomic_uint allocations;
-static atomic_bool forbidden;
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t nr, size_t bytes);
-void *__real_realloc(void *p, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t nr, size_t bytes);
-void *__wrap_realloc(void *p, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-static bool refused(void)
-{
-	atomic_fetch_add(&allocations, 1);
-	return atomic_load(&forbidden);
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-	return refused() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t nr, size_t bytes)
-{
-	return refused() ? NULL : __real_calloc(nr, bytes);
-}
-
-void *__wrap_realloc(void *p, size_t bytes)
-{
-	return refused() ? NULL : __real_realloc(p, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-	return refused() ? NULL : __real_aligned_alloc(alignment, bytes);
-}
+#include "zcs_test_malloc.h"
 
 static void nothing_is_allocated_after_open(void **state)
 {
@@ -53,13 +16,13 @@ static void nothing_is_allocated_after_open(void **state)
 	unsigned before;
 
 	(void)state;
-	atomic_store(&allocations, 0);
+	before = zcs_test_mallocs();
 	swap = swap_test_open("file:?size=16M&discard=1;file:?size=16M&direct=0");
 	/* the wrapping works */
-	assert_true(atomic_load(&allocations) >= 2);
+	assert_true(zcs_test_mallocs() - before >= 2);
 	zcs_test_fill(out, 1, 0, 512);
-	before = atomic_load(&allocations);
-	atomic_store(&forbidden, true);
+	before = zcs_test_mallocs();
+	zcs_test_malloc_refuse(true);
 	for (unsigned i = 0; i < 30; i++) {
 		for (unsigned k = 0; k < 3; k++) {
 			slot[k] = swap_test_alloc(swap, 9 - 4 * k);
@@ -78,8 +41,8 @@ static void nothing_is_allocated_after_open(void **state)
 	swap_test_log_end();
 	zcs_swap_text(swap, text, sizeof(text));
 	swap_test_done(swap);
-	atomic_store(&forbidden, false);
-	zcs_assert_is(atomic_load(&allocations) - before, 0);
+	zcs_test_malloc_refuse(false);
+	zcs_assert_is(zcs_test_mallocs() - before, 0);
 }
 
 static void maps_and_checksums_have_their_pages(void **state)
