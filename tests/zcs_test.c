@@ -449,6 +449,17 @@ bool zcs_test_folio_is_zero(const struct zcs_folio *folio)
 	return zcs_test_is_zero(zcs_folio_address(folio), folio_pages(folio) * ZCS_PAGE_SIZE);
 }
 
+unsigned zcs_test_occurrences(const char *text, const char *part)
+{
+	unsigned nr = 0;
+
+	while ((text = strstr(text, part))) {
+		text++;
+		nr++;
+	}
+	return nr;
+}
+
 /* -- fault points */
 
 void zcs_test_fault(const char *name, uint64_t space, uint64_t times, int error)

@@ -141,6 +141,9 @@ void zcs_test_fill_folio(struct zcs_folio *folio, uint64_t seed);
 bool zcs_test_folio_is(const struct zcs_folio *folio, uint64_t seed);
 bool zcs_test_folio_is_zero(const struct zcs_folio *folio);
 
+/* How often @part stands in @text, a log. */
+unsigned zcs_test_occurrences(const char *text, const char *part);
+
 /* -- what the kernel says */
 
 /* An entry of /proc/self/pagemap: bit 63 present, bit 57 write-protected by userfaultfd. */
@@ -165,6 +168,9 @@ uint64_t zcs_test_arena_bytes(void);
 unsigned zcs_test_arenas(void);
 /* How many there were when the case began: those of cases that failed. */
 unsigned zcs_test_arenas_before(void);
+
+/* Entries of a directory: /proc/self/fd, /proc/self/task. */
+unsigned zcs_test_entries(const char *path);
 
 /* -- fault points */
 

@@ -151,3 +151,15 @@ unsigned zcs_test_arenas(void)
 {
 	return walk_arenas(NULL);
 }
+
+unsigned zcs_test_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned nr = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}

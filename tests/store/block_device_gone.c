@@ -4,12 +4,12 @@
  * the store. What is in memory stays there and can be taken, what is not is an error, and all of it
  * can be destroyed.
  */
-#include <fcntl.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "store_test.h"
+#include "zcs_test_loop.h"
 
 #define MIB   8u
 #define NR    16u
@@ -17,43 +17,18 @@
 #define PAGES (NR << ORDER)
 #define OUT   (NR / 2)
 
-static char device[64];
-static int loop_fd, file_fd;
-
-/* NULL, or why not. */
-static const char *attach(void)
-{
-	/* detached when it is closed, however this program ends */
-	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), nr;
-
-	if (control < 0)
-		return "no loop device: /dev/loop-control cannot be opened";
-	nr = ioctl(control, LOOP_CTL_GET_FREE);
-	close(control);
-	if (nr < 0)
-		return "no loop device is free";
-	file_fd = open(store_test_path(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	if (file_fd < 0 || ftruncate(file_fd, MIB << 20))
-		return "no file for a loop device";
-	snprintf(device, sizeof(device), "/dev/loop%d", nr);
-	loop_fd = open(device, O_RDWR | O_CLOEXEC);
-	if (loop_fd < 0 || ioctl(loop_fd, LOOP_SET_FD, file_fd))
-		return "a loop device cannot be set up";
-	ioctl(loop_fd, LOOP_SET_STATUS64, &info);
-	return NULL;
-}
+static struct zcs_test_loop loop;
 
 static void resize(uint64_t bytes)
 {
-	zcs_assert_ok(ftruncate(file_fd, (off_t)bytes));
-	zcs_assert_ok(ioctl(loop_fd, LOOP_SET_CAPACITY));
+	zcs_assert_ok(ftruncate(loop.file, (off_t)bytes));
+	zcs_assert_ok(ioctl(loop.fd, LOOP_SET_CAPACITY));
 }
 
 static void it_shrinks_to_nothing(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
-	struct zcs_store *store = store_test_open("%s", device);
+	struct zcs_store *store = store_test_open("%s", loop.device);
 	struct zcs_backup *backup = zcs_test_backup(store, PAGES);
 	char page[ZCS_PAGE_SIZE];
 
@@ -86,7 +61,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		store_test_both(it_shrinks_to_nothing),
 	};
-	const char *why_not = attach();
+	const char *why_not = zcs_test_loop_open(&loop, store_test_path(), MIB, 512);
 
 	if (why_not)
 		zcs_test_skip(why_not);

@@ -4,59 +4,22 @@
  * store is not used up, is asked seldom, says once that the device is away and once that it is
  * back, and then writes everything.
  */
-#include <fcntl.h>
-#include <linux/loop.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "store_test.h"
+#include "zcs_test_loop.h"
 
 #define NR    64u
-#define ORDER 4u
+#define ORDER STORE_TEST_ORDER
 #define PAGES (NR << ORDER)
 
-struct setting {
-	struct zcs_pool *pool;
-	struct zcs_store *store;
-	struct zcs_backup *backup;
-};
-
-static void start(struct setting *s, const char *spec)
-{
-	s->pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
-	s->store = store_test_open("%s", spec);
-	s->backup = zcs_test_backup(s->store, PAGES);
-	for (uint64_t i = 0; i < NR; i++)
-		store_test_insert(s->backup, s->pool, 1, i << ORDER, ORDER, 0);
-}
-
-static int64_t writeback(struct setting *s)
+static int64_t writeback(struct store_test_filled *s)
 {
 	return zcs_backup_writeback(s->backup, 0, PAGES - 1, ZCS_WB_WAIT);
 }
 
-static void finish(struct setting *s)
-{
-	for (uint64_t i = NR; i-- > 0;)
-		store_test_take(s->backup, s->pool, 1, i << ORDER, ORDER);
-	store_test_backup_done(s->backup, s->pool);
-	store_test_done(s->store);
-	zcs_test_pool_done(s->pool);
-}
-
-static unsigned count(const char *log, const char *text)
-{
-	unsigned nr = 0;
-
-	while ((log = strstr(log, text))) {
-		log++;
-		nr++;
-	}
-	return nr;
-}
-
 /* Pressure goes on and on, as from a background thread. */
-static void until_away(struct setting *s, int error)
+static void until_away(struct store_test_filled *s, int error)
 {
 	for (unsigned left = 10000; !store_test_stats(s->store).devices_away && left; left--) {
 		zcs_assert_is(writeback(s), -error);
@@ -66,7 +29,7 @@ static void until_away(struct setting *s, int error)
 		zcs_assert_is(writeback(s), -error);
 }
 
-static void until_written(struct setting *s)
+static void until_written(struct store_test_filled *s)
 {
 	for (unsigned left = 10000; store_test_backup_stats(s->backup).resident_pages && left;
 	     left--) {
@@ -79,10 +42,10 @@ static void until_written(struct setting *s)
 static void outage(const char *spec, const char *point, int error)
 {
 	struct zcs_store_stats st;
-	struct setting s;
+	struct store_test_filled s;
 	const char *log;
 
-	start(&s, spec);
+	store_test_start(&s, NR, spec);
 	store_test_writeback(s.backup, 0, (1 << ORDER) - 1);
 	zcs_test_fault(point, 0, 0, error);
 	store_test_log_start();
@@ -104,13 +67,13 @@ static void outage(const char *spec, const char *point, int error)
 	until_written(&s);
 	log = store_test_log_end();
 	st = store_test_stats(s.store);
-	zcs_assert_is(count(log, "takes no writes"), 1);
-	zcs_assert_is(count(log, "takes writes again"), 1);
+	zcs_assert_is(zcs_test_occurrences(log, "takes no writes"), 1);
+	zcs_assert_is(zcs_test_occurrences(log, "takes writes again"), 1);
 	zcs_assert_is(st.retired_slots, 0);
 	zcs_assert_is(st.used_slots, PAGES);
 	zcs_assert_is(st.devices_away, 0);
 	zcs_assert_is(st.outages, 1);
-	finish(&s);
+	store_test_finish(&s);
 }
 
 static void of_a_file(void **state)
@@ -136,37 +99,23 @@ static void of_a_store_that_is_nearly_full(void **state)
 
 static void of_a_block_device(void **state)
 {
-	/* detached when it is closed, however this program ends */
-	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), nr, fd, loop;
-	char device[32];
+	struct zcs_test_loop loop;
+	const char *why_not = zcs_test_loop_open(&loop, store_test_path(), 8, 512);
 
 	(void)state;
-	if (control < 0)
-		zcs_test_skip_case("no loop device: /dev/loop-control cannot be opened");
-	nr = ioctl(control, LOOP_CTL_GET_FREE);
-	close(control);
-	fd = open(store_test_path(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	zcs_assert_ok(ftruncate(fd, 8 << 20));
-	snprintf(device, sizeof(device), "/dev/loop%d", nr);
-	loop = open(device, O_RDWR | O_CLOEXEC);
-	if (loop < 0 || ioctl(loop, LOOP_SET_FD, fd)) {
-		close(fd);
-		zcs_test_skip_case("a loop device cannot be set up");
-	}
-	ioctl(loop, LOOP_SET_STATUS64, &info);
-	outage(device, "write", EIO);
-	close(loop);
-	close(fd);
+	if (why_not)
+		zcs_test_skip_case(why_not);
+	outage(loop.device, "write", EIO);
+	zcs_test_loop_close(&loop);
 }
 
 /* Nothing of the store is gone when it is closed in the middle of it, and nothing hangs. */
 static void closed_meanwhile(void **state)
 {
-	struct setting s;
+	struct store_test_filled s;
 
 	(void)state;
-	start(&s, "file:?size=8M");
+	store_test_start(&s, NR, "file:?size=8M");
 	zcs_test_fault("write", 0, 0, EIO);
 	store_test_log_start();
 	until_away(&s, EIO);

@@ -230,6 +230,26 @@ void store_test_backup_done(struct zcs_backup *backup, struct zcs_pool *pool)
 		      (int64_t)(zcs_test_stats(pool).resident_pages * ZCS_PAGE_SIZE));
 }
 
+void store_test_start(struct store_test_filled *s, uint64_t nr, const char *spec)
+{
+	s->nr = nr;
+	s->pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
+	s->store = store_test_open("%s", spec);
+	s->backup = zcs_test_backup(s->store, nr << STORE_TEST_ORDER);
+	for (uint64_t i = 0; i < nr; i++)
+		store_test_insert(s->backup, s->pool, 1, i << STORE_TEST_ORDER, STORE_TEST_ORDER,
+				  0);
+}
+
+void store_test_finish(struct store_test_filled *s)
+{
+	for (uint64_t i = s->nr; i-- > 0;)
+		store_test_take(s->backup, s->pool, 1, i << STORE_TEST_ORDER, STORE_TEST_ORDER);
+	store_test_backup_done(s->backup, s->pool);
+	store_test_done(s->store);
+	zcs_test_pool_done(s->pool);
+}
+
 /* -- contiguous tts */
 
 static char *user_page(struct zcs_tt *tt, uint64_t index)

@@ -71,6 +71,20 @@ struct zcs_backup_stats store_test_backup_stats(struct zcs_backup *backup);
 /* The validator, the end, and no memory is left of it. */
 void store_test_backup_done(struct zcs_backup *backup, struct zcs_pool *pool);
 
+#define STORE_TEST_ORDER 4u
+
+/* A store, and a backup of @nr blocks of STORE_TEST_ORDER, all of them in memory. */
+struct store_test_filled {
+	struct zcs_pool *pool;
+	struct zcs_store *store;
+	struct zcs_backup *backup;
+	uint64_t nr;
+};
+
+void store_test_start(struct store_test_filled *s, uint64_t nr, const char *spec);
+/* Takes all of them, wherever they are, and ends it. */
+void store_test_finish(struct store_test_filled *s);
+
 /* -- contiguous tts, through their address: what an application sees */
 
 void store_test_fill(struct zcs_tt *tt, uint64_t seed, uint64_t first, uint64_t nr);

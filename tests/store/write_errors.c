@@ -8,25 +8,10 @@
 #include "store_test.h"
 
 #define NR    8u
-#define ORDER 4u
+#define ORDER STORE_TEST_ORDER
 #define PAGES (NR << ORDER)
 
-struct setting {
-	struct zcs_pool *pool;
-	struct zcs_store *store;
-	struct zcs_backup *backup;
-};
-
-static void start(struct setting *s, const char *keys)
-{
-	s->pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
-	s->store = store_test_open("file:?size=4M%s", keys);
-	s->backup = zcs_test_backup(s->store, PAGES);
-	for (uint64_t i = 0; i < NR; i++)
-		store_test_insert(s->backup, s->pool, 1, i << ORDER, ORDER, 0);
-}
-
-static int64_t writeback(struct setting *s)
+static int64_t writeback(struct store_test_filled *s)
 {
 	int64_t n;
 
@@ -39,23 +24,19 @@ static int64_t writeback(struct setting *s)
 	return n;
 }
 
-static void finish(struct setting *s)
+static void finish(struct store_test_filled *s)
 {
 	zcs_test_faults_off();
-	for (uint64_t i = NR; i-- > 0;)
-		store_test_take(s->backup, s->pool, 1, i << ORDER, ORDER);
-	store_test_backup_done(s->backup, s->pool);
-	store_test_done(s->store);
-	zcs_test_pool_done(s->pool);
+	store_test_finish(s);
 }
 
 static void all_of_them(void **state)
 {
 	struct zcs_store_stats st;
-	struct setting s;
+	struct store_test_filled s;
 
 	(void)state;
-	start(&s, "");
+	store_test_start(&s, NR, "file:?size=4M");
 	zcs_test_fault("write", 0, 0, EIO);
 	zcs_assert_is(writeback(&s), -EIO);
 	zcs_test_faults_off();
@@ -79,10 +60,10 @@ static void all_of_them(void **state)
 
 static void one_of_them(void **state)
 {
-	struct setting s;
+	struct store_test_filled s;
 
 	(void)state;
-	start(&s, "");
+	store_test_start(&s, NR, "file:?size=4M");
 	zcs_test_fault("write", 3, 1, EIO);
 	zcs_assert_is(writeback(&s), PAGES - (1 << ORDER));
 	zcs_assert_is(store_test_stats(s.store).write_errors, 1);
@@ -95,10 +76,10 @@ static void one_of_them(void **state)
 /* The caller did not wait: nobody is told, and the block is where it was. */
 static void as_it_is_inserted(void **state)
 {
-	struct setting s;
+	struct store_test_filled s;
 
 	(void)state;
-	start(&s, "");
+	store_test_start(&s, NR, "file:?size=4M");
 	store_test_take(s.backup, s.pool, 1, 0, ORDER);
 	zcs_test_fault("write", 0, 0, EIO);
 	store_test_log_start();
@@ -113,10 +94,10 @@ static void as_it_is_inserted(void **state)
 /* Written through the page cache: the error shows when it is forced out. */
 static void of_a_buffered_device(void **state)
 {
-	struct setting s;
+	struct store_test_filled s;
 
 	(void)state;
-	start(&s, "&direct=0");
+	store_test_start(&s, NR, "file:?size=4M&direct=0");
 	zcs_assert_is(store_test_stats(s.store).buffered_devices, 1);
 	zcs_assert_is(store_test_stats(s.store).direct_devices, 0);
 	zcs_test_fault("sync_file_range", 2, 1, 0);
@@ -136,11 +117,11 @@ static void for_want_of_room(void **state)
 		int error, no_space;
 	} cases[] = { { ENOSPC, NR }, { EDQUOT, NR }, { ENOMEM, 0 } };
 	struct zcs_store_stats st;
-	struct setting s;
+	struct store_test_filled s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		start(&s, "&discard=1");
+		store_test_start(&s, NR, "file:?size=4M&discard=1");
 		zcs_test_fault("write", 0, 0, cases[i].error);
 		zcs_assert_is(writeback(&s), -cases[i].error);
 		zcs_test_faults_off();
@@ -187,10 +168,10 @@ static void of_an_abandoned_write(void **state)
 {
 	struct store_test_hold hold;
 	struct zcs_folio *folio;
-	struct setting s;
+	struct store_test_filled s;
 
 	(void)state;
-	start(&s, "");
+	store_test_start(&s, NR, "file:?size=4M");
 	store_test_hold(s.store, &hold);
 	zcs_assert_is(zcs_backup_writeback(s.backup, 0, (1 << ORDER) - 1, 0), 1 << ORDER);
 	store_test_wait_queued(s.store, 1);
@@ -226,10 +207,10 @@ static bool rest_of_an_abandoned_write(void)
 {
 	struct store_test_hold hold;
 	struct zcs_folio *folio;
-	struct setting s;
+	struct store_test_filled s;
 	uint64_t failed;
 
-	start(&s, "");
+	store_test_start(&s, NR, "file:?size=4M");
 	store_test_hold(s.store, &hold);
 	zcs_assert_is(zcs_backup_writeback(s.backup, 0, (1 << ORDER) - 1, 0), 1 << ORDER);
 	store_test_wait_queued(s.store, 1);

@@ -3,43 +3,13 @@
  * Block devices: opened exclusively, all of it or as much as size= says, discarded by BLKDISCARD;
  * and what is no block device is refused. A loop device stands for one.
  */
-#include <fcntl.h>
-#include <linux/loop.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include "swap_test.h"
+#include "zcs_test_loop.h"
 
 #define MIB 24u
 
-static char device[64];
+static struct zcs_test_loop loop;
 static const char *file;
-static int loop_fd = -1;
-
-static const char *attach(void)
-{
-	/* detached when it is closed, however this program ends */
-	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), fd, nr;
-
-	if (control < 0)
-		return "no loop device: /dev/loop-control cannot be opened";
-	nr = ioctl(control, LOOP_CTL_GET_FREE);
-	close(control);
-	if (nr < 0)
-		return "no loop device is free";
-	file = swap_test_path();
-	fd = open(file, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, MIB << 20))
-		return "no file for a loop device";
-	snprintf(device, sizeof(device), "/dev/loop%d", nr);
-	loop_fd = open(device, O_RDWR | O_CLOEXEC);
-	if (loop_fd < 0 || ioctl(loop_fd, LOOP_SET_FD, fd))
-		return "a loop device cannot be set up";
-	ioctl(loop_fd, LOOP_SET_STATUS64, &info);
-	close(fd);
-	return NULL;
-}
 
 static void refused(int error, const char *message, const char *spec)
 {
@@ -68,25 +38,25 @@ static void round_trip(struct zcs_swap *swap)
 
 static void all_of_a_device_is_used(void **state)
 {
-	struct zcs_swap *swap = swap_test_open("%s", device);
+	struct zcs_swap *swap = swap_test_open("%s", loop.device);
 
 	(void)state;
 	zcs_assert_is(zcs_swap_avail(swap), MIB << 20);
 	round_trip(swap);
 	swap_test_done(swap);
-	swap = swap_test_open("dev:%s?size=5M", device);
+	swap = swap_test_open("dev:%s?size=5M", loop.device);
 	zcs_assert_is(zcs_swap_avail(swap), 4 << 20);
 	swap_test_done(swap);
 }
 
 static void a_device_has_one_user(void **state)
 {
-	struct zcs_swap *swap = swap_test_open("%s", device);
+	struct zcs_swap *swap = swap_test_open("%s", loop.device);
 
 	(void)state;
-	refused(-EBUSY, "is in use: mounted, or another store's", device);
+	refused(-EBUSY, "is in use: mounted, or another store's", loop.device);
 	swap_test_done(swap);
-	zcs_assert_ok(swap_test_try("%s", device));
+	zcs_assert_ok(swap_test_try("%s", loop.device));
 }
 
 static void a_device_that_is_too_small_is_refused(void **state)
@@ -94,9 +64,9 @@ static void a_device_that_is_too_small_is_refused(void **state)
 	char spec[128];
 
 	(void)state;
-	snprintf(spec, sizeof(spec), "%s?size=1G", device);
+	snprintf(spec, sizeof(spec), "%s?size=1G", loop.device);
 	refused(-ENOSPC, "holds 24 MiB, and size= asks for 1024", spec);
-	snprintf(spec, sizeof(spec), "%s?size=1M", device);
+	snprintf(spec, sizeof(spec), "%s?size=1M", loop.device);
 	refused(-EINVAL, "is too small; 2 MiB is the least", spec);
 }
 
@@ -109,7 +79,7 @@ static void what_is_no_device_is_refused(void **state)
 	refused(-ENOENT, "cannot be opened", "/dev/no-such-device");
 	snprintf(spec, sizeof(spec), "dev:%s", file);
 	refused(-ENOTBLK, "is no block device", spec);
-	snprintf(spec, sizeof(spec), "file:%s?keep=1", device);
+	snprintf(spec, sizeof(spec), "file:%s?keep=1", loop.device);
 	refused(-EINVAL, "is a block device; write dev: in place of file:", spec);
 }
 
@@ -117,14 +87,14 @@ static bool on_disk(uint64_t offset, const void *bytes, size_t nr)
 {
 	char disk[ZCS_PAGE_SIZE];
 
-	swap_test_peek(device, offset, disk, nr);
+	swap_test_peek(loop.device, offset, disk, nr);
 	return !memcmp(disk, bytes, nr);
 }
 
 static void freed_clusters_are_discarded(void **state)
 {
 	char *page = swap_test_memory(512), zeros[ZCS_PAGE_SIZE] = { 0 };
-	struct zcs_swap *swap = swap_test_open("%s?discard=1", device);
+	struct zcs_swap *swap = swap_test_open("%s?discard=1", loop.device);
 	uint32_t slot = swap_test_alloc(swap, ZCS_CLUSTER_ORDER);
 
 	(void)state;
@@ -152,8 +122,10 @@ int main(void)
 		swap_test(what_is_no_device_is_refused),
 		swap_test(freed_clusters_are_discarded),
 	};
-	const char *why = attach();
+	const char *why;
 
+	file = swap_test_path();
+	why = zcs_test_loop_open(&loop, file, MIB, 512);
 	if (why)
 		zcs_test_skip(why);
 	return zcs_test_run(tests);

@@ -3,24 +3,11 @@
  * A swap is closed with transfers queued and under way: each of them ends first, done is called for
  * each, and nothing of the swap is left: no file open, no thread.
  */
-#include <dirent.h>
 #include <unistd.h>
 
 #include "swap_test.h"
 
 #define NR 60u
-
-static unsigned threads(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	unsigned nr = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
 
 static void every_request_ends_before_the_swap_does(void **state)
 {
@@ -33,8 +20,8 @@ static void every_request_ends_before_the_swap_does(void **state)
 	(void)state;
 	/* a sanitizer makes a thread of its own beside the first */
 	zcs_assert_ok(swap_test_try("file:?size=2M"));
-	fds = swap_test_open_fds();
-	tasks = threads();
+	fds = zcs_test_entries("/proc/self/fd");
+	tasks = zcs_test_entries("/proc/self/task");
 	swap = swap_test_open("file:?size=128M&discard=1");
 	for (unsigned i = 0; i < NR; i++) {
 		bool read = i % 4 == 3;
@@ -53,11 +40,11 @@ static void every_request_ends_before_the_swap_does(void **state)
 	zcs_assert_is(atomic_load(&counter), NR);
 	for (unsigned i = 0; i < NR; i++)
 		assert_true(i % 4 == 3 ? io[i].err == -EIO : !io[i].err);
-	zcs_assert_is(swap_test_open_fds(), fds);
+	zcs_assert_is(zcs_test_entries("/proc/self/fd"), fds);
 	/* a joined thread's entry may outlive the join for a moment */
-	for (unsigned i = 0; i < 100 && threads() != tasks; i++)
+	for (unsigned i = 0; i < 100 && zcs_test_entries("/proc/self/task") != tasks; i++)
 		usleep(10000);
-	zcs_assert_is(threads(), tasks);
+	zcs_assert_is(zcs_test_entries("/proc/self/task"), tasks);
 }
 
 struct slow {
@@ -80,11 +67,7 @@ static void closing_waits_for_a_done_that_is_running(void **state)
 	struct slow slow = { .ended = false };
 
 	(void)state;
-	swap_test_prepare(&slow.io, ZCS_SWAP_WRITE, swap_test_alloc(swap, 0), 0,
-			  swap_test_memory(1));
-	slow.io.req.done = slow_done;
-	slow.io.req.user = &slow;
-	zcs_swap_submit(swap, &slow.io.req);
+	swap_test_submit_with(swap, &slow.io, swap_test_memory(1), slow_done, &slow);
 	zcs_swap_close(swap);
 	assert_true(atomic_load(&slow.ended));
 }
@@ -95,11 +78,7 @@ static void draining_waits_for_it_too(void **state)
 	struct slow slow = { .ended = false };
 
 	(void)state;
-	swap_test_prepare(&slow.io, ZCS_SWAP_WRITE, swap_test_alloc(swap, 0), 0,
-			  swap_test_memory(1));
-	slow.io.req.done = slow_done;
-	slow.io.req.user = &slow;
-	zcs_swap_submit(swap, &slow.io.req);
+	swap_test_submit_with(swap, &slow.io, swap_test_memory(1), slow_done, &slow);
 	zcs_swap_drain(swap);
 	assert_true(atomic_load(&slow.ended));
 	swap_test_done(swap);

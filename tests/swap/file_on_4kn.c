@@ -3,44 +3,37 @@
  * A file on a device with sectors of 4 KiB: a transfer that was short is continued at a sector. At
  * a multiple of 512 bytes, where it used to be continued, the kernel refuses it.
  */
-#include <fcntl.h>
-#include <linux/loop.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "swap_test.h"
+#include "zcs_test_loop.h"
 
-static char device[32];
 static const char *mount_point;
 
 /* NULL, or why not. */
 static const char *set_up(void)
 {
-	/* detached when it is unmounted, however this program ends */
-	struct loop_config config = { .block_size = 4096, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
-	/* and the mount is in no namespace but this program's */
+	/* the mount is in no namespace but this program's */
 	bool own = !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), nr, loop, err;
+	const char *why_not;
+	struct zcs_test_loop loop;
 	char command[128];
+	int err;
 
-	nr = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
-	if (nr < 0 || !own)
-		return "no loop device";
-	close(control);
-	config.fd = (uint32_t)open(swap_test_path(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	snprintf(device, sizeof(device), "/dev/loop%d", nr);
-	loop = open(device, O_RDWR | O_CLOEXEC);
-	if (ftruncate((int)config.fd, 64 << 20) || loop < 0 || ioctl(loop, LOOP_CONFIGURE, &config))
-		return "a loop device cannot be set up";
-	close((int)config.fd);
-	snprintf(command, sizeof(command), "mkfs.ext4 -q %s >/dev/null 2>&1", device);
+	if (!own)
+		return "no mount namespace";
+	why_not = zcs_test_loop_open(&loop, swap_test_path(), 64, 4096);
+	if (why_not)
+		return why_not;
+	snprintf(command, sizeof(command), "mkfs.ext4 -q %s >/dev/null 2>&1", loop.device);
 	mount_point = swap_test_path();
 	err = system(command) || mkdir(mount_point, 0700) ||
-	      mount(device, mount_point, "ext4", 0, NULL);
-	close(loop);
+	      mount(loop.device, mount_point, "ext4", 0, NULL);
+	/* detached when it is unmounted */
+	zcs_test_loop_close(&loop);
 	return err ? "no ext4 on a loop device" : NULL;
 }
 

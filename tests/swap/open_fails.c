@@ -57,7 +57,7 @@ static void works(struct zcs_swap *swap)
 /* Opens with the @at-th passing of a point failing; false if it was passed less often. */
 static bool fail_at(const char *point, unsigned at, const char *spec)
 {
-	unsigned fds = swap_test_open_fds();
+	unsigned fds = zcs_test_entries("/proc/self/fd");
 	long long bytes = atomic_load(&mapped);
 	struct zcs_swap *swap = NULL;
 	bool failed;
@@ -78,7 +78,7 @@ static bool fail_at(const char *point, unsigned at, const char *spec)
 		works(swap);
 		swap_test_done(swap);
 	}
-	zcs_assert_is(swap_test_open_fds(), fds);
+	zcs_assert_is(zcs_test_entries("/proc/self/fd"), fds);
 	zcs_assert_is(atomic_load(&mapped), bytes);
 	return failed;
 }

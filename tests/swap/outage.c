@@ -87,17 +87,6 @@ static void until_away(void)
 	zcs_assert_is(swap_test_stats(swap).away, 1);
 }
 
-static unsigned count(const char *log, const char *text)
-{
-	unsigned nr = 0;
-
-	while ((log = strstr(log, text))) {
-		log++;
-		nr++;
-	}
-	return nr;
-}
-
 static void an_outage_retires_nothing(void **state)
 {
 	uint32_t before;
@@ -128,8 +117,8 @@ static void an_outage_retires_nothing(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		assert_true(write_one() >= 0);
 	log = swap_test_log_end();
-	zcs_assert_is(count(log, "takes no writes: Input/output error"), 1);
-	zcs_assert_is(count(log, "takes writes again"), 1);
+	zcs_assert_is(zcs_test_occurrences(log, "takes no writes: Input/output error"), 1);
+	zcs_assert_is(zcs_test_occurrences(log, "takes writes again"), 1);
 	zcs_assert_is(swap_test_stats(swap).outages, 1);
 	zcs_assert_is(swap_test_stats(swap).away, 0);
 	zcs_assert_is(swap_test_stats(swap).retired, 0);

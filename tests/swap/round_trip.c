@@ -151,10 +151,7 @@ static void done_may_submit(void **state)
 
 	(void)state;
 	zcs_test_fill(page, 1, 0, 1);
-	swap_test_prepare(&c.io, ZCS_SWAP_WRITE, swap_test_alloc(c.swap, 0), 0, page);
-	c.io.req.done = next_link;
-	c.io.req.user = &c;
-	zcs_swap_submit(c.swap, &c.io.req);
+	swap_test_submit_with(c.swap, &c.io, page, next_link, &c);
 	zcs_assert_ok(swap_test_wait(&c.io));
 	zcs_swap_drain(c.swap);
 	zcs_assert_is(swap_test_stats(c.swap).reads, 51);

@@ -161,6 +161,15 @@ void swap_test_submit(struct zcs_swap *swap, struct swap_test_io *io, enum zcs_s
 	zcs_swap_submit(swap, &io->req);
 }
 
+void swap_test_submit_with(struct zcs_swap *swap, struct swap_test_io *io, void *page,
+			   void (*done)(struct zcs_swap_req *req, int err), void *user)
+{
+	swap_test_prepare(io, ZCS_SWAP_WRITE, swap_test_alloc(swap, 0), 0, page);
+	io->req.done = done;
+	io->req.user = user;
+	zcs_swap_submit(swap, &io->req);
+}
+
 int swap_test_wait(struct swap_test_io *io)
 {
 	while (sem_wait(&io->done))
@@ -206,13 +215,8 @@ void swap_test_hold(struct zcs_swap *swap, struct swap_test_hold *hold)
 	hold->nr = swap_test_stats(swap).uring ? 1 : ZCS_SWAP_THREADS;
 	sem_init(&hold->go, 0, 0);
 	for (unsigned i = 0; i < hold->nr; i++) {
-		struct swap_test_io *io = &hold->io[i];
-
-		swap_test_prepare(io, ZCS_SWAP_WRITE, swap_test_alloc(swap, 0), 0, page);
-		io->req.done = held_done;
-		io->req.user = hold;
-		zcs_swap_submit(swap, &io->req);
-		zcs_assert_ok(swap_test_wait(io));
+		swap_test_submit_with(swap, &hold->io[i], page, held_done, hold);
+		zcs_assert_ok(swap_test_wait(&hold->io[i]));
 	}
 }
 
@@ -263,16 +267,4 @@ void swap_test_poke(const char *path, uint64_t offset, const void *bytes, size_t
 	zcs_assert_is(pwrite(fd, bytes, nr, (off_t)offset), (int64_t)nr);
 	zcs_assert_ok(fsync(fd));
 	close(fd);
-}
-
-unsigned swap_test_open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned nr = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
 }

@@ -59,6 +59,9 @@ void swap_test_submit(struct zcs_swap *swap, struct swap_test_io *io, enum zcs_s
 /* Sets all but the links, for zcs_swap_submit() by the case. */
 void swap_test_prepare(struct swap_test_io *io, enum zcs_swap_op op, uint32_t slot, unsigned order,
 		       void *addr);
+/* Writes @page to a new slot, and calls @done with @user instead of what swap_test_wait() needs. */
+void swap_test_submit_with(struct zcs_swap *swap, struct swap_test_io *io, void *page,
+			   void (*done)(struct zcs_swap_req *req, int err), void *user);
 int swap_test_wait(struct swap_test_io *io);
 /* Both at once. */
 int swap_test_write(struct zcs_swap *swap, uint32_t slot, unsigned order, void *addr);
@@ -89,7 +92,5 @@ const char *swap_test_log_end(void);
 /* Bytes of a file, read and written past the swap. */
 void swap_test_peek(const char *path, uint64_t offset, void *bytes, size_t nr);
 void swap_test_poke(const char *path, uint64_t offset, const void *bytes, size_t nr);
-
-unsigned swap_test_open_fds(void);
 
 #endif

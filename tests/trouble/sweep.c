@@ -8,7 +8,6 @@
  * A first cycle of each shape counts how often each point is passed; points that it never passes
  * are not swept there, and those that no shape passes are printed.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -347,18 +346,6 @@ static void whole_life(struct cycle *c)
 
 /* -- what is left */
 
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned nr = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
-
 static unsigned count_maps(void)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
@@ -423,9 +410,10 @@ static void sweep_point(const struct shape *shape, const char *point, unsigned f
 		if (left_out(shape, p))
 			continue;
 		whole_life(&c);
-		if (count_fds() != fds || count_maps() > maps + MAPS_SLACK)
+		if (zcs_test_entries("/proc/self/fd") != fds || count_maps() > maps + MAPS_SLACK)
 			fail_msg("%s, interval %u: %u descriptors and %u maps, were %u and %u",
-				 point, patterns[p].interval, count_fds(), count_maps(), fds, maps);
+				 point, patterns[p].interval, zcs_test_entries("/proc/self/fd"),
+				 count_maps(), fds, maps);
 	}
 }
 
@@ -438,7 +426,7 @@ static void sweep(void **state)
 	if (!zcs_test_backing_works(shape->backing))
 		zcs_test_skip_case("no hugetlb pages");
 	count_passes(shape, calls);
-	fds = count_fds();
+	fds = zcs_test_entries("/proc/self/fd");
 	maps = count_maps();
 	for (unsigned i = 0; zcs_fault_name(i); i++)
 		if (calls[i])
