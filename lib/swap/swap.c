@@ -15,7 +15,7 @@
 
 #define DEPTH 32u
 
-static void init_locks(struct zcs_swap *s)
+static void init_locks_and_queues(struct zcs_swap *s)
 {
 	pthread_condattr_t attr;
 
@@ -27,6 +27,8 @@ static void init_locks(struct zcs_swap *s)
 	pthread_condattr_destroy(&attr);
 	pthread_cond_init(&s->work, NULL);
 	pthread_cond_init(&s->drained, NULL);
+	for (unsigned q = 0; q < ZCS_QUEUES; q++)
+		TAILQ_INIT(&s->queue[q]);
 }
 
 static int by_prio(const void *a, const void *b)
@@ -181,7 +183,7 @@ static int new_swap(unsigned nr, struct zcs_swap **swap)
 		free(s);
 		return -ENOMEM;
 	}
-	init_locks(s);
+	init_locks_and_queues(s);
 	*swap = s;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "common/fault.h"
 
@@ -137,7 +138,7 @@ struct zcs_swap_req {
 	void (*done)(struct zcs_swap_req *req, int err);
 	void *user;
 	/* the swap's, from submit to done */
-	struct zcs_swap_req *next, *prev;
+	TAILQ_ENTRY(zcs_swap_req) link;
 	struct zcs_swap_dev *dev;
 	int err;
 	uint8_t state, queue, retries;

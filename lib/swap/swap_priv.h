@@ -149,9 +149,8 @@ enum zcs_swap_queue {
 /* Of a request; 0 is what its owner's memory should say before the first submit. */
 enum zcs_req_state { ZCS_REQ_IDLE, ZCS_REQ_QUEUED, ZCS_REQ_FLYING };
 
-struct zcs_req_list {
-	struct zcs_swap_req *head, *tail;
-};
+/* A request is in one list at a time. */
+TAILQ_HEAD(zcs_req_list, zcs_swap_req);
 
 /*
  * How requests reach the kernel. start() makes the I/O threads and leaves nothing on failure;
@@ -293,41 +292,6 @@ void zcs_uring_free(struct zcs_swap *swap);
 /* -- swap_threads.c */
 /* Serves requests until the thread is to end. */
 void zcs_swap_serve(struct zcs_swap *swap);
-
-/* Requests are linked by the swap's own fields, in one list at a time. */
-static inline void zcs_req_push(struct zcs_req_list *list, struct zcs_swap_req *req)
-{
-	req->next = NULL;
-	req->prev = list->tail;
-	if (list->tail)
-		list->tail->next = req;
-	else
-		list->head = req;
-	list->tail = req;
-}
-
-static inline void zcs_req_push_front(struct zcs_req_list *list, struct zcs_swap_req *req)
-{
-	req->prev = NULL;
-	req->next = list->head;
-	if (list->head)
-		list->head->prev = req;
-	else
-		list->tail = req;
-	list->head = req;
-}
-
-static inline void zcs_req_del(struct zcs_req_list *list, struct zcs_swap_req *req)
-{
-	if (req->prev)
-		req->prev->next = req->next;
-	else
-		list->head = req->next;
-	if (req->next)
-		req->next->prev = req->prev;
-	else
-		list->tail = req->prev;
-}
 
 static inline size_t zcs_req_bytes(const struct zcs_swap_req *req)
 {

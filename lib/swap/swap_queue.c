@@ -34,12 +34,12 @@
 static void push(struct zcs_swap *s, struct zcs_swap_req *req, enum zcs_swap_queue q)
 {
 	req->queue = (uint8_t)q;
-	zcs_req_push(&s->queue[q], req);
+	TAILQ_INSERT_TAIL(&s->queue[q], req, link);
 }
 
 static void unlink_req(struct zcs_swap *s, struct zcs_swap_req *req)
 {
-	zcs_req_del(&s->queue[req->queue], req);
+	TAILQ_REMOVE(&s->queue[req->queue], req, link);
 }
 
 /* What the engine has; the reads of the callers' own threads take nothing of the depth. */
@@ -51,10 +51,10 @@ static uint32_t all_flying(const struct zcs_swap *s)
 /* The first of a queue that its device is ready for. */
 static struct zcs_swap_req *first_ready(const struct zcs_swap *s, enum zcs_swap_queue q)
 {
-	struct zcs_swap_req *req = s->queue[q].head;
+	struct zcs_swap_req *req = TAILQ_FIRST(&s->queue[q]);
 
 	while (req && q == ZCS_QUEUE_WRITE && req->dev->writing)
-		req = req->next;
+		req = TAILQ_NEXT(req, link);
 	return req;
 }
 
@@ -63,7 +63,7 @@ static struct zcs_swap_req *may_start(const struct zcs_swap *s, enum zcs_swap_qu
 {
 	struct zcs_swap_req *req = first_ready(s, q);
 	bool hurried = s->flying[ZCS_QUEUE_OWN] || s->flying[ZCS_QUEUE_URGENT] ||
-		       s->queue[ZCS_QUEUE_URGENT].head;
+		       !TAILQ_EMPTY(&s->queue[ZCS_QUEUE_URGENT]);
 	bool calm = !hurried && s->calm >= CALM_AFTER;
 	uint64_t limit = hurried ? BYTES_HURRIED : calm ? BYTES_CALM : BYTES;
 	uint32_t left = calm ? 1 : (s->depth + 3) / 4;

@@ -149,7 +149,7 @@ static void sum_some(struct zcs_uring *u, struct zcs_swap_req *req, uint32_t max
 	zcs_swap_sum(u->swap, req, req->hashed, nr);
 	req->hashed += nr;
 	if (req->hashed == all)
-		zcs_req_del(&u->unsummed, req);
+		TAILQ_REMOVE(&u->unsummed, req, link);
 }
 
 static void land(struct zcs_uring *u, struct zcs_swap_req *req);
@@ -187,19 +187,19 @@ static void land(struct zcs_uring *u, struct zcs_swap_req *req)
 		return;
 	}
 	if (write && req->hashed < 1u << req->order)
-		zcs_req_del(&u->unsummed, req);
+		TAILQ_REMOVE(&u->unsummed, req, link);
 	zcs_swap_landed(u->swap, req);
 	if (req->queue == ZCS_QUEUE_URGENT)
-		zcs_req_push_front(&u->landed, req);
+		TAILQ_INSERT_HEAD(&u->landed, req, link);
 	else
-		zcs_req_push(&u->landed, req);
+		TAILQ_INSERT_TAIL(&u->landed, req, link);
 }
 
 static void finish_one(struct zcs_uring *u)
 {
-	struct zcs_swap_req *req = u->landed.head;
+	struct zcs_swap_req *req = TAILQ_FIRST(&u->landed);
 
-	zcs_req_del(&u->landed, req);
+	TAILQ_REMOVE(&u->landed, req, link);
 	if (!req->dev->direct)
 		zcs_sys_drop_cache(req->dev->fd, zcs_req_offset(req), zcs_req_bytes(req));
 	if (!req->err && req->op == ZCS_SWAP_WRITE)
@@ -273,7 +273,7 @@ static void give_up(struct zcs_uring *u)
 		else if (req)
 			run_transfer(u, req);
 	}
-	while (u->landed.head)
+	while (!TAILQ_EMPTY(&u->landed))
 		finish_one(u);
 }
 
@@ -290,12 +290,12 @@ static void use_threads(struct zcs_swap *s)
 /* One round; false when the swap is being closed. */
 static bool turn(struct zcs_uring *u)
 {
-	bool busy = u->unsummed.head || u->landed.head;
+	bool busy = !TAILQ_EMPTY(&u->unsummed) || !TAILQ_EMPTY(&u->landed);
 	struct zcs_swap_req *req = zcs_swap_next(u->swap, !busy);
 
 	if (req) {
 		if (req->op == ZCS_SWAP_WRITE)
-			zcs_req_push(&u->unsummed, req);
+			TAILQ_INSERT_TAIL(&u->unsummed, req, link);
 		run_transfer(u, req);
 		return true;
 	}
@@ -306,10 +306,10 @@ static bool turn(struct zcs_uring *u)
 		zcs_swap_awake(u->swap);
 	} else if (io_uring_sq_ready(&u->ring)) {
 		enter(u, 0);
-	} else if (u->landed.head) {
+	} else if (!TAILQ_EMPTY(&u->landed)) {
 		finish_one(u);
 	} else {
-		sum_some(u, u->unsummed.head, SUM_SLOTS);
+		sum_some(u, TAILQ_FIRST(&u->unsummed), SUM_SLOTS);
 	}
 	reap(u);
 	return true;
@@ -377,6 +377,8 @@ static int start(struct zcs_swap *s)
 		return -ENOMEM;
 	s->uring->swap = s;
 	s->uring->event = -1;
+	TAILQ_INIT(&s->uring->unsummed);
+	TAILQ_INIT(&s->uring->landed);
 	err = set_up(s->uring);
 	if (!err)
 		err = zcs_sys_thread(&s->thread[0], run, s->uring);
