@@ -181,10 +181,11 @@ static void open_swapio(struct bench *b, struct swapio *s)
 
 static void close_swapio(struct swapio *s)
 {
-	char text[128];
+	struct zcs_swap_stats stats;
 
-	zcs_swap_text(s->swap, text, sizeof(text));
-	bench_say(s->b, "%s", text);
+	zcs_swap_stats(s->swap, &stats);
+	if (!stats.uring)
+		bench_say(s->b, "the swap could not use io_uring and used threads");
 	if (s->has_ring)
 		io_uring_queue_exit(&s->ring);
 	close(s->fd);
