@@ -27,6 +27,7 @@
 
 #include "arena.h"
 #include "common/log.h"
+#include "common/size.h"
 #include "sys/sys.h"
 
 #define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
@@ -59,22 +60,16 @@ static int take_id(struct zcs_arena *arena)
 /* ZCSWAP_ARENA_BYTES: a number with an optional K, M, G or T; UINT64_MAX if unset or wrong. */
 static uint64_t cap_from_env(void)
 {
-	const char *s = getenv("ZCSWAP_ARENA_BYTES"), *suffix;
-	static const char letters[] = "KMGT";
-	unsigned long long n;
-	unsigned shift;
-	char *end;
+	const char *s = getenv("ZCSWAP_ARENA_BYTES");
+	uint64_t bytes;
 
 	if (!s || !*s)
 		return UINT64_MAX;
-	n = strtoull(s, &end, 10);
-	suffix = *end && !end[1] ? strchr(letters, *end) : NULL;
-	shift = suffix ? 10 * (unsigned)(suffix - letters + 1) : 0;
-	if ((*end && !suffix) || n > UINT64_MAX >> shift || n << shift < UNIT_BYTES) {
+	if (zcs_parse_size(s, &bytes) || bytes < UNIT_BYTES) {
 		zcs_warn("ZCSWAP_ARENA_BYTES: \"%s\" ignored; give a size of at least 2M", s);
 		return UINT64_MAX;
 	}
-	return n << shift & ~(UNIT_BYTES - 1);
+	return bytes & ~(UNIT_BYTES - 1);
 }
 
 static void unmap_all(struct zcs_arena *a)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/size.h"
 #include "swap_priv.h"
 #include "sys/sys.h"
 
@@ -30,22 +31,9 @@ static int parse_number(const char *text, uint64_t max, uint64_t *number)
 
 static int parse_size(struct zcs_swap_spec *spec, const char *text)
 {
-	static const char units[] = "KMGT";
-	unsigned long long n;
-	const char *unit;
-	char *end;
+	int err = zcs_parse_size(text, &spec->size);
 
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (errno || !isdigit((unsigned char)*text))
-		return -EINVAL;
-	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-	if (*end && (!unit || end[1]))
-		return -EINVAL;
-	if (unit && n > UINT64_MAX >> (10 * (unit - units + 1)))
-		return -EINVAL;
-	spec->size = unit ? n << (10 * (unit - units + 1)) : n;
-	return spec->size && spec->size <= INT64_MAX ? 0 : -EINVAL;
+	return err || !spec->size || spec->size > INT64_MAX ? -EINVAL : 0;
 }
 
 static int parse_prio(struct zcs_swap_spec *spec, const char *text)
