@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "backup_priv.h"
+#include "common/deliver.h"
 #include "common/log.h"
 #include "common/probe.h"
 #include "pool/pool.h"
@@ -588,13 +589,11 @@ struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)
 int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 {
 	struct zcs_backup_stats st = { 0 };
-	size_t size;
 
-	if (!backup || !stats || stats->struct_size < sizeof(stats->struct_size))
+	if (!backup || !zcs_can_deliver(stats))
 		return -EINVAL;
 	if (zcs_inherited(backup))
 		return -ECHILD;
-	size = stats->struct_size;
 	pthread_mutex_lock(&backup->lock);
 	st.num_pages = backup->num_pages;
 	st.resident_pages = backup->resident_pages;
@@ -602,7 +601,6 @@ int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 	st.same_pages = backup->same_pages;
 	st.metadata_bytes = sizeof(*backup) + zcs_table_bytes(&backup->table);
 	pthread_mutex_unlock(&backup->lock);
-	memcpy(stats, &st, size < sizeof(st) ? size : sizeof(st));
-	stats->struct_size = size;
+	zcs_deliver(stats, &st, sizeof(st));
 	return 0;
 }

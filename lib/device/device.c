@@ -14,6 +14,7 @@
 
 #include <zcswap/store.h>
 
+#include "common/deliver.h"
 #include "common/log.h"
 #include "device_priv.h"
 #include "store/store_priv.h"
@@ -247,15 +248,6 @@ static void fill_touches(struct zcs_stats *st, const struct zcs_touch_stats *t)
 		st->latency[i] = t->latency[i];
 }
 
-static int deliver(const struct zcs_stats *st, struct zcs_stats *to)
-{
-	size_t size = to->struct_size;
-
-	memcpy(to, st, size < sizeof(*st) ? size : sizeof(*st));
-	to->struct_size = size;
-	return 0;
-}
-
 static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 {
 	st->overshoots = zcs_pool_overshot(d->pool);
@@ -332,7 +324,7 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 {
 	struct zcs_stats st = { .pool.struct_size = sizeof(st.pool) };
 
-	if (!device || !stats || stats->struct_size < sizeof(stats->struct_size))
+	if (!device || !zcs_can_deliver(stats))
 		return -EINVAL;
 	if (zcs_inherited(device))
 		return -ECHILD;
@@ -345,7 +337,8 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 	fill_touches(&st, &device->stats);
 	fill_events(&st, device);
 	zcs_sys_let_signals();
-	return deliver(&st, stats);
+	zcs_deliver(stats, &st, sizeof(st));
+	return 0;
 }
 
 static bool keeps_slot(const struct zcs_tt *tt, const struct zcs_block *blk)
@@ -380,7 +373,7 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 	struct zcs_stats st = { .bos = 1 };
 	struct zcs_tt_pages pages;
 
-	if (!bo || !stats || stats->struct_size < sizeof(stats->struct_size))
+	if (!bo || !zcs_can_deliver(stats))
 		return -EINVAL;
 	if (zcs_inherited(bo))
 		return -ECHILD;
@@ -394,7 +387,8 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 	st.same_bytes = pages.same * ZCS_PAGE_SIZE;
 	set_clean(&st, clean_pages(bo->tt) * ZCS_PAGE_SIZE);
 	fill_touches(&st, &bo->stats);
-	return deliver(&st, stats);
+	zcs_deliver(stats, &st, sizeof(st));
+	return 0;
 }
 
 /* After its writes and reads ahead have ended. */

@@ -6,10 +6,10 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "common/deliver.h"
+#include "common/text.h"
 #include "pool_priv.h"
 #include "sys/sys.h"
 
@@ -146,55 +146,33 @@ static void fill(struct zcs_pool *pool, struct zcs_pool_stats *st)
 int zcs_pool_stats(struct zcs_pool *pool, struct zcs_pool_stats *stats)
 {
 	struct zcs_pool_stats st;
-	size_t size;
 
-	if (!pool || !stats || stats->struct_size < sizeof(stats->struct_size))
+	if (!pool || !zcs_can_deliver(stats))
 		return -EINVAL;
 	if (zcs_pool_inherited(pool))
 		return -ECHILD;
-	size = stats->struct_size;
 	fill(pool, &st);
-	memcpy(stats, &st, size < sizeof(st) ? size : sizeof(st));
-	stats->struct_size = size;
+	zcs_deliver(stats, &st, sizeof(st));
 	return 0;
 }
 
-/* Text that knows how long it would have been. */
-struct text {
-	char *buf;
-	size_t size, len;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *fmt, ...)
+static void dump_header(struct zcs_text *t)
 {
-	size_t left = t->len < t->size ? t->size - t->len : 0;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(left ? t->buf + t->len : NULL, left, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		t->len += (size_t)n;
-}
-
-static void dump_header(struct text *t)
-{
-	add(t, "\t ");
+	zcs_text_add(t, "\t ");
 	for (unsigned o = 0; o < ZCS_ORDERS; o++)
-		add(t, " ---%2u---", o);
-	add(t, "\n");
+		zcs_text_add(t, " ---%2u---", o);
+	zcs_text_add(t, "\n");
 }
 
-static void dump_row(struct text *t, const char *label, const uint64_t *folios)
+static void dump_row(struct zcs_text *t, const char *label, const uint64_t *folios)
 {
-	add(t, "%s\t:", label);
+	zcs_text_add(t, "%s\t:", label);
 	for (unsigned o = 0; o < ZCS_ORDERS; o++)
-		add(t, " %8" PRIu64, folios[o]);
-	add(t, "\n");
+		zcs_text_add(t, " %8" PRIu64, folios[o]);
+	zcs_text_add(t, "\n");
 }
 
-static void dump_node(struct text *t, const struct zcs_pool_stats *st, size_t node)
+static void dump_node(struct zcs_text *t, const struct zcs_pool_stats *st, size_t node)
 {
 	uint64_t used = 0;
 
@@ -203,27 +181,30 @@ static void dump_node(struct text *t, const struct zcs_pool_stats *st, size_t no
 	dump_row(t, "cached", st->cached[node]);
 	dump_row(t, "active", st->active[node]);
 	dump_row(t, "inserted", st->inserted[node]);
-	add(t, "\ntotal node%zu\t: %8" PRIu64 " of %8" PRIu64 "\n", node, used,
-	    st->cache_limit_pages);
+	zcs_text_add(t, "\ntotal node%zu\t: %8" PRIu64 " of %8" PRIu64 "\n", node, used,
+		     st->cache_limit_pages);
 }
 
-static void dump_totals(struct text *t, const struct zcs_pool_stats *st)
+static void dump_totals(struct zcs_text *t, const struct zcs_pool_stats *st)
 {
-	add(t, "resident\t: %8" PRIu64 " of %8" PRIu64 "\n", st->resident_pages, st->max_pages);
-	add(t, "active\t: %8" PRIu64 "\ninserted\t: %8" PRIu64 "\ncached\t: %8" PRIu64 "\n",
-	    st->active_pages, st->inserted_pages, st->cached_pages);
-	add(t, "kept\t: %8" PRIu64 "\nhome\t: %8" PRIu64 "\n", st->kept_pages, st->home_pages);
-	add(t, "huge MiB\t: %8" PRIu64 "\nhugetlb MiB\t: %8" PRIu64 "\n", st->huge_bytes >> 20,
-	    st->hugetlb_bytes >> 20);
-	add(t, "arena GiB\t: %8" PRIu64 "\nmetadata KiB\t: %8" PRIu64 "\n", st->arena_bytes >> 30,
-	    st->metadata_bytes >> 10);
+	zcs_text_add(t, "resident\t: %8" PRIu64 " of %8" PRIu64 "\n", st->resident_pages,
+		     st->max_pages);
+	zcs_text_add(t,
+		     "active\t: %8" PRIu64 "\ninserted\t: %8" PRIu64 "\ncached\t: %8" PRIu64 "\n",
+		     st->active_pages, st->inserted_pages, st->cached_pages);
+	zcs_text_add(t, "kept\t: %8" PRIu64 "\nhome\t: %8" PRIu64 "\n", st->kept_pages,
+		     st->home_pages);
+	zcs_text_add(t, "huge MiB\t: %8" PRIu64 "\nhugetlb MiB\t: %8" PRIu64 "\n",
+		     st->huge_bytes >> 20, st->hugetlb_bytes >> 20);
+	zcs_text_add(t, "arena GiB\t: %8" PRIu64 "\nmetadata KiB\t: %8" PRIu64 "\n",
+		     st->arena_bytes >> 30, st->metadata_bytes >> 10);
 	for (size_t c = 0; c < ZCS_COUNT_NR; c++)
-		add(t, "%s\t: %8" PRIu64 "\n", counter_names[c], st->counters[c]);
+		zcs_text_add(t, "%s\t: %8" PRIu64 "\n", counter_names[c], st->counters[c]);
 }
 
 int64_t zcs_pool_dump(struct zcs_pool *pool, char *buf, size_t size)
 {
-	struct text t = { .buf = buf, .size = size };
+	struct zcs_text t = { .buf = buf, .size = size };
 	struct zcs_pool_stats st;
 
 	if (!pool || (!buf && size))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/deliver.h"
 #include "common/log.h"
 #include "same.h"
 #include "store_priv.h"
@@ -198,17 +199,14 @@ static void fill_swap(struct zcs_store *store, struct zcs_store_stats *st)
 int zcs_store_stats(struct zcs_store *store, struct zcs_store_stats *stats)
 {
 	struct zcs_store_stats st = { 0 };
-	size_t size;
 
-	if (!store || !stats || stats->struct_size < sizeof(stats->struct_size))
+	if (!store || !zcs_can_deliver(stats))
 		return -EINVAL;
 	if (zcs_inherited(store))
 		return -ECHILD;
-	size = stats->struct_size;
 	if (store->swap)
 		fill_swap(store, &st);
-	memcpy(stats, &st, size < sizeof(st) ? size : sizeof(st));
-	stats->struct_size = size;
+	zcs_deliver(stats, &st, sizeof(st));
 	return 0;
 }
 

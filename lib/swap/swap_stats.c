@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/text.h"
 #include "swap_priv.h"
 
 #define COMPLAINTS_MAX 16u
@@ -64,56 +65,39 @@ void zcs_swap_stats(struct zcs_swap *s, struct zcs_swap_stats *st)
 	pthread_mutex_unlock(&s->slots_lock);
 }
 
-/*
- * Appends to a text of @size bytes that may be full already; *@len is what it would be with room.
- */
-static void append(char *text, size_t size, int *len, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static void append(char *text, size_t size, int *len, const char *fmt, ...)
+static void add_dev(struct zcs_text *t, const struct zcs_swap_dev *d)
 {
-	size_t at = (size_t)*len < size ? (size_t)*len : size;
-	va_list ap;
-
-	va_start(ap, fmt);
-	*len += vsnprintf(text ? text + at : NULL, size - at, fmt, ap);
-	va_end(ap);
-}
-
-static void append_dev(char *text, size_t size, int *len, const struct zcs_swap_dev *d)
-{
-	append(text, size, len, "; %s: %llu MiB, prio %d, %s%s%s%s%s", d->name,
-	       (unsigned long long)(d->bytes >> 20), d->prio, d->direct ? "direct" : "buffered",
-	       d->sparse ? ", not preallocated" : "", d->keep ? ", kept" : "",
-	       d->discard ? ", discard" : "", d->outage.away ? ", takes no writes" : "");
+	zcs_text_add(t, "; %s: %llu MiB, prio %d, %s%s%s%s%s", d->name,
+		     (unsigned long long)(d->bytes >> 20), d->prio,
+		     d->direct ? "direct" : "buffered", d->sparse ? ", not preallocated" : "",
+		     d->keep ? ", kept" : "", d->discard ? ", discard" : "",
+		     d->outage.away ? ", takes no writes" : "");
 }
 
 int zcs_swap_text(struct zcs_swap *s, char *text, size_t size)
 {
+	struct zcs_text t = { .buf = text, .size = size };
 	struct zcs_swap_stats st;
-	int len = 0;
 
 	zcs_swap_stats(s, &st);
-	append(text, size, &len, "%s%s%s, depth %u", st.uring ? "io_uring" : "threads",
-	       st.why_not ? ", io_uring " : "", st.why_not ? st.why_not : "", s->depth);
-	append(text, size, &len, "; slots %llu, free %llu, used %llu, retired %llu, discarded %llu",
-	       (unsigned long long)st.slots, (unsigned long long)st.free,
-	       (unsigned long long)st.used, (unsigned long long)st.retired,
-	       (unsigned long long)st.discarded);
-	append(text, size, &len,
-	       "; writes %llu, reads %llu, errors %llu and %llu, bad checksums %llu",
-	       (unsigned long long)st.writes, (unsigned long long)st.reads,
-	       (unsigned long long)st.write_errors, (unsigned long long)st.read_errors,
-	       (unsigned long long)st.bad_checksums);
-	append(text, size, &len,
-	       ", short %llu, retried %llu, ring full %llu, cancelled %llu, outages %llu",
-	       (unsigned long long)st.shorts, (unsigned long long)st.retries,
-	       (unsigned long long)st.full, (unsigned long long)st.cancelled,
-	       (unsigned long long)st.outages);
+	zcs_text_add(&t, "%s%s%s, depth %u", st.uring ? "io_uring" : "threads",
+		     st.why_not ? ", io_uring " : "", st.why_not ? st.why_not : "", s->depth);
+	zcs_text_add(&t, "; slots %llu, free %llu, used %llu, retired %llu, discarded %llu",
+		     (unsigned long long)st.slots, (unsigned long long)st.free,
+		     (unsigned long long)st.used, (unsigned long long)st.retired,
+		     (unsigned long long)st.discarded);
+	zcs_text_add(&t, "; writes %llu, reads %llu, errors %llu and %llu, bad checksums %llu",
+		     (unsigned long long)st.writes, (unsigned long long)st.reads,
+		     (unsigned long long)st.write_errors, (unsigned long long)st.read_errors,
+		     (unsigned long long)st.bad_checksums);
+	zcs_text_add(&t, ", short %llu, retried %llu, ring full %llu, cancelled %llu, outages %llu",
+		     (unsigned long long)st.shorts, (unsigned long long)st.retries,
+		     (unsigned long long)st.full, (unsigned long long)st.cancelled,
+		     (unsigned long long)st.outages);
 	/* a discard that fails is switched off */
 	pthread_mutex_lock(&s->slots_lock);
 	for (unsigned i = 0; i < s->nr_devs; i++)
-		append_dev(text, size, &len, &s->dev[i]);
+		add_dev(&t, &s->dev[i]);
 	pthread_mutex_unlock(&s->slots_lock);
-	return len;
+	return (int)t.len;
 }
