@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main job on real input: an unmodified Vulkan driver draws with device memory that is a tt's
- * folios.
+ * The main job on real input: an unmodified Vulkan driver draws with device memory that consists of
+ * the folios of tts.
  *
  *	pool -> contiguous tts -> zcs_tt_address() -> VK_EXT_external_memory_host -> textures,
  *	targets
  *
- * lavapipe keeps the address of what it imported and never the pages. So all of it can be backed up
- * while the device is idle: the folios are inserted into backups, the user map is zapped, and no
- * byte is copied. Restored, the next frame must be the same picture, from the same physical pages.
- * In the same run the same bytes are copied to a shmem file and back, which is what a buffer
- * manager without libzcswap does.
+ * lavapipe keeps the address of imported memory and never the pages. So the program can back up all
+ * of the memory while the device is idle: the folios are inserted into backups, the user map is
+ * zapped, and no byte is copied. After the restore the next frame must be the same picture, from
+ * the same physical pages. In the same run the same bytes are copied to a shmem file and back, as a
+ * buffer manager without libzcswap would do.
  *
  * Exit code: 0: everything was as it must be; 1: something differs or failed; 77: something is
  * missing.
@@ -364,10 +364,10 @@ static void end_if_failed(const struct story *story)
 }
 
 /*
- * The tts are gone by now: what is rendered comes from the bos alone. The same picture proves
- * nothing unless bos had to leave and to come back. A touch waits from an eighth over the limit on;
- * what is under way in other threads then comes on top, so that a quarter and some folios are
- * allowed. Returns why the step was left out, or NULL.
+ * The tts are gone by now: the picture comes from the bos alone. The same picture proves nothing
+ * unless bos had to leave and to come back. A touch waits above 9/8 of the limit. Touches under way
+ * in other threads come on top, so that a quarter and some folios are allowed. Returns the reason
+ * for which the step was left out, or NULL.
  */
 static const char *half_the_memory(struct story *story)
 {
@@ -420,7 +420,7 @@ int main(int argc, char **argv)
 	second_frame(&story);
 	compare_costs(&story);
 	close_scene(&story);
-	/* what differs is not to be hidden behind what is missing for the last step */
+	/* a difference must not hide behind something that the last step lacks */
 	end_if_failed(&story);
 	left_out = half_the_memory(&story);
 	finish(&story);

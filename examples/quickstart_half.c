@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same scene in half the memory. Each resource is a buffer object; nobody restores anything:
- * the raster threads touch what they need, the device's fault threads bring it back, and the
- * background thread evicts what was not touched for longest. A thread prints what goes on once in a
- * while: on a terminal in one line that is written over, else a line at a time, and less often.
+ * The same scene in half the memory. Each resource is a buffer object, and the program restores
+ * nothing. The raster threads touch what they need, the device's fault threads bring it back, and
+ * the background thread evicts cold bos. A thread prints the state once in a while: on a terminal
+ * in one line that it overwrites, otherwise a line at a time, and less often.
  */
 #include "quickstart_half.h"
 

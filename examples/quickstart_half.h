@@ -7,11 +7,11 @@
 #include <zcswap/zcswap.h>
 
 /**
- * struct half_result - what was seen
- * @frames: how many were drawn; @differ: of them not like the picture
- * @limit: of the pool, bytes; @most: that were resident whenever it was looked at
- * @evicted: bos written back for want of memory; @read: folios that a touch had to read
- * @left_out: why nothing was rendered, because touches cannot restore here; else NULL
+ * struct half_result - what the run has shown
+ * @frames: number of frames drawn; @differ: number of frames that differ from the picture
+ * @limit: of the pool, in bytes; @most: the most bytes seen resident
+ * @evicted: bos written back for lack of memory; @read: folios that a touch had to read
+ * @left_out: why nothing was rendered, because touches cannot restore here; otherwise NULL
  */
 struct half_result {
 	unsigned frames, differ;

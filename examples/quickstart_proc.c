@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel says about the machine and about our memory. Frame numbers need CAP_SYS_ADMIN:
- * without it pagemap reads as zeros, apart from the bit that says that a page is mapped.
+ * Facts of the kernel about the machine and about our memory. Frame numbers need CAP_SYS_ADMIN:
+ * without it pagemap reads as zeros, apart from the bit for a page that is mapped.
  */
 #include "quickstart_proc.h"
 

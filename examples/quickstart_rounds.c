@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The comparison. The copying side is given what favours it: it neither frees the pages that it
- * copied from nor allocates new ones on the way back, both of which swapping by copy has to do; the
- * file is freed outside the measured time. Both sides alternate, so that they meet the same
- * machine.
+ * The comparison. It favours the copying side. Swapping by copy has to free the pages that it
+ * copied from, and to allocate new ones on the way back: here it does neither. The file is freed
+ * outside the measured time. Both sides alternate, so that they meet the same machine.
  */
 #include "quickstart_rounds.h"
 #include "quickstart_proc.h"

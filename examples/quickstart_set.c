@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part that uses libzcswap. A contiguous tt has its address for life, so what was imported by a
- * driver once stays valid through backup and restore; between the two nobody may touch it.
+ * The part that uses libzcswap. A contiguous tt has its address for life, so memory that a driver
+ * imported once stays valid through backup and restore. Between the two nobody may touch it.
  */
 #include "quickstart_set.h"
 

@@ -6,9 +6,8 @@
 #include <stdint.h>
 
 /*
- * An example may end at the first thing that goes wrong; what it owes is the name of the call and
- * why. Exit code 1: something failed or differs. Exit code 77: the machine lacks something for this
- * step.
+ * An example may end at the first error; it must print the name of the call and the reason. Exit
+ * code 1: something failed or differs. Exit code 77: the machine lacks something for this step.
  */
 #define EXIT_SKIP 77
 

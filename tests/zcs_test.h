@@ -3,10 +3,10 @@
 #define ZCS_TEST_H
 
 /*
- * What the test programs share. A program is one behaviour: a table of zcs_test() cases and a
- * main() that calls zcs_test_run(). Each case leaves through zcs_test_pool_done() and its like,
- * which run the validators; what a case forgot (an armed fault point, a pool, an arena) its
- * teardown finds.
+ * Shared by the test programs. A program tests one behaviour: it has a table of zcs_test() cases
+ * and a main() that calls zcs_test_run(). Each case ends with zcs_test_pool_done() and its like,
+ * which run the validators. The teardown fails a case that left a fault point on, a pool or an
+ * arena.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -37,8 +37,8 @@ void zcs_test_assert_result(int64_t result, int64_t expected, const char *what, 
 /* -- cases and programs */
 
 /*
- * One case; its state starts without faults and must end without pools and arenas. For an
- * initializer of the block in which the cases are run: part of it lives no longer.
+ * One case. It starts without faults and must end without pools and arenas. The macro is for an
+ * initializer in the block that runs the cases, because a part of it is an automatic object.
  */
 #define zcs_test(f)                                                                           \
 	{                                                                                     \
@@ -70,14 +70,14 @@ unsigned zcs_test_scale(unsigned nr);
 bool zcs_test_under_valgrind(void);
 
 /*
- * Whether this process may set up io_uring: it is tried. Not where the caller of the program
- * switched it off by ZCSWAP_NO_URING, which is looked at once, so that a case may set and unset it.
- * If not, the reason is printed.
+ * Whether this process may set up io_uring: the function tries. False if the caller of the program
+ * set ZCSWAP_NO_URING; the variable is read once, so that a case may set and unset it. If false,
+ * the reason is printed.
  */
 bool zcs_test_has_uring(void);
-/* Whether this process may open a userfaultfd, be it for user mode only: it is tried. */
+/* Whether this process may open a userfaultfd, also one for user mode only: the function tries. */
 bool zcs_test_has_userfaultfd(void);
-/* Whether mbind() is allowed: it is tried. */
+/* Whether mbind() is allowed: the function tries. */
 bool zcs_test_may_bind(void);
 
 /* -- pools, stores, backups */
@@ -85,7 +85,7 @@ bool zcs_test_may_bind(void);
 /* Free pages of the hugetlb reserve; a case should not use more than ZCS_TEST_HUGETLB_MAX. */
 #define ZCS_TEST_HUGETLB_MAX 32u
 uint64_t zcs_test_hugetlb_free(void);
-/* Whether pools of this backing get their memory here; if not, the reason is printed. */
+/* Whether pools of this backing get their memory here; if false, the reason is printed. */
 bool zcs_test_backing_works(enum zcs_backing backing);
 const char *zcs_test_backing_name(enum zcs_backing backing);
 
@@ -97,7 +97,7 @@ const char *zcs_test_backing_name(enum zcs_backing backing);
 /* Parameters that zcs_pool_create() accepts: any node. */
 struct zcs_pool_params zcs_test_params(enum zcs_backing backing, uint64_t max_bytes,
 				       uint64_t cache_bytes);
-/* A pool, or the case fails; zcs_test_pool_done() is due. */
+/* A pool, or the case fails; the case must call zcs_test_pool_done(). */
 struct zcs_pool *zcs_test_pool(enum zcs_backing backing, uint64_t max_bytes, uint64_t cache_bytes);
 struct zcs_pool *zcs_test_pool_with(const struct zcs_pool_params *params);
 struct zcs_pool *zcs_test_pool_from_fd(const struct zcs_pool_params *params, int fd,
@@ -160,13 +160,12 @@ bool zcs_test_sees_frames(void);
 uint64_t zcs_test_smaps(const void *addr, uint64_t bytes, const char *field);
 /* Rss and the hugetlb fields beside it, of the mappings that overlap the range. */
 uint64_t zcs_test_rss(const void *addr, uint64_t bytes);
-/* Memory behind a file: st_blocks. */
+/* Bytes of memory that a file has: st_blocks. */
 uint64_t zcs_test_fd_bytes(int fd);
-/* The same over all arenas of this process that are memfds of the library's, and how many they are.
- */
+/* The same over all arenas of this process that are memfds of the library, and their number. */
 uint64_t zcs_test_arena_bytes(void);
 unsigned zcs_test_arenas(void);
-/* How many there were when the case began: those of cases that failed. */
+/* Their number when the case began: arenas of cases that failed. */
 unsigned zcs_test_arenas_before(void);
 
 /* Entries of a directory: /proc/self/fd, /proc/self/task. */
@@ -178,9 +177,9 @@ unsigned zcs_test_entries(const char *path);
 void zcs_test_fault(const char *name, uint64_t space, uint64_t times, int error);
 void zcs_test_fault_every(const char *name, unsigned interval);
 /*
- * @name hangs after @space calls, @times times (0: always), until it is set again or switched off;
- *	then it goes on,
- * or fails with @error. zcs_test_wait_hung() waits until @nr calls in all have come that far.
+ * @name hangs after @space calls, @times times (0: always), until it is set again or switched off.
+ * Then the call goes on, or fails with @error. zcs_test_wait_hung() waits until @nr calls in all
+ * hang.
  */
 void zcs_test_hang(const char *name, uint64_t space, uint64_t times, int error);
 void zcs_test_wait_hung(const char *name, uint64_t nr);
@@ -195,8 +194,7 @@ uint64_t zcs_test_fault_failed(const char *name);
  * there. */
 uint64_t zcs_test_threads(unsigned nr, uint64_t (*fn)(unsigned id, void *arg), void *arg);
 
-/* What became of a child: exit status, or the signal that ended it; and what it wrote to stdout and
- * stderr. */
+/* The end of a child: exit status, or the signal that ended it; and its output. */
 struct zcs_test_child {
 	int status, signal;
 	char out[8192];
