@@ -337,7 +337,7 @@ ZCS_API int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uin
  * @dirty_bytes: the rest of @resident_bytes
  * @bad_unpins: zcs_bo_unpin() calls for a bo that was not pinned
  * @psi_ignored: part of @psi_events that came while memory was not short
- * @over_bytes: what the pool holds over its max_bytes
+ * @over_bytes: bytes that the pool holds over its max_bytes
  * @limit_failed: times that the background thread found the pool over its limit and nothing to
  *	evict: the store is full or is "mem:", or all the rest is pinned. Counted again only after
  *	something changed. If the store is the reason, that is also logged, once

@@ -57,7 +57,7 @@ struct zcs_ctx {
 	}
 
 /**
- * enum zcs_backing - what the arenas of a pool are made of
+ * enum zcs_backing - the kind of memory of a pool's arenas
  * @ZCS_BACKING_AUTO: at each allocation the first kind that works: hugetlb, then THP, then small.
  *	For a contiguous tt see zcs_tt_create()
  * @ZCS_BACKING_HUGETLB: 2 MiB pages of the hugetlb reserve (vm.nr_hugepages). Folios of a smaller
@@ -293,9 +293,10 @@ enum zcs_counter {
  * @kept_pages: memory that a home run was created with and that its tt has not populated yet
  * @home_pages: pages of address space that contiguous tts hold, resident or not
  * @huge_bytes: resident bytes that really are huge pages
- * @hugetlb_bytes: of those, bytes of the hugetlb reserve
+ * @hugetlb_bytes: the part of @huge_bytes from the hugetlb reserve
  * @arena_bytes: address space of all arenas
- * @metadata_bytes: resident bytes of descriptors and lists, estimated from what was touched
+ * @metadata_bytes: resident bytes of descriptors and lists, estimated from the part that
+ *	was touched
  * @nr_nodes: NUMA nodes in use
  * @active: folios by node and order; @inserted, @cached: the same
  * @counters: see enum zcs_counter

@@ -39,7 +39,7 @@ struct zcs_store;
  *	file:/path?keep=1	a file that is kept, and may exist. Then it must be a regular file of
  *				the caller's, without other links, mode 0600. It is locked while the
  *				store is open
- *	/dev/..., dev:/dev/...	a block device, opened exclusively; what it holds is overwritten
+ *	/dev/..., dev:/dev/...	a block device, opened exclusively; its content is overwritten
  *
  * Keys follow "?" and are joined by "&":
  *
@@ -60,7 +60,7 @@ struct zcs_store;
  * such kind of store; -EEXIST: the file exists and keep=1 is not given; -ELOOP: a symlink; -EPERM:
  * an existing file that is not only the caller's; -EBUSY: in use; -ENOTBLK: no block device;
  * -EOPNOTSUPP: direct=1 and refused; -EFBIG: over RLIMIT_FSIZE, or 3968 GiB in all; -ENOSPC,
- * -ENOMEM, -EAGAIN: no threads; or what the system says. Thread-safe.
+ * -ENOMEM, -EAGAIN: no threads; or another error of the system. Thread-safe.
  */
 ZCS_API int zcs_store_open(const char *spec, struct zcs_store **store);
 
