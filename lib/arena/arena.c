@@ -26,6 +26,7 @@
 #include <zcswap/pool.h>
 
 #include "arena.h"
+#include "common/env.h"
 #include "common/log.h"
 #include "common/size.h"
 #include "sys/sys.h"
@@ -60,10 +61,10 @@ static int take_id(struct zcs_arena *arena)
 /* ZCSWAP_ARENA_BYTES: a number with an optional K, M, G or T; UINT64_MAX if unset or wrong. */
 static uint64_t cap_from_env(void)
 {
-	const char *s = getenv("ZCSWAP_ARENA_BYTES");
+	const char *s = zcs_env(ZCS_ENV_ARENA_BYTES);
 	uint64_t bytes;
 
-	if (!s || !*s)
+	if (!*s)
 		return UINT64_MAX;
 	if (zcs_parse_size(s, &bytes) || bytes < UNIT_BYTES) {
 		zcs_warn("ZCSWAP_ARENA_BYTES: \"%s\" ignored; give a size of at least 2M", s);

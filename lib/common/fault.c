@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "fault.h"
 #include "log.h"
 
@@ -266,8 +267,8 @@ static int parse_part(char *text)
 
 __attribute__((constructor)) static void faults_from_env(void)
 {
-	const char *env = getenv("ZCSWAP_FAULT");
-	char *copy = env ? strdup(env) : NULL, *save = NULL;
+	const char *env = zcs_env(ZCS_ENV_FAULT);
+	char *copy = *env ? strdup(env) : NULL, *save = NULL;
 
 	for (char *part = copy ? strtok_r(copy, ";", &save) : NULL; part;
 	     part = strtok_r(NULL, ";", &save)) {

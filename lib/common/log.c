@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "life.h"
 #include "log.h"
 
@@ -28,10 +29,8 @@ static struct {
 
 static int level_from_env(void)
 {
-	const char *s = getenv("ZCSWAP_LOG");
+	const char *s = zcs_env(ZCS_ENV_LOG);
 
-	if (!s || !strcmp(s, "warn"))
-		return ZCS_LOG_WARN;
 	if (!strcmp(s, "off"))
 		return ZCS_LOG_OFF;
 	if (!strcmp(s, "debug"))
@@ -116,7 +115,6 @@ bool zcs_broken(const char *call, const char *what, const char *rule, int64_t va
 
 void zcs_misuse(const char *fmt, ...)
 {
-	const char *debug = getenv("ZCSWAP_DEBUG");
 	va_list ap;
 
 	if (log_level() >= ZCS_LOG_WARN) {
@@ -124,6 +122,6 @@ void zcs_misuse(const char *fmt, ...)
 		emit(ZCS_LOG_WARN, fmt, ap);
 		va_end(ap);
 	}
-	if (debug && *debug && strcmp(debug, "0") != 0)
+	if (zcs_env_is_on(ZCS_ENV_DEBUG))
 		abort();
 }

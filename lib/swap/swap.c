@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/env.h"
 #include "common/log.h"
 #include "swap_priv.h"
 #include "sys/sys.h"
@@ -104,10 +105,9 @@ static const char *why_no_uring(int err)
 
 static int start_engine(struct zcs_swap *s)
 {
-	const char *no = getenv("ZCSWAP_NO_URING");
 	int err;
 
-	if (no && *no && strcmp(no, "0") != 0) {
+	if (zcs_env_is_on(ZCS_ENV_NO_URING)) {
 		s->stats.why_not = "switched off by ZCSWAP_NO_URING";
 	} else {
 		s->engine = &zcs_swap_uring;

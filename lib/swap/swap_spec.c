@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/env.h"
 #include "common/log.h"
 #include "common/size.h"
 #include "swap_priv.h"
@@ -473,7 +474,7 @@ static int choose_direct(const struct zcs_swap_spec *spec, struct zcs_swap_dev *
 
 int zcs_swap_open_dev(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 {
-	const char *dir = getenv("TMPDIR");
+	const char *dir = zcs_env(ZCS_ENV_TMPDIR);
 	int err;
 
 	*d = (struct zcs_swap_dev){ .fd = -1,
@@ -482,7 +483,7 @@ int zcs_swap_open_dev(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 				    .discard = spec->discard,
 				    .prio = spec->prio,
 				    .turn_left = ZCS_CLUSTER_SLOTS };
-	d->name = strdup(*spec->path ? spec->path : dir && *dir ? dir : "/tmp");
+	d->name = strdup(*spec->path ? spec->path : dir);
 	if (!d->name)
 		return -ENOMEM;
 	err = spec->block ? open_block(spec, d) : open_file(spec, d);
