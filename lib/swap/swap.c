@@ -18,14 +18,9 @@
 
 static void init_locks_and_queues(struct zcs_swap *s)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&s->slots_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->slots_cond, &attr);
-	pthread_condattr_destroy(&attr);
+	zcs_sys_cond_init(&s->slots_cond);
 	pthread_cond_init(&s->work, NULL);
 	pthread_cond_init(&s->drained, NULL);
 	for (unsigned q = 0; q < ZCS_QUEUES; q++)

@@ -2,9 +2,7 @@
 /*
  * The clock, and waiting by it. Deadlines are by CLOCK_MONOTONIC, which nobody sets.
  */
-#include <errno.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sys_time.h"
 
@@ -52,7 +50,9 @@ int zcs_sys_lock_for(pthread_mutex_t *lock, uint64_t ns)
 
 int zcs_sys_sleep_us(unsigned us)
 {
-	return usleep(us) ? -errno : 0;
+	struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000l };
+
+	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
 void zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned most)
