@@ -25,7 +25,7 @@
 #define ENTRY_BYTES (UINT64_C(1) << 20)
 #define LIMIT_BYTES (UINT64_C(16) << 20)
 #define WORDS	    (ENTRY_BYTES / sizeof(uint64_t))
-#define USES	    1000u
+#define USES	    300u
 
 struct entry {
 	struct zcs_bo *bo;
