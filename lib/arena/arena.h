@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena_ops.h"
 #include "memmap.h"
 #include "reserve.h"
 #include "runs.h"
@@ -17,16 +18,18 @@ struct zcs_pool;
 enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARENA_KINDS };
 
 /*
- * struct zcs_arena - one sparse memory file, mapped twice
+ * struct zcs_arena - address space and the memory in it, mapped twice
  * @pool: whose it is; set once by the pool
  * @id: place in the process's table of arenas (in every descriptor's meta), not 0
  * @slot: place in its pool; the pool's page number of pfn p is (slot << arena_shift) + p
- * @kind: what the pages are; @node: where they are
- * @fd: the file; @offset: where the arena starts in it; @bytes: its address space
+ * @kind, @ops: what the pages are, and what can be done with them; @node: where they are
+ * @fd: the file, -1 if the kind has none; @offset: where the arena starts in it; @bytes: its
+ *	address space
+ * @outside: the file is somebody else's
  * @opened: pages that are accessible in the maps and have descriptors, from the start on; under
  *	@lock
  * @linear: the linear map: I/O, zeroing, refilling; @user: the user map: addresses of homes
- * @uffd: -1 if userfaultfd is not to be had; @uffd_kernel: kernel accesses are resolved as well
+ * @uffd: -1 if there is no userfaultfd; @uffd_kernel: kernel accesses are resolved as well
  * @served: threads of a device answer what traps, at any time
  * @tracks, @pagemap: whether it can be told if a mapped page was written to, and the page map that
  *	tells
@@ -38,22 +41,16 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @traps: shmem only: what is registered
  *
  * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is
- * populated, so that a page is always populated before it is mapped. Two ways out and in, by kind:
- *
- *	hugetlb	registered for life.   zap: MADV_DONTNEED             map: UFFDIO_CONTINUE
- *	shmem	registered when out.   zap: REGISTER, MADV_DONTNEED   map: UNREGISTER
- *
- * because a partial REGISTER splits a hugetlb VMA for good, and CONTINUE maps shmem 4 KiB at a
- * time. The user map of shmem is registered for homes only. A hole of a home traps at all times: it
- * is not opened while it is populated, for what a thread writes there meanwhile would be lost if
- * populating fails.
+ * populated, so that a page is always populated before it is mapped: home_trap.h.
  */
 struct zcs_arena {
 	struct zcs_pool *pool;
 	unsigned id, slot;
 	enum zcs_arena_kind kind;
+	const struct zcs_arena_ops *ops;
 	int node;
 	int fd;
+	bool outside;
 	uint64_t offset, bytes, opened;
 	char *linear, *user;
 	int uffd;
@@ -78,6 +75,10 @@ int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset,
 		    struct zcs_arena **arena);
 void zcs_arena_destroy(struct zcs_arena *arena);
 struct zcs_arena *zcs_arena_by_id(unsigned id);
+/* The constants of a kind, of which there may be no arena yet. */
+const struct zcs_arena_ops *zcs_arena_kind_ops(enum zcs_arena_kind kind);
+/* Bytes of descriptors and bits for the pages that were ever used. Takes the arena's lock. */
+uint64_t zcs_arena_metadata(struct zcs_arena *arena);
 
 /* Address space: whole runs of pfns. */
 int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn);
@@ -93,39 +94,67 @@ enum {
 	ZCS_POPULATE_MAY_HOLD = 4,
 };
 /*
- * Memory of 2^order pages that are a hole. 0: resident and mapped in the linear map, and zero but
- * for what was written there with MAY_HOLD; *huge says whether it is one huge page. -ENOMEM: a hole
- * still, but with MAY_HOLD some pages may be resident. Never a signal.
+ * Memory for 2^order pages, as the kind's populate() gives it, or -ENOMEM. After an error the pages
+ * are holes again, unless they may hold something.
  */
 int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, uint32_t flags,
 		       bool *huge);
-int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
-/*
- * The user map of a range: one atomic step out; and back, when every page of it is resident. 1:
- * mapped all the same, but small page by small page, for no mapping could be split
- * (vm.max_map_count).
- */
-int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/* Whether zapping a range that is to be evicted leaves the program mappings enough. */
-bool zcs_arena_may_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/*
- * The same where @tracks; zcs_arena_is_clean() then tells, after the next zap, whether it was
- * written to.
- */
-int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/*
- * Whoever touches the page gets SIGBUS; until it is mapped, after zcs_arena_unpoison() where that
- * is shmem.
- */
-int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn);
-void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
-/* Whoever waits for the page, which may be there, touches it again. */
-void zcs_arena_wake(struct zcs_arena *arena, uint64_t pfn);
-bool zcs_arena_is_clean(struct zcs_arena *arena, uint64_t pfn);
-/* A home that ends: nothing is mapped there and nothing traps. */
-int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
+/* -- arena_ops.h has the contract of each of these */
+static inline int zcs_arena_punch(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return arena->ops->punch(arena, pfn, nr);
+}
+
+static inline char *zcs_arena_bytes(const struct zcs_arena *arena, uint64_t pfn)
+{
+	return arena->ops->bytes ? arena->ops->bytes(arena, pfn) : arena->linear + (pfn << 12);
+}
+
+static inline int zcs_arena_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return arena->ops->zap(arena, pfn, nr);
+}
+
+static inline bool zcs_arena_may_zap(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return arena->ops->may_zap(arena, pfn, nr);
+}
+
+static inline int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return arena->ops->map(arena, pfn, nr, false);
+}
+
+static inline int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return arena->ops->map(arena, pfn, nr, true);
+}
+
+static inline bool zcs_arena_is_clean(const struct zcs_arena *arena, uint64_t pfn)
+{
+	return arena->ops->is_clean(arena, pfn);
+}
+
+static inline int zcs_arena_poison(struct zcs_arena *arena, uint64_t pfn)
+{
+	return arena->ops->poison(arena, pfn);
+}
+
+static inline void zcs_arena_unpoison(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	arena->ops->unpoison(arena, pfn, nr);
+}
+
+static inline void zcs_arena_wake(struct zcs_arena *arena, uint64_t pfn)
+{
+	arena->ops->wake(arena, pfn);
+}
+
+static inline int zcs_arena_disarm(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+{
+	return arena->ops->disarm(arena, pfn, nr);
+}
 
 static inline struct zcs_folio *zcs_arena_folio(const struct zcs_arena *arena, uint64_t pfn)
 {
@@ -146,9 +175,12 @@ static inline uint64_t zcs_arena_pfn(const struct zcs_arena *arena, const struct
 	return (uint64_t)(folio - arena->pages);
 }
 
-static inline char *zcs_arena_linear(const struct zcs_arena *arena, uint64_t pfn)
+/* Where the folio's bytes are: arena_ops.h, bytes(). */
+static inline char *zcs_folio_bytes(const struct zcs_folio *folio)
 {
-	return arena->linear + (pfn << 12);
+	const struct zcs_arena *arena = zcs_folio_arena(folio);
+
+	return zcs_arena_bytes(arena, zcs_arena_pfn(arena, folio));
 }
 
 static inline char *zcs_arena_user(const struct zcs_arena *arena, uint64_t pfn)

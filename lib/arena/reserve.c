@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hugetlb pages put by, so that what is evicted can come back whoever else takes hugetlb pages.
+ * Hugetlb pages held back, so that an evicted folio can come back whoever else takes hugetlb pages.
  *
  * A folio that is written back gives its page to the system, and the system's reserve belongs to
  * everybody: two processes that evict in turn would take each other's pages, and a touch would wait
- * for as long as the other keeps them. The first pages that evictions free are therefore kept, in a
- * file of their own. When the system has none for a restore, one is given up and taken again at
- * once, in the restored folio's place; the next eviction puts one by again.
+ * for as long as the other keeps them. The first pages that evictions free are therefore held back,
+ * in a file of their own. When the system has none for a restore, one is given up and taken again
+ * at once, in the restored folio's place; the next eviction refills the reserve.
  *
  * Another process may be quicker between the two steps: then the next page is tried.
  */
@@ -51,7 +51,7 @@ static int make_file(struct zcs_reserve *r)
 	return err;
 }
 
-void zcs_reserve_put_by(struct zcs_reserve *r)
+void zcs_reserve_refill(struct zcs_reserve *r)
 {
 	pthread_mutex_lock(&r->lock);
 	if (r->held < r->most && !make_file(r) && r->held < r->room &&

@@ -501,7 +501,7 @@ static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
 static void zero_part(struct zcs_backup *b, const struct zcs_block *blk, uint64_t index,
 		      uint64_t end)
 {
-	char *at = zcs_pool_linear(b->pool, zcs_e_ppn(blk->entry) + index - blk->index);
+	char *at = zcs_pool_bytes(b->pool, zcs_e_ppn(blk->entry) + index - blk->index);
 
 	memset(at, 0, (size_t)(end - index) * ZCS_PAGE_SIZE);
 	zcs_pool_count_event(b->pool, ZCS_COUNT_DROP_ZEROED, 1);

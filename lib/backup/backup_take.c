@@ -84,13 +84,6 @@ int zcs_backup_new_folio(struct zcs_backup *backup, const struct zcs_block *blk,
 	return err;
 }
 
-static char *linear_of(const struct zcs_folio *folio)
-{
-	const struct zcs_arena *arena = zcs_folio_arena(folio);
-
-	return zcs_arena_linear(arena, zcs_arena_pfn(arena, folio));
-}
-
 /* On the swap's I/O thread. */
 static void read_done(struct zcs_swap_req *io, int err)
 {
@@ -113,7 +106,7 @@ static void start_read(struct batch *batch, struct claim *c)
 				       .order = c->blk.order,
 				       .slot = c->blk.entry - ZCS_E_SLOT_BASE,
 				       .flags = ZCS_SWAP_URGENT,
-				       .addr = linear_of(c->folio),
+				       .addr = zcs_folio_bytes(c->folio),
 				       .done = read_done,
 				       .user = c };
 	ZCS_PROBE3(read, batch->b, c->blk.index, c->blk.order);
@@ -125,7 +118,7 @@ static void read_alone(struct batch *batch, struct claim *c)
 {
 	ZCS_PROBE3(read, batch->b, c->blk.index, c->blk.order);
 	c->err = zcs_swap_read(batch->b->store->swap, c->blk.entry - ZCS_E_SLOT_BASE, c->blk.order,
-			       linear_of(c->folio));
+			       zcs_folio_bytes(c->folio));
 }
 
 static int claim_resident(struct batch *batch, struct claim *c)
@@ -160,7 +153,7 @@ static int claim_absent(struct batch *batch, struct claim *c)
 	else if (zcs_e_is_slot(c->blk.entry))
 		start_read(batch, c);
 	else if (c->blk.entry != ZCS_E_SAME_BASE)
-		zcs_same_fill(same, c->blk.entry - ZCS_E_SAME_BASE, linear_of(c->folio),
+		zcs_same_fill(same, c->blk.entry - ZCS_E_SAME_BASE, zcs_folio_bytes(c->folio),
 			      (size_t)ZCS_PAGE_SIZE << c->blk.order);
 	return 0;
 }
@@ -520,7 +513,7 @@ static int copy_locked(struct zcs_backup *b, void *dst, uint64_t index, bool int
 	if (zcs_e_is_same(blk.entry))
 		zcs_same_fill(b->store->same, blk.entry - ZCS_E_SAME_BASE, dst, ZCS_PAGE_SIZE);
 	else
-		memcpy(dst, zcs_pool_linear(b->pool, zcs_e_ppn(blk.entry) + at), ZCS_PAGE_SIZE);
+		memcpy(dst, zcs_pool_bytes(b->pool, zcs_e_ppn(blk.entry) + at), ZCS_PAGE_SIZE);
 	return 0;
 }
 

@@ -204,10 +204,7 @@ static int outside_kind(enum zcs_backing backing, size_t page, enum zcs_arena_ki
 	if (backing != ZCS_BACKING_AUTO &&
 	    !zcs_expect_in(FROM_FD, backing == ZCS_BACKING_HUGETLB, == hugetlb))
 		return -EINVAL;
-	if (hugetlb)
-		*kind = ZCS_ARENA_HUGETLB;
-	else
-		*kind = backing == ZCS_BACKING_SMALL ? ZCS_ARENA_SMALL : ZCS_ARENA_THP;
+	*kind = zcs_kind_for_file(backing, hugetlb);
 	return 0;
 }
 
@@ -424,8 +421,7 @@ void zcs_pool_discard(struct zcs_folio *folio)
  */
 void zcs_pool_give(struct zcs_folio *folio)
 {
-	struct zcs_arena *arena = zcs_folio_arena(folio);
-	struct zcs_pool *pool = arena->pool;
+	struct zcs_pool *pool = zcs_folio_pool(folio);
 	uint64_t nr = UINT64_C(1) << zcs_folio_ord(folio), excess = zcs_cache_excess(pool, nr);
 
 	if (nr > pool->cache_pages) {
@@ -434,7 +430,7 @@ void zcs_pool_give(struct zcs_folio *folio)
 	}
 	if (excess)
 		zcs_cache_shrink(pool, -1, excess);
-	memset(zcs_arena_linear(arena, zcs_arena_pfn(arena, folio)), 0, nr * ZCS_PAGE_SIZE);
+	memset(zcs_folio_bytes(folio), 0, nr * ZCS_PAGE_SIZE);
 	if (!zcs_cache_push(pool, folio, true))
 		zcs_pool_discard(folio);
 }
@@ -481,7 +477,7 @@ int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state)
 	unsigned order = ZCS_META_ORDER(meta), flags = ZCS_META_FLAGS(meta);
 	uint64_t pfn = zcs_arena_pfn(arena, folio), nr = UINT64_C(1) << order;
 
-	if (arena->kind == ZCS_ARENA_HUGETLB)
+	if (arena->ops->page_order)
 		return -EOPNOTSUPP;
 	if (zcs_fault(ZCS_FAULT_SPLIT))
 		return -ENOMEM;
@@ -518,12 +514,9 @@ int zcs_folio_split(struct zcs_folio *folio, struct zcs_folio **pieces)
 
 void *zcs_folio_address(const struct zcs_folio *folio)
 {
-	struct zcs_arena *arena;
-
 	if (!folio || zcs_folio_inherited(folio) || zcs_folio_state(folio) != ZCS_FS_OWNED)
 		return NULL;
-	arena = zcs_folio_arena(folio);
-	return zcs_arena_linear(arena, zcs_arena_pfn(arena, folio));
+	return zcs_folio_bytes(folio);
 }
 
 /* NULL: a folio that is none, or is a parent's. */

@@ -70,7 +70,7 @@ static inline uint64_t zcs_pool_kept(const struct zcs_pool *pool)
 
 /* How often pages were taken over the limit for a touch. */
 uint64_t zcs_pool_overshot(const struct zcs_pool *pool);
-/* Pages of hugetlb arenas that are resident, whoever has them. */
+/* Resident pages that come from a reserve of the system, whoever has them. */
 uint64_t zcs_pool_hugetlb_pages(const struct zcs_pool *pool);
 
 /*
@@ -244,9 +244,9 @@ static inline struct zcs_folio *zcs_pool_folio(const struct zcs_pool *pool, uint
 	return zcs_arena_folio(zcs_pool_ppn_arena(pool, ppn), zcs_pool_ppn_pfn(pool, ppn));
 }
 
-static inline char *zcs_pool_linear(const struct zcs_pool *pool, uint64_t ppn)
+static inline char *zcs_pool_bytes(const struct zcs_pool *pool, uint64_t ppn)
 {
-	return zcs_arena_linear(zcs_pool_ppn_arena(pool, ppn), zcs_pool_ppn_pfn(pool, ppn));
+	return zcs_arena_bytes(zcs_pool_ppn_arena(pool, ppn), zcs_pool_ppn_pfn(pool, ppn));
 }
 
 static inline struct zcs_pool *zcs_folio_pool(const struct zcs_folio *folio)

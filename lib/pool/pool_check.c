@@ -6,7 +6,7 @@
  *	each page is free in the run map or in exactly one folio; each folio is naturally aligned
  *	pages CACHED == entries of the stacks, each at its position
  *	pages OWNED + TT == active; pages INSERTED + WRITING == inserted; pages KEPT == kept
- *	pages with ZCS_FF_HOMED == home; of those HOME in hugetlb arenas == huge_holes
+ *	pages with ZCS_FF_HOMED == home; of those HOME in arenas with a reserve == reserve_holes
  *	all of those but HOME == resident <= max; huge folios' pages == the arena's count
  */
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 struct tally {
 	uint64_t pages[ZCS_FS_BUSY + 1];
-	uint64_t homed, huge, huge_holes;
+	uint64_t homed, huge, reserve_holes;
 	int err;
 };
 
@@ -41,6 +41,12 @@ __attribute__((format(printf, 2, 3))) static void breach(struct tally *t, const 
 	t->err = -EUCLEAN;
 }
 
+/* From one descriptor to the next: none stand inside a page of the arena. */
+static uint64_t page_step(const struct zcs_arena *a)
+{
+	return UINT64_C(1) << a->ops->page_order;
+}
+
 /* Counts the folio at @pfn; returns the pfn after it. */
 static uint64_t walk_folio(const struct zcs_arena *a, uint64_t pfn, struct tally *t)
 {
@@ -52,8 +58,7 @@ static uint64_t walk_folio(const struct zcs_arena *a, uint64_t pfn, struct tally
 	    ZCS_META_ARENA(meta) != a->id) {
 		breach(t, "arena %u pfn %" PRIu64 ": not free and no folio (descriptor %08x)",
 		       a->id, pfn, meta);
-		/* there are no descriptors in between */
-		return a->kind == ZCS_ARENA_HUGETLB ? pfn + ZCS_UNIT_PAGES : pfn + 1;
+		return pfn + page_step(a);
 	}
 	for (uint64_t i = 0; i < nr; i++)
 		expect(t, !zcs_runs_is_free(&a->runs, pfn + i),
@@ -64,8 +69,8 @@ static uint64_t walk_folio(const struct zcs_arena *a, uint64_t pfn, struct tally
 		t->homed += nr;
 	if (flags & ZCS_FF_HUGE)
 		t->huge += nr;
-	if (state == ZCS_FS_HOME && a->kind == ZCS_ARENA_HUGETLB)
-		t->huge_holes += nr;
+	if (state == ZCS_FS_HOME && a->ops->from_reserve)
+		t->reserve_holes += nr;
 	expect(t, !(flags & ZCS_FF_HOMED) || state != ZCS_FS_CACHED,
 	       "arena %u pfn %" PRIu64 ": block of a home in a list", a->id, pfn);
 	return pfn + nr;
@@ -75,7 +80,7 @@ static uint64_t next_pfn(const struct zcs_arena *a, uint64_t pfn)
 {
 	if (!zcs_runs_is_free(&a->runs, pfn))
 		return pfn;
-	return a->kind == ZCS_ARENA_HUGETLB ? pfn + ZCS_UNIT_PAGES : pfn + 1;
+	return pfn + page_step(a);
 }
 
 static void walk_arena(struct zcs_arena *a, struct tally *t)
@@ -157,7 +162,7 @@ int zcs_pool_check(struct zcs_pool *pool)
 	compare(&t, "inserted", p[ZCS_FS_INSERTED] + p[ZCS_FS_WRITING], st.inserted_pages);
 	compare(&t, "kept", p[ZCS_FS_KEPT], st.kept_pages);
 	compare(&t, "home", t.homed, st.home_pages);
-	compare(&t, "holes of hugetlb homes", t.huge_holes, pool->huge_holes);
+	compare(&t, "holes of homes with a reserve", t.reserve_holes, pool->reserve_holes);
 	compare(&t, "resident",
 		p[ZCS_FS_CACHED] + p[ZCS_FS_OWNED] + p[ZCS_FS_TT] + p[ZCS_FS_INSERTED] +
 			p[ZCS_FS_WRITING] + p[ZCS_FS_KEPT],

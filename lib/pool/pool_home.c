@@ -26,20 +26,20 @@
 
 #define SCAN_STEPS 1024u
 
-/* Hugetlb homes that are holes will be populated one day. */
+/* Holes of homes will be populated one day: where the kind has a reserve, out of that. */
 static void note_holes(struct zcs_pool *pool, enum zcs_arena_kind kind, uint64_t nr)
 {
-	if (kind == ZCS_ARENA_HUGETLB)
-		atomic_fetch_add(&pool->huge_holes, nr);
+	if (zcs_arena_kind_ops(kind)->from_reserve)
+		atomic_fetch_add(&pool->reserve_holes, nr);
 }
 
 static void forget_holes(struct zcs_pool *pool, enum zcs_arena_kind kind, uint64_t nr)
 {
-	if (kind == ZCS_ARENA_HUGETLB)
-		atomic_fetch_sub(&pool->huge_holes, nr);
+	if (zcs_arena_kind_ops(kind)->from_reserve)
+		atomic_fetch_sub(&pool->reserve_holes, nr);
 }
 
-static uint64_t cached_hugetlb(struct zcs_pool *pool, int node)
+static uint64_t cached_from_reserve(struct zcs_pool *pool, int node)
 {
 	uint64_t cached = 0;
 
@@ -48,18 +48,18 @@ static uint64_t cached_hugetlb(struct zcs_pool *pool, int node)
 
 		pthread_mutex_lock(&pool->shard[i].lock);
 		for (uint32_t e = 0; e < st->nr; e++)
-			cached += zcs_pool_ppn_arena(pool, st->entry[e])->kind == ZCS_ARENA_HUGETLB;
+			cached += zcs_pool_ppn_arena(pool, st->entry[e])->ops->from_reserve;
 		pthread_mutex_unlock(&pool->shard[i].lock);
 	}
 	return cached * ZCS_UNIT_PAGES;
 }
 
-/* Pages in the reserves of hugetlb arenas. */
-static uint64_t count_reserved(const struct zcs_pool *pool)
+/* Pages that arenas hold back for restores. */
+static uint64_t held_back(const struct zcs_pool *pool)
 {
 	uint64_t pages = 0;
 
-	for (size_t i = ZCS_ARENA_HUGETLB; i < ZCS_MAX_SLOTS; i += ZCS_ARENA_KINDS) {
+	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++) {
 		struct zcs_arena *arena =
 			atomic_load_explicit(&pool->shown.arena[i], memory_order_acquire);
 
@@ -71,45 +71,35 @@ static uint64_t count_reserved(const struct zcs_pool *pool)
 
 /*
  * Whether every hole can be filled, those of a new home counted already: all at once, or as many as
- * the limit lets be resident at a time. Where the reserve falls short a touch waits for ever, with
- * other memory to spare.
+ * the limit lets be resident at a time. Where the reserve falls short a touch waits for ever,
+ * although the machine has other memory.
  */
-static bool hugetlb_has_room(struct zcs_pool *pool, int node)
+static bool reserve_has_room(struct zcs_pool *pool, int node)
 {
-	/* first: what is populated meanwhile counts twice rather than not at all */
-	uint64_t holes = atomic_load(&pool->huge_holes), resident, to_take;
+	/* first: a hole that is populated meanwhile counts twice rather than not at all */
+	uint64_t holes = atomic_load(&pool->reserve_holes), resident, to_take;
 
 	resident = zcs_pool_hugetlb_pages(pool);
-	to_take = count_reserved(pool) + zcs_sys_hugetlb_free() * ZCS_UNIT_PAGES;
+	to_take = held_back(pool) + zcs_sys_hugetlb_free() * ZCS_UNIT_PAGES;
 	if (pool->shown.max_pages && pool->shown.max_pages <= to_take + resident)
 		return true;
-	return holes <= to_take + cached_hugetlb(pool, node);
-}
-
-static enum zcs_arena_kind best_kind(const struct zcs_pool *pool, uint64_t nr)
-{
-	if (pool->outside)
-		return zcs_pool_ppn_arena(pool, 0)->kind;
-	if (nr % ZCS_UNIT_PAGES || pool->backing == ZCS_BACKING_SMALL)
-		return ZCS_ARENA_SMALL;
-	return pool->backing == ZCS_BACKING_THP ? ZCS_ARENA_THP : ZCS_ARENA_HUGETLB;
+	return holes <= to_take + cached_from_reserve(pool, node);
 }
 
 /*
- * Notes the home's holes. Before it looks for room: of two that are made at a time one sees the
- * other.
+ * Notes the home's holes before it looks for room: of two homes that are made at a time one sees
+ * the other.
  */
 static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t nr)
 {
-	enum zcs_arena_kind kind = best_kind(pool, nr);
+	struct zcs_kinds kinds = zcs_kinds_for_home(pool, nr);
 
-	note_holes(pool, kind, nr);
-	if (kind != ZCS_ARENA_HUGETLB || pool->outside || pool->backing != ZCS_BACKING_AUTO ||
-	    hugetlb_has_room(pool, node))
-		return kind;
-	forget_holes(pool, kind, nr);
+	note_holes(pool, kinds.best, nr);
+	if (kinds.best == kinds.last || reserve_has_room(pool, node))
+		return kinds.best;
+	forget_holes(pool, kinds.best, nr);
 	zcs_pool_count_event(pool, ZCS_COUNT_HUGETLB_FALLBACK, 1);
-	return ZCS_ARENA_THP;
+	return kinds.last;
 }
 
 /*
@@ -205,12 +195,13 @@ static int take_run(struct zcs_pool *pool, struct zcs_home *home, enum zcs_arena
 	return 0;
 }
 
-/* A hugetlb file of somebody else's has no small pages, nor descriptors of any. */
+/* An outside file of huge pages has no small pages, nor descriptors of any. */
 static bool fits_somewhere(const struct zcs_pool *pool, uint64_t nr)
 {
 	if (nr > ZCS_POOL_PAGES_MAX)
 		return false;
-	return nr % ZCS_UNIT_PAGES == 0 || best_kind(pool, nr) != ZCS_ARENA_HUGETLB;
+	return nr % ZCS_UNIT_PAGES == 0 ||
+	       !zcs_arena_kind_ops(zcs_kinds_for_home(pool, nr).best)->page_order;
 }
 
 int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
@@ -265,7 +256,7 @@ static int fill_hole(struct zcs_pool *pool, const struct zcs_home *home, struct 
 		zcs_pool_uncharge(pool, UINT64_C(1) << order);
 		return err;
 	}
-	if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && !huge)
+	if (arena->ops->huge && order == ZCS_UNIT_ORDER && !huge)
 		zcs_pool_count_event(pool, ZCS_COUNT_THP_FALLBACK, 1);
 	forget_holes(pool, arena->kind, UINT64_C(1) << order);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED | (huge ? ZCS_FF_HUGE : 0),
@@ -316,15 +307,15 @@ void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
 	zcs_pool_punch(pool, folio);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
 	zcs_pool_account(pool, arena->node, order, -1);
-	if (arena->kind == ZCS_ARENA_HUGETLB)
-		zcs_reserve_put_by(&arena->reserve);
+	if (arena->ops->from_reserve)
+		zcs_reserve_refill(&arena->reserve);
 }
 
 /* Holes are punched: the linear map must not be touched there. */
 void zcs_home_wipe(struct zcs_pool *pool, struct zcs_folio *folio, uint64_t pfn, uint64_t nr)
 {
 	struct zcs_arena *arena = zcs_folio_arena(folio);
-	char *at = zcs_arena_linear(arena, pfn);
+	char *at = zcs_arena_bytes(arena, pfn);
 
 	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_BUSY)) {
 		memset(at, 0, nr * ZCS_PAGE_SIZE);

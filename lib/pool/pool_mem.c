@@ -5,15 +5,6 @@
  * A folio is charged before its memory is taken and uncharged after it was given back, so that the
  * pool never holds more than max_bytes. Cached folios never cause a refusal: at the limit they are
  * given up, of whatever order; one that another thread is just giving up is waited for.
- *
- * Kinds, best first, by backing and order. A folio smaller than its arena's page size is never
- * placed there:
- *
- *	            order 9                      smaller
- *	AUTO        hugetlb, THP, small          small
- *	HUGETLB     hugetlb                      small
- *	THP         THP (small pages if refused) small
- *	SMALL       small                        small
  */
 #include <errno.h>
 #include <sched.h>
@@ -199,7 +190,7 @@ static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsign
 		zcs_arena_put_run(arena, pfn, UINT64_C(1) << order);
 		return err;
 	}
-	if (arena->kind == ZCS_ARENA_THP && order == ZCS_UNIT_ORDER && !huge)
+	if (arena->ops->huge && order == ZCS_UNIT_ORDER && !huge)
 		zcs_pool_count_event(pool, ZCS_COUNT_THP_FALLBACK, 1);
 	*folio = zcs_arena_folio(arena, pfn);
 	zcs_folio_set(*folio, zcs_meta(0, arena->id, huge ? ZCS_FF_HUGE : 0, ZCS_FS_OWNED, order));
@@ -207,38 +198,22 @@ static int folio_in_arena(struct zcs_pool *pool, struct zcs_arena *arena, unsign
 	return 0;
 }
 
-/* The kinds to try for a folio, from *@first to *@last. */
-static void kinds_for(const struct zcs_pool *pool, unsigned order, int *first, int *last)
-{
-	static const int range[][2] = {
-		[ZCS_BACKING_AUTO] = { ZCS_ARENA_HUGETLB, ZCS_ARENA_SMALL },
-		[ZCS_BACKING_HUGETLB] = { ZCS_ARENA_HUGETLB, ZCS_ARENA_HUGETLB },
-		[ZCS_BACKING_THP] = { ZCS_ARENA_THP, ZCS_ARENA_THP },
-		[ZCS_BACKING_SMALL] = { ZCS_ARENA_SMALL, ZCS_ARENA_SMALL },
-	};
-
-	*first = order == ZCS_UNIT_ORDER ? range[pool->backing][0] : ZCS_ARENA_SMALL;
-	*last = order == ZCS_UNIT_ORDER ? range[pool->backing][1] : ZCS_ARENA_SMALL;
-	if (pool->outside)
-		*first = *last = (int)zcs_pool_ppn_arena(pool, 0)->kind;
-}
-
 static int folio_on_node(struct zcs_pool *pool, int node, unsigned order,
 			 const struct zcs_request *req, struct zcs_folio **folio)
 {
-	int first, last, err = -ENOMEM;
+	struct zcs_kinds kinds = zcs_kinds_for_folio(pool, order);
+	int err = -ENOMEM;
 
-	kinds_for(pool, order, &first, &last);
-	for (int kind = first; kind <= last; kind++) {
+	for (enum zcs_arena_kind kind = kinds.best; kind <= kinds.last; kind++) {
 		struct zcs_arena *arena;
 
-		err = zcs_pool_arena(pool, node, (enum zcs_arena_kind)kind, &arena);
+		err = zcs_pool_arena(pool, node, kind, &arena);
 		if (!err)
 			err = folio_in_arena(pool, arena, order, req, folio);
 		if (!err)
 			return 0;
-		if (kind == ZCS_ARENA_HUGETLB)
-			zcs_pool_count_event(pool, ZCS_COUNT_HUGETLB_FALLBACK, kind < last);
+		if (zcs_arena_kind_ops(kind)->from_reserve && kind < kinds.last)
+			zcs_pool_count_event(pool, ZCS_COUNT_HUGETLB_FALLBACK, 1);
 	}
 	return err;
 }
@@ -298,8 +273,7 @@ void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write)
 
 bool zcs_pool_is_flying(struct zcs_pool *pool, struct zcs_folio *folio)
 {
-	struct zcs_arena *arena = zcs_folio_arena(folio);
-	const char *addr = zcs_arena_linear(arena, zcs_arena_pfn(arena, folio));
+	const char *addr = zcs_folio_bytes(folio);
 	size_t bytes = (size_t)ZCS_PAGE_SIZE << zcs_folio_ord(folio);
 	struct zcs_flying *w;
 	bool found = false;
@@ -324,7 +298,7 @@ void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio)
 		zcs_sys_sleep_us(FLYING_US);
 	if (zcs_arena_punch(arena, pfn, nr)) {
 		/* the next owner must not see this one's bytes */
-		memset(zcs_arena_linear(arena, pfn), 0, nr * ZCS_PAGE_SIZE);
+		memset(zcs_arena_bytes(arena, pfn), 0, nr * ZCS_PAGE_SIZE);
 		zcs_pool_count_event(pool, ZCS_COUNT_PUNCH_FAILED, 1);
 	}
 	if (zcs_folio_flag(folio, ZCS_FF_HUGE))

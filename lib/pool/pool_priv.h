@@ -64,7 +64,8 @@ struct zcs_shard {
  * @flying: writes of pages that were taken back meanwhile, @nr_flying of them; these pages are not
  *	punched before the writes have ended, others are; @flying_lock protects the list, and is
  *	taken last
- * @home: pages (struct zcs_pool_stats); @huge_holes: pages of hugetlb homes that are holes
+ * @home: pages (struct zcs_pool_stats); @reserve_holes: pages of homes that are holes, to be filled
+ *	from a reserve of the system
  * @ahead: pages that backups have read ahead, or are reading; @ahead_ended: how often some ceased
  *	to be that
  * @ahead_list: whose they are, under @ahead_lock
@@ -73,7 +74,7 @@ struct zcs_shard {
  */
 struct zcs_pool {
 	struct zcs_pool_shown shown;
-	_Atomic uint64_t leaving, nr_flying, home, huge_holes;
+	_Atomic uint64_t leaving, nr_flying, home, reserve_holes;
 	_Atomic uint64_t refs;
 	atomic_bool zombie;
 	_Atomic int64_t zombie_folios;
@@ -128,6 +129,17 @@ int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order,
 void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio);
 /* The same, and its pfns are free address space: BUSY -> FREE. */
 void zcs_pool_free_folio(struct zcs_pool *pool, struct zcs_folio *folio);
+
+/* -- pool_kinds.c */
+/* Kinds to try from @best on, as enum zcs_arena_kind counts them, to @last. */
+struct zcs_kinds {
+	enum zcs_arena_kind best, last;
+};
+struct zcs_kinds zcs_kinds_for_folio(const struct zcs_pool *pool, unsigned order);
+/* For a home of @nr pages. */
+struct zcs_kinds zcs_kinds_for_home(const struct zcs_pool *pool, uint64_t nr);
+/* For a file of somebody else's. */
+enum zcs_arena_kind zcs_kind_for_file(enum zcs_backing backing, bool huge_pages);
 
 /* -- pool_cache.c: the shards' stacks */
 /* @was_out: it had been handed out; counted in the same step. False: no room, nothing done. */

@@ -67,12 +67,11 @@ uint64_t zcs_pool_hugetlb_pages(const struct zcs_pool *pool)
 {
 	uint64_t pages = 0;
 
-	for (size_t i = ZCS_ARENA_HUGETLB; i < ZCS_MAX_SLOTS; i += ZCS_ARENA_KINDS) {
+	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++) {
 		struct zcs_arena *arena =
 			atomic_load_explicit(&pool->shown.arena[i], memory_order_acquire);
 
-		/* an arena from outside lies in the first slot, whatever its kind */
-		if (arena && arena->kind == ZCS_ARENA_HUGETLB)
+		if (arena && arena->ops->from_reserve)
 			pages += atomic_load(&arena->huge_pages);
 	}
 	return pages;
@@ -93,17 +92,6 @@ static uint64_t count_pages(uint64_t folios[ZCS_STATS_NODES][ZCS_ORDERS])
 	return pages;
 }
 
-/* What descriptors and bits cost below the run map's top: the rest was never touched. */
-static uint64_t arena_metadata(struct zcs_arena *a)
-{
-	uint64_t units = a->runs.top, bytes = units * sizeof(struct zcs_folio) + units / 4;
-
-	if (a->kind == ZCS_ARENA_SMALL)
-		bytes += units * ZCS_UNIT_PAGES * (sizeof(struct zcs_folio)) +
-			 units * ZCS_UNIT_PAGES / 8;
-	return bytes + sizeof(*a);
-}
-
 static void sum_arenas(struct zcs_pool *pool, struct zcs_pool_stats *st)
 {
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++) {
@@ -111,12 +99,10 @@ static void sum_arenas(struct zcs_pool *pool, struct zcs_pool_stats *st)
 
 		if (!a)
 			continue;
-		pthread_mutex_lock(&a->lock);
-		st->metadata_bytes += arena_metadata(a);
-		pthread_mutex_unlock(&a->lock);
+		st->metadata_bytes += zcs_arena_metadata(a);
 		st->arena_bytes += a->bytes;
 		st->huge_bytes += a->huge_pages * ZCS_PAGE_SIZE;
-		if (a->kind == ZCS_ARENA_HUGETLB)
+		if (a->ops->from_reserve)
 			st->hugetlb_bytes += a->huge_pages * ZCS_PAGE_SIZE;
 	}
 }

@@ -149,12 +149,10 @@ static struct wb_req *find_req(struct zcs_backup *b, enum zcs_swap_op op, uint64
 static void start(struct wb_req *r, struct zcs_backup *b, enum zcs_swap_op op,
 		  const struct zcs_block *blk, uint32_t slot, struct zcs_folio *folio)
 {
-	struct zcs_arena *arena = zcs_folio_arena(folio);
-
 	r->io = (struct zcs_swap_req){ .op = op,
 				       .order = blk->order,
 				       .slot = slot,
-				       .addr = zcs_arena_linear(arena, zcs_arena_pfn(arena, folio)),
+				       .addr = zcs_folio_bytes(folio),
 				       .done = ended,
 				       .user = r };
 	r->index = blk->index;
@@ -234,7 +232,7 @@ static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs
 		bump(wb, &wb->stats.clean_blocks);
 		return true;
 	}
-	if (!zcs_same_filled(zcs_pool_linear(b->pool, zcs_e_ppn(blk->entry)), bytes, &word))
+	if (!zcs_same_filled(zcs_pool_bytes(b->pool, zcs_e_ppn(blk->entry)), bytes, &word))
 		return false;
 	nr = zcs_same_get(wb->same, word);
 	if (nr < 0)

@@ -347,7 +347,7 @@ static bool may_hold(const struct zcs_tt *tt, const struct zcs_block *blk)
 	uint64_t word;
 
 	return tt->home.untrapped ||
-	       !zcs_same_filled(zcs_pool_linear(tt->pool, zcs_e_ppn(blk->entry)),
+	       !zcs_same_filled(zcs_pool_bytes(tt->pool, zcs_e_ppn(blk->entry)),
 				zcs_block_pages(blk) * ZCS_PAGE_SIZE, &word) ||
 	       word;
 }
@@ -529,8 +529,8 @@ uintptr_t zcs_tt_slot(const struct zcs_tt *tt, uint64_t index)
 	if (blk.entry == ZCS_E_HANDLE)
 		slot = zcs_handle_to_slot(zcs_handle_from_index(index));
 	else if (zcs_e_is_page(blk.entry))
-		slot = (uintptr_t)zcs_pool_linear(tt->pool,
-						  zcs_e_ppn(blk.entry) + index - blk.index);
+		slot = (uintptr_t)zcs_pool_bytes(tt->pool,
+						 zcs_e_ppn(blk.entry) + index - blk.index);
 	zcs_tt_unlock(looked_at(tt));
 	return slot;
 }
@@ -548,7 +548,7 @@ void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 		/* what is written through the linear map nobody sees */
 		if (tt->backup)
 			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
-		at = zcs_pool_linear(tt->pool, zcs_e_ppn(blk.entry) + index - blk.index);
+		at = zcs_pool_bytes(tt->pool, zcs_e_ppn(blk.entry) + index - blk.index);
 	}
 	zcs_tt_unlock(looked_at(tt));
 	return at;

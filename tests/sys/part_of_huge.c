@@ -24,7 +24,7 @@ static struct zcs_arena *arena_with_part(void)
 
 static int64_t mapped_huge(struct zcs_arena *arena)
 {
-	return zcs_test_smaps(zcs_arena_linear(arena, 0), ZCS_TEST_HUGE_BYTES, "ShmemPmdMapped");
+	return zcs_test_smaps(zcs_arena_bytes(arena, 0), ZCS_TEST_HUGE_BYTES, "ShmemPmdMapped");
 }
 
 static void is_huge_if_the_kernel_says_so(void **state)

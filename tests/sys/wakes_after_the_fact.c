@@ -58,7 +58,7 @@ static void begin(struct waiter *w)
 	assert_true(w->arena->uffd >= 0);
 	zcs_assert_ok(zcs_arena_get_run(w->arena, NR, &w->pfn));
 	zcs_assert_ok(zcs_arena_populate(w->arena, w->pfn, ORDER, 0, &huge));
-	*zcs_arena_linear(w->arena, w->pfn + PAGE) = BYTE;
+	*zcs_arena_bytes(w->arena, w->pfn + PAGE) = BYTE;
 	zcs_assert_ok(zcs_arena_zap(w->arena, w->pfn, NR));
 	zcs_assert_ok(pthread_create(&w->thread, NULL, touch, w));
 	while (zcs_sys_uffd_read(w->arena->uffd, &report) && ms++ < 10000)
