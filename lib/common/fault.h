@@ -21,6 +21,7 @@
 	X(MPROTECT, "mprotect", ENOMEM)                  \
 	X(FALLOCATE, "fallocate", ENOSPC)                \
 	X(PUNCH, "punch_hole", EIO)                      \
+	X(REMOVE, "madvise_remove", EOPNOTSUPP)          \
 	X(POPULATE, "madvise_populate_write", EFAULT)    \
 	X(COLLAPSE, "madvise_collapse", EAGAIN)          \
 	X(ZAP, "madvise_dontneed", EINVAL)               \

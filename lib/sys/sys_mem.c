@@ -111,6 +111,12 @@ void zcs_sys_unmap(void *addr, size_t bytes)
 		munmap(addr, bytes);
 }
 
+int zcs_sys_remove(void *addr, size_t bytes)
+{
+	INJECT(REMOVE);
+	return zcs_result(madvise(addr, bytes, MADV_REMOVE));
+}
+
 bool zcs_sys_resident(void *addr)
 {
 	unsigned char in_memory = 0;

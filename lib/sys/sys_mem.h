@@ -26,6 +26,11 @@ void zcs_sys_unmap(void *addr, size_t bytes);
 
 /* Whether there is memory behind a page of a shared mapping. */
 bool zcs_sys_resident(void *addr);
+/*
+ * Punches a hole through an accessible shared mapping. It reaches the file that is really mapped,
+ * which may lie below a FUSE file: no other process is asked. -EINVAL: the mapping is locked.
+ */
+int zcs_sys_remove(void *addr, size_t bytes);
 int zcs_sys_populate(void *addr, size_t bytes);
 int zcs_sys_collapse(void *addr, size_t bytes);
 int zcs_sys_hugepage(void *addr, size_t bytes);

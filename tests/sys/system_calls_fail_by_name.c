@@ -72,6 +72,11 @@ static int punch(void)
 	return zcs_sys_punch(fd, 0, ZCS_PAGE_SIZE);
 }
 
+static int remove_mapped(void)
+{
+	return zcs_sys_remove(map, ZCS_PAGE_SIZE);
+}
+
 static int populate(void)
 {
 	return zcs_sys_populate(map, ZCS_PAGE_SIZE);
@@ -149,6 +154,7 @@ static const struct wrapper {
 	{ "mprotect", open_range, ENOMEM, false },
 	{ "fallocate", allocate, ENOSPC, false },
 	{ "punch_hole", punch, EIO, false },
+	{ "madvise_remove", remove_mapped, EOPNOTSUPP, false },
 	{ "madvise_populate_write", populate, EFAULT, false },
 	{ "madvise_dontneed", zap, EINVAL, false },
 	{ "madvise_collapse", collapse, EAGAIN, false },
