@@ -237,7 +237,7 @@ ZCS_API void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned
  * zcs_backup_destroy - drop the caller's reference
  * @backup: NULL is ignored; every folio in it is freed to its pool
  *
- * Kernel counterpart: ttm_backup_fini().
+ * Thread-safe. Kernel counterpart: ttm_backup_fini().
  */
 ZCS_API void zcs_backup_destroy(struct zcs_backup *backup);
 

@@ -270,9 +270,17 @@ ZCS_API int zcs_bulk_create(struct zcs_device *device, struct zcs_bulk **bulk);
 ZCS_API int zcs_bulk_add(struct zcs_bulk *bulk, struct zcs_bo *bo);
 /** zcs_bulk_remove - take a bo out of its bulk; 0; -ENOENT: the bo is in none. Thread-safe. */
 ZCS_API int zcs_bulk_remove(struct zcs_bo *bo);
-/** zcs_bulk_move_tail - move every member that is on the LRU to the tail, in order; 0, -EINVAL. */
+/**
+ * zcs_bulk_move_tail - move every member that is on the LRU to the tail, in order
+ * @bulk: which
+ *
+ * Return: 0; -EINVAL: NULL. Thread-safe. Kernel counterpart: ttm_lru_bulk_move_tail().
+ */
 ZCS_API int zcs_bulk_move_tail(struct zcs_bulk *bulk);
-/** zcs_bulk_destroy - free the bulk, its members leave it; NULL is ignored. Thread-safe. */
+/**
+ * zcs_bulk_destroy - free a bulk
+ * @bulk: NULL is ignored; its members leave it; no other thread may use it meanwhile
+ */
 ZCS_API void zcs_bulk_destroy(struct zcs_bulk *bulk);
 
 /** ZCS_SHRINK_NO_WRITEBACK - free only memory that needs no I/O to be freed */

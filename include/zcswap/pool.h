@@ -153,7 +153,8 @@ ZCS_API int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd
  * @pool: NULL is ignored
  *
  * Frees every cached folio and waits for running zcs_pool_shrink() calls. The pool itself is freed
- * when the last folio, tt and backup that uses it is gone. Kernel counterpart: ttm_pool_fini().
+ * when the last folio, tt and backup that uses it is gone. Thread-safe. Kernel counterpart:
+ * ttm_pool_fini().
  */
 ZCS_API void zcs_pool_destroy(struct zcs_pool *pool);
 
@@ -210,15 +211,15 @@ ZCS_API int zcs_folio_split(struct zcs_folio *folio, struct zcs_folio **pieces);
  * @folio: owned by the caller
  *
  * Return: its address in the linear map, valid while the caller owns it; NULL if it is not the
- * caller's.
+ * caller's. Thread-safe; the owner orders the calls on one folio.
  */
 ZCS_API void *zcs_folio_address(const struct zcs_folio *folio);
 
-/** zcs_folio_pfn - page number of a folio's first page in its arena's file; UINT64_MAX for NULL */
+/** zcs_folio_pfn - a folio's first page in its arena's file; UINT64_MAX for NULL. Thread-safe. */
 ZCS_API uint64_t zcs_folio_pfn(const struct zcs_folio *folio);
-/** zcs_folio_order - the order of a folio: it has 2^order pages; 0 for NULL */
+/** zcs_folio_order - the order of a folio: it has 2^order pages; 0 for NULL. Thread-safe. */
 ZCS_API unsigned zcs_folio_order(const struct zcs_folio *folio);
-/** zcs_folio_node - the NUMA node of a folio's arena; -1 for NULL */
+/** zcs_folio_node - the NUMA node of a folio's arena; -1 for NULL. Thread-safe. */
 ZCS_API int zcs_folio_node(const struct zcs_folio *folio);
 
 /**
@@ -324,7 +325,7 @@ struct zcs_pool_stats {
  */
 ZCS_API int zcs_pool_stats(struct zcs_pool *pool, struct zcs_pool_stats *stats);
 
-/** zcs_counter_name - the word for a counter; NULL past the last one */
+/** zcs_counter_name - the word for a counter; NULL past the last one. Thread-safe. */
 ZCS_API const char *zcs_counter_name(enum zcs_counter counter);
 
 /**

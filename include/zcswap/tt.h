@@ -229,7 +229,7 @@ ZCS_API void *zcs_tt_address(const struct zcs_tt *tt);
  * zcs_tt_destroy - free a tt
  * @tt: NULL is ignored; pages go to the pool, content of the backup is dropped
  *
- * Kernel counterpart: ttm_tt_fini().
+ * No other thread may use the tt meanwhile. Kernel counterpart: ttm_tt_fini().
  */
 ZCS_API void zcs_tt_destroy(struct zcs_tt *tt);
 

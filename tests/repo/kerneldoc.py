@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Every public function has a kernel-doc comment that names it, and that describes its parameters: all of
-them and no others, unless the comment is a single line."""
+them and no others, unless the comment is a single line. That of an exported function has a word about threads."""
 
 import re
 
@@ -14,6 +14,8 @@ def check(function):
         return [f"{where}: no kernel-doc comment before it"]
     if first.group(1) != function.name:
         return [f"{where}: the comment before it is that of {first.group(1)}"]
+    if function.exported and not re.search(r"thread|quiescent", function.doc, re.IGNORECASE):
+        return [f"{where}: no word about threads"]
     if "\n" not in function.doc:
         return []
     described = set(re.findall(r"^ \* @(\w+):", function.doc, re.MULTILINE))
