@@ -54,9 +54,9 @@ struct zcs_tt;
  * or destroyed. A device gives up the kept memory of its bos when others need it. Without a device
  * an allocation can fail on the limit because of kept memory.
  *
- * Return: 0; -EINVAL: NULL, 0 pages, an unknown flag, or so many pages that a byte offset
- * overflows; -ENOMEM: no memory for the table, or no run of addresses that long. Thread-safe.
- * Kernel counterpart: ttm_tt_init().
+ * Return: 0, and the caller owns the tt; -EINVAL: NULL, 0 pages, an unknown flag, or so many pages
+ * that a byte offset overflows; -ENOMEM: no memory for the table, or no run of addresses that long.
+ * Thread-safe. Kernel counterpart: ttm_tt_init().
  */
 ZCS_API int zcs_tt_create(struct zcs_pool *pool, uint64_t num_pages, uint32_t flags,
 			  struct zcs_tt **tt);
