@@ -18,7 +18,7 @@
  * the head's descriptor (pieces[0] == folio). Descriptors of tail pages are not used.
  *
  *	meta:  31..26 shard   25..16 arena id   15..8 flags   7..4 state   3..0 order
- *	aux:   position in the shard's stack (CACHED); slot (ZCS_FF_SLOT)
+ *	aux:   position in the shard's stack (CACHED); token (ZCS_FF_COPY)
  *
  * The state is changed by compare-and-swap by whoever claims the folio, so that two threads that
  * put or insert the same folio cannot both win; order, flags and aux belong to the winner.
@@ -41,7 +41,7 @@ enum zcs_folio_state {
 
 #define ZCS_FF_HUGE  1u /* memory is one huge page */
 #define ZCS_FF_HOMED 2u /* block of a home: the pfn stays with its tt */
-#define ZCS_FF_SLOT  4u /* aux is a slot of the store that holds the same bytes */
+#define ZCS_FF_COPY  4u /* the store holds the same bytes; aux is its token */
 #define ZCS_FF_WB    8u /* to be written back */
 #define ZCS_FF_RA    16u /* read ahead and not asked for yet */
 

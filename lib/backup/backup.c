@@ -23,68 +23,42 @@
 #include "common/log.h"
 #include "common/probe.h"
 #include "pool/pool.h"
-#include "store/same.h"
-#include "store/store_priv.h"
-#include "store/writeback.h"
-#include "swap/swap.h"
+#include "store/object.h"
+#include "store/store.h"
 #include "sys/sys.h"
 
 #define MAX_PAGES ((uint64_t)INT64_MAX / ZCS_PAGE_SIZE)
 
-static void forget_object(struct zcs_backup *b)
-{
-	if (b->object)
-		b->store->ops->destroy(b->store, b->object);
-	b->object = NULL;
-}
-
 static void leave_pool(struct zcs_backup *b)
 {
-	if (!b->pool)
+	if (!b->o.pool)
 		return;
-	zcs_ahead_forget(b->pool, &b->ahead);
-	zcs_pool_unref(b->pool);
+	zcs_ahead_forget(b->o.pool, &b->o.ahead);
+	zcs_pool_unref(b->o.pool);
 }
 
 static void free_backup(struct zcs_backup *b)
 {
-	forget_object(b);
+	zcs_object_forget(&b->o);
 	leave_pool(b);
-	zcs_table_fini(&b->table);
-	pthread_cond_destroy(&b->idle);
-	pthread_mutex_destroy(&b->lock);
-	zcs_store_close(b->store);
+	zcs_object_fini(&b->o);
 	free(b);
 }
+
+static void written(struct zcs_object *o, const struct zcs_block *blk);
 
 int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backup **backup)
 {
 	struct zcs_backup *b = zcs_sys_calloc(ZCS_FAULT_ALLOC_BACKUP, 1, sizeof(*b));
-	int err;
+	int err = b ? zcs_object_init(&b->o, store, num_pages) : -ENOMEM;
 
-	if (!b)
-		return -ENOMEM;
-	err = zcs_table_init(&b->table, num_pages, ZCS_FAULT_ALLOC_NODE);
 	if (err) {
 		free(b);
 		return err;
 	}
 	b->life = zcs_life_begin();
 	b->refs = 1;
-	b->num_pages = num_pages;
-	b->store = store;
-	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->idle, NULL);
-	b->ra_next = UINT64_MAX;
-	b->ahead.give_up = zcs_wb_give_up;
-	zcs_store_get(store);
-	if (store->ops->create)
-		err = store->ops->create(store, num_pages, &b->object);
-	if (err) {
-		b->object = NULL;
-		free_backup(b);
-		return err;
-	}
+	b->o.written = written;
 	*backup = b;
 	return 0;
 }
@@ -102,7 +76,7 @@ int zcs_backup_create(struct zcs_store *store, uint64_t num_pages, struct zcs_ba
 	err = zcs_backup_new(store, num_pages, &b);
 	if (err)
 		return err;
-	err = zcs_table_reserve_all(&b->table);
+	err = zcs_table_reserve_all(&b->o.table);
 	if (err)
 		free_backup(b);
 	else
@@ -114,9 +88,9 @@ int zcs_backup_reserve(struct zcs_backup *backup, uint64_t index)
 {
 	int err;
 
-	pthread_mutex_lock(&backup->lock);
-	err = zcs_table_reserve(&backup->table, index);
-	pthread_mutex_unlock(&backup->lock);
+	pthread_mutex_lock(&backup->o.lock);
+	err = zcs_table_reserve(&backup->o.table, index);
+	zcs_object_unlock(&backup->o);
 	return err;
 }
 
@@ -124,28 +98,28 @@ static bool range_ok(const struct zcs_backup *b, uint64_t index, unsigned order)
 {
 	uint64_t nr = UINT64_C(1) << order;
 
-	return index % nr == 0 && nr <= b->num_pages && index <= b->num_pages - nr;
+	return index % nr == 0 && nr <= b->o.num_pages && index <= b->o.num_pages - nr;
 }
 
 /* -- insert */
 
 static bool is_empty(const struct zcs_backup *b)
 {
-	return !b->resident_pages && !b->slot_pages && !b->same_pages;
+	return !b->o.resident_pages && !b->o.slot_pages && !b->o.same_pages;
 }
 
 static int bind_pool(struct zcs_backup *b, struct zcs_pool *pool)
 {
 	/* a read of what was dropped ends in the old pool */
-	while (b->pool != pool && is_empty(b) && b->ahead.pages)
-		pthread_cond_wait(&b->idle, &b->lock);
-	if (b->pool == pool)
+	while (b->o.pool != pool && is_empty(b) && b->o.ahead.pages)
+		zcs_object_wait(&b->o);
+	if (b->o.pool == pool)
 		return 0;
 	if (!is_empty(b))
 		return -EXDEV;
 	leave_pool(b);
 	zcs_pool_get(pool);
-	b->pool = pool;
+	b->o.pool = pool;
 	return 0;
 }
 
@@ -167,8 +141,8 @@ static int split_block(struct zcs_backup *b, const struct zcs_block *blk);
  */
 static bool must_wait(struct zcs_backup *b, const struct zcs_block *blk, bool whole)
 {
-	return b->store->wb && zcs_e_is_slot(blk->entry) && (!whole || b->home) &&
-	       zcs_wb_wait_read(b, blk->index);
+	return zcs_e_is_stored(blk->entry) && (!whole || b->o.home) &&
+	       b->o.store->ops->block->settle(&b->o, blk->index);
 }
 
 /*
@@ -180,7 +154,7 @@ static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
 	struct zcs_block blk;
 
 	do
-		blk = zcs_table_get(&b->table, index);
+		blk = zcs_table_get(&b->o.table, index);
 	while (blk.order > order && must_wait(b, &blk, false));
 	return blk.order <= order || blk.entry == ZCS_E_EMPTY || !split_block(b, &blk);
 }
@@ -192,34 +166,33 @@ static int check_insert(struct zcs_backup *b, const struct zcs_insert *in, uint3
 
 	if (err)
 		return err;
-	if (!zcs_table_range_empty(&b->table, in->index, in->order) &&
+	if (!zcs_table_range_empty(&b->o.table, in->index, in->order) &&
 	    (!(flags & ZCS_INSERT_REPLACE) || !replaceable(b, in->index, in->order)))
 		return -EEXIST;
 	/* the lock may have been given up for a read */
-	if (b->pool != zcs_folio_pool(in->folio))
+	if (b->o.pool != zcs_folio_pool(in->folio))
 		return -EXDEV;
 	if (in->order < ZCS_UNIT_ORDER)
-		return zcs_table_reserve(&b->table, in->index);
+		return zcs_table_reserve(&b->o.table, in->index);
 	return 0;
 }
 
-static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in, uint32_t flags)
+static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in)
 {
 	struct zcs_folio *folio = in->folio;
 
-	if (!zcs_table_range_empty(&b->table, in->index, in->order)) {
+	if (!zcs_table_range_empty(&b->o.table, in->index, in->order)) {
 		drop_range(b, in->index, UINT64_C(1) << in->order);
-		zcs_pool_count_event(b->pool, ZCS_COUNT_INSERT_REPLACED, 1);
+		zcs_pool_count_event(b->o.pool, ZCS_COUNT_INSERT_REPLACED, 1);
 		zcs_warn("insert: index %llu, order %u: content replaced",
 			 (unsigned long long)in->index, in->order);
 	}
-	zcs_table_set(&b->table, in->index, in->order, zcs_e_page(zcs_pool_ppn(b->pool, folio)));
-	b->resident_pages += UINT64_C(1) << in->order;
-	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, in->order, 1);
+	zcs_table_set(&b->o.table, in->index, in->order,
+		      zcs_e_page(zcs_pool_ppn(b->o.pool, folio)));
+	b->o.resident_pages += UINT64_C(1) << in->order;
+	zcs_pool_account_inserted(b->o.pool, zcs_folio_arena(folio)->node, in->order, 1);
 	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
 	ZCS_PROBE3(insert, b, in->index, in->order);
-	if ((flags & ZCS_INSERT_WRITEBACK) && b->store->wb)
-		zcs_wb_mark(b, in->index, in->index + (UINT64_C(1) << in->order) - 1);
 }
 
 static bool element_ok(const struct zcs_backup *b, const struct zcs_insert *in)
@@ -283,7 +256,7 @@ static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, siz
 	for (size_t i = 0; i < nr; i++)
 		e[i] = (struct zcs_extent){ vec[i].index, zcs_folio_pfn(vec[i].folio), vec[i].order,
 					    0 };
-	n = b->store->ops->insert(b->store, b->object, e, nr, flags);
+	n = b->o.store->ops->insert(&b->o, e, nr, flags);
 	if (n == (int64_t)nr)
 		return nr;
 	*err = n < 0 ? (int)n : -ENOMEM;
@@ -293,10 +266,35 @@ static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, siz
 /* Takes an element back that was committed and then refused: its range was empty before. */
 static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio_state from)
 {
-	zcs_table_clear(&b->table, in->index, in->order);
-	b->resident_pages -= UINT64_C(1) << in->order;
-	zcs_pool_account_inserted(b->pool, zcs_folio_arena(in->folio)->node, in->order, -1);
+	zcs_table_clear(&b->o.table, in->index, in->order);
+	b->o.resident_pages -= UINT64_C(1) << in->order;
+	zcs_pool_account_inserted(b->o.pool, zcs_folio_arena(in->folio)->node, in->order, -1);
 	zcs_folio_set_state(in->folio, from);
+}
+
+/* An owning store has the pages now: they are no longer the pool's to count. */
+static void give_to_store(struct zcs_backup *b, const struct zcs_insert *vec, size_t nr)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		pages += UINT64_C(1) << vec[i].order;
+	zcs_pool_uncharge(b->o.pool, pages);
+	atomic_fetch_add(&b->o.store->counts.freed, pages);
+}
+
+/* The store begins to write what was inserted, in runs of neighbours. */
+static void begin_writeback(struct zcs_backup *b, const struct zcs_insert *vec, size_t nr)
+{
+	const struct zcs_store_ops *ops = b->o.store->ops;
+
+	for (size_t i = 0, n; ops->writeback && i < nr; i = n) {
+		uint64_t end = vec[i].index + (UINT64_C(1) << vec[i].order), begun;
+
+		for (n = i + 1; n < nr && vec[n].index == end; n++)
+			end += UINT64_C(1) << vec[n].order;
+		ops->writeback(&b->o, vec[i].index, end - 1, &begun);
+	}
 }
 
 /*
@@ -307,38 +305,42 @@ static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio
 static size_t insert_piece(struct zcs_backup *b, struct zcs_insert *vec, size_t nr, uint32_t flags,
 			   enum zcs_folio_state from, int *err)
 {
-	bool objects = b->store->ops->insert != NULL, replace = flags & ZCS_INSERT_REPLACE;
+	bool asked = b->o.store->ops->insert != NULL, replace = flags & ZCS_INSERT_REPLACE;
 	size_t n = 0, accepted;
 
 	for (; n < nr; n++) {
 		*err = prepare_insert(b, &vec[n], flags, from);
-		if (!*err && objects && replace && !tell_store(b, &vec[n], 1, flags, err))
+		if (!*err && asked && replace && !tell_store(b, &vec[n], 1, flags, err))
 			refuse(&vec[n], from);
 		if (*err)
 			break;
-		commit_insert(b, &vec[n], flags);
+		commit_insert(b, &vec[n]);
 	}
-	if (!objects || replace || !n)
-		return n;
-	accepted = tell_store(b, vec, n, flags, err);
+	accepted = asked && !replace && n ? tell_store(b, vec, n, flags, err) : n;
 	if (n > accepted)
-		zcs_pool_count_event(b->pool, ZCS_COUNT_INSERT_REFUSED, 1);
+		zcs_pool_count_event(b->o.pool, ZCS_COUNT_INSERT_REFUSED, 1);
 	while (n > accepted)
 		uncommit(b, &vec[--n], from);
+	if (zcs_store_owns(b->o.store) && n)
+		give_to_store(b, vec, n);
+	if ((flags & ZCS_INSERT_WRITEBACK) && !asked)
+		begin_writeback(b, vec, n);
 	return n;
 }
 
 int64_t zcs_backup_insert_vec(struct zcs_backup *backup, struct zcs_insert *vec, size_t nr,
-			      uint32_t flags, enum zcs_folio_state from)
+			      uint32_t flags, enum zcs_folio_state from, uint64_t used_ns)
 {
 	size_t done = 0;
 	int err = 0;
 
-	zcs_backup_lock(backup);
+	zcs_object_lock(&backup->o);
+	if (used_ns)
+		atomic_store_explicit(&backup->o.used_ns, used_ns, memory_order_relaxed);
 	while (done < nr && !err)
 		done += insert_piece(backup, vec + done, nr - done < ZCS_VEC ? nr - done : ZCS_VEC,
 				     flags, from, &err);
-	pthread_mutex_unlock(&backup->lock);
+	zcs_object_unlock(&backup->o);
 	for (size_t i = 0; i < nr; i++)
 		vec[i].handle = i < done ? zcs_handle_from_index(vec[i].index) : 0;
 	if (done < nr)
@@ -353,7 +355,7 @@ int64_t zcs_backup_insert_folios(struct zcs_backup *backup, struct zcs_insert *v
 		return -EINVAL;
 	if (zcs_inherited(backup))
 		return -ECHILD;
-	return zcs_backup_insert_vec(backup, vec, nr, flags, ZCS_FS_OWNED);
+	return zcs_backup_insert_vec(backup, vec, nr, flags, ZCS_FS_OWNED, 0);
 }
 
 int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *folio, unsigned order,
@@ -367,144 +369,91 @@ int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *fol
 
 /* -- drop */
 
-void zcs_backup_free_folio(struct zcs_backup *backup, struct zcs_folio *folio)
-{
-	if (zcs_folio_flag(folio, ZCS_FF_HOMED))
-		zcs_home_depopulate(backup->pool, folio);
-	else
-		zcs_pool_give(folio);
-}
-
-/*
- * A resident block's pages stop being the backup's: neither written nor counted any more, and
- * freed.
- */
+/* The pages of a block are the pool's again, to free. Those that a store owned are charged for that. */
 static void free_pages(struct zcs_backup *b, const struct zcs_block *blk)
 {
-	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
-	bool ahead = b->store->wb && zcs_wb_ra_used(b, folio, false);
+	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
 
-	if (b->store->wb)
-		zcs_wb_unmark(b, folio);
-	b->resident_pages -= zcs_block_pages(blk);
-	zcs_pool_account_inserted(b->pool, zcs_folio_arena(folio)->node, blk->order, -1);
+	if (zcs_store_owns(b->o.store))
+		zcs_pool_charge_back(b->o.pool, zcs_block_pages(blk));
+	zcs_pool_account_inserted(b->o.pool, zcs_folio_arena(folio)->node, blk->order, -1);
 	zcs_folio_set_state(folio, ZCS_FS_BUSY);
-	zcs_backup_free_folio(b, folio);
-	/* not before: who waits for read-ahead to give way looks for memory then */
-	if (ahead)
-		zcs_ahead_end(b->pool, &b->ahead, zcs_block_pages(blk));
+	zcs_object_free_folio(&b->o, folio);
 }
 
-void zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block *blk, uint32_t entry)
+/* The event of the store: it holds the block, whose pages are not needed any more. */
+static void written(struct zcs_object *o, const struct zcs_block *blk)
 {
-	uint64_t nr = zcs_block_pages(blk);
-
-	free_pages(backup, blk);
-	zcs_table_update(&backup->table, blk->index, entry);
-	*(zcs_e_is_slot(entry) ? &backup->slot_pages : &backup->same_pages) += nr;
-}
-
-void zcs_backup_attach(struct zcs_backup *backup, const struct zcs_block *blk,
-		       struct zcs_folio *folio)
-{
-	uint64_t nr = zcs_block_pages(blk);
-
-	zcs_table_update(&backup->table, blk->index, zcs_e_page(zcs_pool_ppn(backup->pool, folio)));
-	backup->slot_pages -= nr;
-	backup->resident_pages += nr;
-	zcs_pool_account_inserted(backup->pool, zcs_folio_arena(folio)->node, blk->order, 1);
-	folio->aux = blk->entry - ZCS_E_SLOT_BASE;
-	zcs_folio_set_flags(folio, ZCS_FF_SLOT, 0);
-	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
-}
-
-void zcs_backup_forget_slot(struct zcs_backup *backup, struct zcs_folio *folio)
-{
-	if (!zcs_folio_flag(folio, ZCS_FF_SLOT))
-		return;
-	zcs_swap_free(backup->store->swap, folio->aux, zcs_folio_ord(folio));
-	zcs_folio_set_flags(folio, 0, ZCS_FF_SLOT);
-}
-
-void zcs_backup_free_entry(struct zcs_backup *backup, uint32_t entry, unsigned order)
-{
-	uint64_t nr = UINT64_C(1) << order;
-
-	if (zcs_e_is_slot(entry)) {
-		zcs_swap_free(backup->store->swap, entry - ZCS_E_SLOT_BASE, order);
-		backup->slot_pages -= nr;
-	} else if (zcs_e_is_same(entry)) {
-		zcs_same_put(backup->store->same, entry - ZCS_E_SAME_BASE);
-		backup->same_pages -= nr;
-	}
+	free_pages((struct zcs_backup *)o, blk);
 }
 
 static void release_resident(struct zcs_backup *b, const struct zcs_block *blk)
 {
-	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
+	bool ahead;
 
-	if (zcs_folio_state(folio) == ZCS_FS_WRITING)
-		zcs_wb_recall(b, folio);
-	zcs_backup_forget_slot(b, folio);
+	zcs_object_recall(&b->o, folio);
+	zcs_object_forget_copy(&b->o, folio);
+	ahead = zcs_object_withdraw(&b->o, folio, false);
+	b->o.resident_pages -= zcs_block_pages(blk);
 	free_pages(b, blk);
+	/* not before: who waits for read-ahead to give way looks for memory then */
+	if (ahead)
+		zcs_ahead_end(b->o.pool, &b->o.ahead, zcs_block_pages(blk));
 }
 
-/* A whole block goes. One that is just being read ahead is freed when that ends. */
+/* A whole block goes. */
 static void release_block(struct zcs_backup *b, const struct zcs_block *blk)
 {
 	if (zcs_e_is_page(blk->entry))
 		release_resident(b, blk);
-	else if (b->store->wb && zcs_wb_drop_read(b, blk->index))
-		b->slot_pages -= zcs_block_pages(blk);
 	else
-		zcs_backup_free_entry(b, blk->entry, blk->order);
-	zcs_table_clear(&b->table, blk->index, blk->order);
+		b->o.store->ops->block->free(&b->o, blk);
+	zcs_table_clear(&b->o.table, blk->index, blk->order);
 }
 
-/* The entry of page @i of a block that is cut into pages. */
-static uint32_t piece(const struct zcs_block *blk, uint64_t i)
+/* A resident block, so that it can be cut into pages. */
+static int split_folio(struct zcs_backup *b, const struct zcs_block *blk)
 {
-	return zcs_e_is_same(blk->entry) ? blk->entry : blk->entry + (uint32_t)i;
+	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
+
+	zcs_object_recall(&b->o, folio);
+	if (zcs_object_withdraw(&b->o, folio, false))
+		zcs_ahead_end(b->o.pool, &b->o.ahead, zcs_block_pages(blk));
+	zcs_object_forget_copy(&b->o, folio);
+	return zcs_pool_split(folio, ZCS_FS_INSERTED);
 }
 
 /* The pieces take the block's place in the table; 0, or why the arena or the index cannot. */
 static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
 {
+	const struct zcs_block_ops *ops = b->o.store->ops->block;
+	bool page = zcs_e_is_page(blk->entry);
 	uint64_t nr = zcs_block_pages(blk);
-	int err = zcs_table_reserve(&b->table, blk->index);
+	int err = zcs_table_reserve(&b->o.table, blk->index);
 
 	if (err)
 		return err;
-	if (zcs_e_is_page(blk->entry)) {
-		struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
-
-		if (zcs_folio_state(folio) == ZCS_FS_WRITING)
-			zcs_wb_recall(b, folio);
-		if (b->store->wb) {
-			if (zcs_wb_ra_used(b, folio, false))
-				zcs_ahead_end(b->pool, &b->ahead, nr);
-			zcs_wb_unmark(b, folio);
-		}
-		zcs_backup_forget_slot(b, folio);
-		err = zcs_pool_split(folio, ZCS_FS_INSERTED);
-	} else if (zcs_e_is_same(blk->entry)) {
-		zcs_same_ref(b->store->same, blk->entry - ZCS_E_SAME_BASE, nr - 1);
-	}
+	if (page)
+		err = split_folio(b, blk);
+	else
+		ops->split(&b->o, blk);
 	if (err)
 		return err;
-	zcs_table_clear(&b->table, blk->index, blk->order);
+	zcs_table_clear(&b->o.table, blk->index, blk->order);
 	for (uint64_t i = 0; i < nr; i++)
-		zcs_table_set(&b->table, blk->index + i, 0, piece(blk, i));
+		zcs_table_set(&b->o.table, blk->index + i, 0,
+			      page ? blk->entry + (uint32_t)i : ops->piece(blk, i));
 	return 0;
 }
 
 static void zero_part(struct zcs_backup *b, const struct zcs_block *blk, uint64_t index,
 		      uint64_t end)
 {
-	char *at = zcs_pool_bytes(b->pool, zcs_e_ppn(blk->entry) + index - blk->index);
+	char *at = zcs_pool_bytes(b->o.pool, zcs_e_ppn(blk->entry) + index - blk->index);
 
 	memset(at, 0, (size_t)(end - index) * ZCS_PAGE_SIZE);
-	zcs_pool_count_event(b->pool, ZCS_COUNT_DROP_ZEROED, 1);
+	zcs_pool_count_event(b->o.pool, ZCS_COUNT_DROP_ZEROED, 1);
 }
 
 static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
@@ -512,7 +461,7 @@ static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
 	uint64_t end = index + nr;
 
 	while (index < end) {
-		struct zcs_block blk = zcs_table_get(&b->table, index);
+		struct zcs_block blk = zcs_table_get(&b->o.table, index);
 		uint64_t upto = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
 		bool whole = blk.index >= index && upto == zcs_block_end(&blk);
 
@@ -532,12 +481,12 @@ static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
 
 static void bad_drop(struct zcs_backup *b, int64_t handle, unsigned order)
 {
-	if (b->pool)
-		zcs_pool_count_event(b->pool, ZCS_COUNT_BAD_DROP, 1);
+	if (b->o.pool)
+		zcs_pool_count_event(b->o.pool, ZCS_COUNT_BAD_DROP, 1);
 	zcs_misuse("zcs_backup_drop: handle %lld, order %u: outside the backup of %llu pages, or "
 		   "unaligned;"
 		   " nothing done",
-		   (long long)handle, order, (unsigned long long)b->num_pages);
+		   (long long)handle, order, (unsigned long long)b->o.num_pages);
 }
 
 void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
@@ -550,16 +499,16 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 	}
 	if (zcs_inherited(backup))
 		return;
-	zcs_backup_lock(backup);
+	zcs_object_lock(&backup->o);
 	if (handle <= 0 || order > ZCS_MAX_ORDER || !range_ok(backup, index, order)) {
 		bad_drop(backup, handle, order);
 	} else {
 		/* first: pages that are free must not be the store's to write or punch any more */
-		if (backup->store->ops->drop)
-			backup->store->ops->drop(backup->store, backup->object, index, order);
+		if (backup->o.store->ops->drop)
+			backup->o.store->ops->drop(&backup->o, index, order);
 		drop_range(backup, index, UINT64_C(1) << order);
 	}
-	pthread_mutex_unlock(&backup->lock);
+	zcs_object_unlock(&backup->o);
 }
 
 /* Empties the backup; the store of objects hears of it by destroy() alone. */
@@ -567,12 +516,11 @@ void zcs_backup_destroy(struct zcs_backup *backup)
 {
 	if (!backup || zcs_inherited(backup) || atomic_fetch_sub(&backup->refs, 1) != 1)
 		return;
-	pthread_mutex_lock(&backup->lock);
-	forget_object(backup);
-	drop_range(backup, 0, backup->num_pages);
-	if (backup->store->wb)
-		zcs_wb_wait(backup);
-	pthread_mutex_unlock(&backup->lock);
+	pthread_mutex_lock(&backup->o.lock);
+	zcs_object_forget(&backup->o);
+	drop_range(backup, 0, backup->o.num_pages);
+	zcs_object_unlock(&backup->o);
+	zcs_object_drain(&backup->o);
 	free_backup(backup);
 }
 
@@ -580,10 +528,29 @@ struct zcs_block zcs_backup_block(struct zcs_backup *backup, uint64_t index)
 {
 	struct zcs_block blk;
 
-	zcs_backup_lock(backup);
-	blk = zcs_table_get(&backup->table, index);
-	pthread_mutex_unlock(&backup->lock);
+	zcs_object_lock(&backup->o);
+	blk = zcs_table_get(&backup->o.table, index);
+	zcs_object_unlock(&backup->o);
 	return blk;
+}
+
+enum zcs_where zcs_backup_where(struct zcs_backup *backup, uint64_t index)
+{
+	struct zcs_object *o = &backup->o;
+	enum zcs_where where = ZCS_WHERE_MEMORY;
+	struct zcs_block blk;
+
+	zcs_object_lock(o);
+	blk = zcs_table_get(&o->table, index);
+	if (zcs_e_is_stored(blk.entry))
+		where = o->store->ops->block->needs_io(blk.entry) ? ZCS_WHERE_TO_READ
+								  : ZCS_WHERE_STORED;
+	else if (zcs_store_owns(o->store))
+		where = ZCS_WHERE_TO_READ;
+	else if (zcs_e_is_page(blk.entry) && zcs_folio_flag(zcs_object_folio(o, &blk), ZCS_FF_RA))
+		where = ZCS_WHERE_AHEAD;
+	zcs_object_unlock(o);
+	return where;
 }
 
 int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
@@ -594,13 +561,13 @@ int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 		return -EINVAL;
 	if (zcs_inherited(backup))
 		return -ECHILD;
-	pthread_mutex_lock(&backup->lock);
-	st.num_pages = backup->num_pages;
-	st.resident_pages = backup->resident_pages;
-	st.slot_pages = backup->slot_pages;
-	st.same_pages = backup->same_pages;
-	st.metadata_bytes = sizeof(*backup) + zcs_table_bytes(&backup->table);
-	pthread_mutex_unlock(&backup->lock);
+	pthread_mutex_lock(&backup->o.lock);
+	st.num_pages = backup->o.num_pages;
+	st.resident_pages = backup->o.resident_pages;
+	st.slot_pages = backup->o.slot_pages;
+	st.same_pages = backup->o.same_pages;
+	st.metadata_bytes = sizeof(*backup) + zcs_table_bytes(&backup->o.table);
+	zcs_object_unlock(&backup->o);
 	zcs_deliver(stats, &st, sizeof(st));
 	return 0;
 }

@@ -10,18 +10,18 @@
 #include "backup_priv.h"
 #include "common/log.h"
 #include "pool/pool.h"
-#include "store/store_priv.h"
+#include "store/store.h"
 
 static bool block_ok(struct zcs_backup *b, const struct zcs_block *blk, uint64_t index)
 {
 	uint32_t meta;
 
 	if (blk->index != index || index % zcs_block_pages(blk) ||
-	    zcs_block_end(blk) > b->num_pages)
+	    zcs_block_end(blk) > b->o.num_pages)
 		return false;
 	if (!zcs_e_is_page(blk->entry))
-		return b->store->wb && (zcs_e_is_slot(blk->entry) || zcs_e_is_same(blk->entry));
-	meta = zcs_folio_meta(zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry)));
+		return b->o.store->ops->block && zcs_e_is_stored(blk->entry);
+	meta = zcs_folio_meta(zcs_object_folio(&b->o, blk));
 	return (ZCS_META_STATE(meta) == ZCS_FS_INSERTED ||
 		ZCS_META_STATE(meta) == ZCS_FS_WRITING) &&
 	       ZCS_META_ORDER(meta) == blk->order;
@@ -30,7 +30,7 @@ static bool block_ok(struct zcs_backup *b, const struct zcs_block *blk, uint64_t
 static bool tails_ok(struct zcs_backup *b, const struct zcs_block *blk)
 {
 	for (uint64_t i = blk->index; i < zcs_block_end(blk); i++) {
-		struct zcs_block same = zcs_table_get(&b->table, i);
+		struct zcs_block same = zcs_table_get(&b->o.table, i);
 
 		if (same.index != blk->index || same.order != blk->order ||
 		    same.entry != blk->entry)
@@ -47,12 +47,13 @@ static void add(struct zcs_backup *b, struct sums *sums, const struct zcs_block 
 {
 	if (zcs_e_is_page(blk->entry)) {
 		sums->resident += zcs_block_pages(blk);
-		if (zcs_folio_flag(zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry)), ZCS_FF_RA))
+		if (zcs_folio_flag(zcs_object_folio(&b->o, blk), ZCS_FF_RA))
 			sums->ahead += zcs_block_pages(blk);
-	} else if (zcs_e_is_slot(blk->entry))
+	} else if (b->o.store->ops->block->needs_io(blk->entry)) {
 		sums->slot += zcs_block_pages(blk);
-	else
+	} else {
 		sums->same += zcs_block_pages(blk);
+	}
 }
 
 static int compare(const char *what, uint64_t walked, uint64_t counted)
@@ -69,8 +70,8 @@ static int walk(struct zcs_backup *b)
 	struct sums sums = { 0 };
 	int err = 0;
 
-	for (uint64_t i = 0; i < b->num_pages;) {
-		struct zcs_block blk = zcs_table_get(&b->table, i);
+	for (uint64_t i = 0; i < b->o.num_pages;) {
+		struct zcs_block blk = zcs_table_get(&b->o.table, i);
 
 		i = zcs_block_end(&blk);
 		if (blk.entry == ZCS_E_EMPTY)
@@ -83,10 +84,10 @@ static int walk(struct zcs_backup *b)
 			 blk.index, blk.order, blk.entry);
 		err = -EUCLEAN;
 	}
-	if (compare("resident", sums.resident, b->resident_pages) ||
-	    compare("slot", sums.slot, b->slot_pages) ||
-	    compare("same-filled", sums.same, b->same_pages) ||
-	    (!b->in_flight && compare("read-ahead", sums.ahead, b->ahead.pages)))
+	if (compare("resident", sums.resident, b->o.resident_pages) ||
+	    compare("slot", sums.slot, b->o.slot_pages) ||
+	    compare("same-filled", sums.same, b->o.same_pages) ||
+	    (!b->o.local.in_flight && compare("read-ahead", sums.ahead, b->o.ahead.pages)))
 		err = -EUCLEAN;
 	return err;
 }
@@ -99,8 +100,8 @@ int zcs_backup_check(struct zcs_backup *backup)
 		return -EINVAL;
 	if (zcs_inherited(backup))
 		return -ECHILD;
-	pthread_mutex_lock(&backup->lock);
+	pthread_mutex_lock(&backup->o.lock);
 	err = walk(backup);
-	pthread_mutex_unlock(&backup->lock);
+	zcs_object_unlock(&backup->o);
 	return err;
 }

@@ -17,8 +17,7 @@
 #include "common/deliver.h"
 #include "common/log.h"
 #include "device_priv.h"
-#include "store/store_priv.h"
-#include "store/writeback.h"
+#include "store/store.h"
 #include "sys/sys.h"
 
 #define LOW_PERCENT  80u
@@ -341,9 +340,9 @@ int zcs_device_stats(struct zcs_device *device, struct zcs_stats *stats)
 	return 0;
 }
 
-static bool keeps_slot(const struct zcs_tt *tt, const struct zcs_block *blk)
+static bool has_copy(const struct zcs_tt *tt, const struct zcs_block *blk)
 {
-	return zcs_e_is_page(blk->entry) && zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_SLOT);
+	return zcs_e_is_page(blk->entry) && zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_COPY);
 }
 
 /*
@@ -360,7 +359,7 @@ static uint64_t clean_pages(struct zcs_tt *tt)
 
 		if (blk.entry == ZCS_E_HANDLE)
 			blk = zcs_backup_block(tt->backup, i);
-		if (keeps_slot(tt, &blk))
+		if (has_copy(tt, &blk))
 			pages += zcs_block_pages(&blk);
 		i = zcs_block_end(&blk);
 	}
@@ -398,11 +397,7 @@ static void check_bo(const void *node, VISIT visit, void *err)
 
 	if (visit != postorder && visit != leaf)
 		return;
-	if (tt->backup->store->wb) {
-		pthread_mutex_lock(&tt->backup->lock);
-		zcs_wb_wait(tt->backup);
-		pthread_mutex_unlock(&tt->backup->lock);
-	}
+	zcs_object_drain(&tt->backup->o);
 	if (zcs_tt_check(tt))
 		*(int *)err = -EUCLEAN;
 }

@@ -276,8 +276,6 @@ void zcs_room_wait(struct zcs_device *dev);
 void zcs_room_changed(struct zcs_device *dev);
 /* Pages that were freed in all; to see whether a stretch of work brought anything. */
 uint64_t zcs_room_freed(struct zcs_device *dev);
-/* Writes that the store refused or failed, in all. */
-uint64_t zcs_room_refused(struct zcs_device *dev);
 /* Something was freed: it is not in vain any more. */
 void zcs_room_note_progress(struct zcs_device *dev);
 /* Nothing was evictable; @changes: the device's from before it was tried. */

@@ -30,9 +30,7 @@
 
 #include "common/log.h"
 #include "device_priv.h"
-#include "store/store_priv.h"
-#include "store/writeback.h"
-#include "swap/swap.h"
+#include "store/store.h"
 #include "sys/sys.h"
 
 #define PROBE_NS      2000000u
@@ -262,7 +260,7 @@ static uint64_t pass_clean(struct zcs_device *dev, uint64_t pages, bool patient)
 
 	if (n < pages)
 		n += give_kept(dev, pages - n);
-	if (n < pages && dev->store->wb)
+	if (n < pages && dev->store->ops->reclaim)
 		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, clean_one, &patient);
 	return n;
 }
@@ -336,7 +334,7 @@ static uint64_t write_silent(struct zcs_device *dev, uint64_t pages, bool stuck)
 
 static uint64_t free_slots(struct zcs_device *dev)
 {
-	return (uint64_t)zcs_swap_avail(dev->store->swap) / ZCS_SLOT_BYTES;
+	return zcs_store_room(dev->store) / ZCS_PAGE_SIZE;
 }
 
 struct slots_wanted {
@@ -352,7 +350,7 @@ static void free_kept_slots(const void *node, VISIT visit, void *arg)
 	if ((visit != postorder && visit != leaf) || !zcs_lru_pins(bo) ||
 	    free_slots(want->dev) >= want->pages || try_lock(bo))
 		return;
-	zcs_tt_forget_slots(bo->tt, 0, bo->tt->nr);
+	zcs_tt_forget_copies(bo->tt, 0, bo->tt->nr);
 	zcs_tt_unlock(bo->tt);
 }
 
@@ -365,10 +363,11 @@ static void free_kept_slots(const void *node, VISIT visit, void *arg)
 static void make_room_in_store(struct zcs_device *dev, uint64_t pages)
 {
 	struct slots_wanted want = { .dev = dev, .pages = pages };
-	struct zcs_wb_stats st;
+	uint64_t refused = dev->store->counts.no_space;
 
-	zcs_wb_stats(dev->store->wb, &st);
-	if (atomic_exchange(&dev->refused, st.refused_no_space) != st.refused_no_space)
+	if (!dev->store->ops->block)
+		return;
+	if (atomic_exchange(&dev->refused, refused) != refused)
 		want.pages += free_slots(dev);
 	if (free_slots(dev) >= want.pages || !atomic_load(&dev->pinned))
 		return;
@@ -402,51 +401,47 @@ static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_
 	uint64_t end = zcs_sys_now_ns() + WAIT_NS;
 
 	/* in this order: what is no longer pending is counted as freed */
-	while (zcs_wb_pending(dev->store->wb) && zcs_wb_freed(dev->store->wb) - before < pages &&
+	while (zcs_store_pending(dev->store) && zcs_store_freed(dev->store) - before < pages &&
 	       zcs_sys_now_ns() < end) {
 		if (zcs_sys_sleep_us(STEP_US / 2) && interrupted) {
 			*interrupted = true;
 			break;
 		}
 	}
-	return zcs_wb_freed(dev->store->wb) - before;
+	return zcs_store_freed(dev->store) - before;
 }
 
 /*
  * Frees what is free at once, and begins to write, with signals held. Returns the pages, and in
  * *before what writes had freed before the first that was begun.
  */
-static uint64_t begin_eviction(struct zcs_device *dev, uint64_t pages, struct zcs_wb *wb,
+static uint64_t begin_eviction(struct zcs_device *dev, uint64_t pages, bool writes,
 			       uint64_t *before)
 {
 	uint64_t n;
 
 	zcs_sys_hold_signals();
 	n = without_io(dev, pages, false);
-	if (wb) {
-		*before = zcs_wb_freed(wb);
-		if (n < pages)
-			pass_write(dev, pages - n);
-	}
+	*before = zcs_store_freed(dev->store);
+	if (writes && n < pages)
+		pass_write(dev, pages - n);
 	zcs_sys_let_signals();
 	return n;
 }
 
 uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool *interrupted)
 {
-	struct zcs_wb *wb = writeback ? dev->store->wb : NULL;
-	uint64_t before = 0, n = begin_eviction(dev, pages, wb, &before);
+	bool writes = writeback && zcs_store_frees(dev->store);
+	uint64_t before, n = begin_eviction(dev, pages, writes, &before);
 
-	return wb && n < pages ? n + wait_for_writes(dev, before, pages - n, interrupted) : n;
+	return writes && n < pages ? n + wait_for_writes(dev, before, pages - n, interrupted) : n;
 }
 
 bool zcs_evict_may(struct zcs_device *dev)
 {
-	struct zcs_wb *wb = dev->store->wb;
-
 	return zcs_cache_pages(dev->pool) || zcs_pool_kept(dev->pool) ||
-	       atomic_load(&dev->purgeables) ||
-	       (wb && (zcs_wb_pending(wb) || !zcs_lru_is_idle(&dev->lru)));
+	       atomic_load(&dev->purgeables) || zcs_store_pending(dev->store) ||
+	       (zcs_store_frees(dev->store) && !zcs_lru_is_idle(&dev->lru));
 }
 
 int64_t zcs_evict_hook(void *arg, uint64_t nr_pages)
@@ -508,8 +503,8 @@ static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
  */
 static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 {
-	struct zcs_wb *wb = dev->store->wb;
-	uint64_t resident = zcs_pool_resident(dev->pool), pending = wb ? zcs_wb_pending(wb) : 0;
+	bool frees = zcs_store_frees(dev->store);
+	uint64_t resident = zcs_pool_resident(dev->pool), pending = zcs_store_pending(dev->store);
 	uint64_t excess = resident > target ? resident - target : 0, n;
 
 	if (!excess)
@@ -517,11 +512,11 @@ static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 	zcs_count(dev->rounds);
 	n = without_io(dev, excess, true);
 	atomic_fetch_add(&dev->freed, n);
-	if (wb && n + pending < excess) {
+	if (frees && n + pending < excess) {
 		make_room_in_store(dev, excess - n - pending);
 		n += write_some(dev, excess - n - pending, stuck);
 	}
-	return n || pending || (wb && zcs_lru_count(&dev->lru));
+	return n || pending || (frees && zcs_lru_count(&dev->lru));
 }
 
 /*
@@ -532,13 +527,13 @@ static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 static bool nothing_goes(struct zcs_device *dev)
 {
 	uint64_t max = zcs_pool_max(dev->pool), resident = zcs_pool_resident(dev->pool),
-		 contended = dev->contended, refused = zcs_room_refused(dev);
+		 contended = dev->contended, refused = zcs_store_refused(dev->store);
 
 	if (!max || resident <= max || zcs_evict_pages(dev, resident - max, true, NULL) ||
 	    contended != dev->contended)
 		return false;
-	return !zcs_evict_may(dev) || refused != zcs_room_refused(dev) ||
-	       (dev->store->wb && !zcs_swap_avail(dev->store->swap));
+	return !zcs_evict_may(dev) || refused != zcs_store_refused(dev->store) ||
+	       (zcs_store_frees(dev->store) && !zcs_store_room(dev->store));
 }
 
 /* Told once, until something changes; a touch that waited in vain may have noted it before. */
@@ -562,7 +557,7 @@ static void balance(struct zcs_device *dev, uint64_t target)
 	while (!dev->stop && same < 2 * SILENT_ROUNDS &&
 	       round_towards(dev, target, same > SILENT_ROUNDS)) {
 		uint64_t now = zcs_pool_resident(dev->pool);
-		bool moving = now < last || (dev->store->wb && zcs_wb_pending(dev->store->wb));
+		bool moving = now < last || zcs_store_pending(dev->store);
 
 		same = moving ? 0 : same + 1;
 		last = now;
@@ -574,7 +569,7 @@ static void balance(struct zcs_device *dev, uint64_t target)
 		zcs_room_note_progress(dev);
 	else if (nothing_goes(dev))
 		note_nothing_goes(dev, changes);
-	if (dev->store->wb && zcs_pool_resident(dev->pool) > target)
+	if (zcs_store_frees(dev->store) && zcs_pool_resident(dev->pool) > target)
 		zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, reconsider_one, NULL);
 	zcs_room_tell(dev);
 }

@@ -7,11 +7,9 @@
  */
 #include "common/log.h"
 #include "device_priv.h"
-#include "store/store_priv.h"
-#include "store/writeback.h"
-#include "swap/swap.h"
+#include "store/store.h"
 
-#define UNIT_BYTES ((int64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
+#define UNIT_BYTES ((uint64_t)ZCS_UNIT_PAGES * ZCS_PAGE_SIZE)
 #define KIB(pages) ((unsigned long long)(pages) * (ZCS_PAGE_SIZE / 1024))
 
 enum reason { OTHER, IN_MEMORY, FULL, FAILING };
@@ -34,14 +32,12 @@ uint64_t zcs_over_pages(const struct zcs_device *dev)
 static enum reason find_reason(struct zcs_device *dev)
 {
 	uint64_t no_space = dev->over_no_space, failed = dev->over_failed;
-	struct zcs_wb_stats st = { 0 };
 
-	if (!dev->store->wb)
+	if (!zcs_store_frees(dev->store))
 		return IN_MEMORY;
-	zcs_wb_stats(dev->store->wb, &st);
-	dev->over_no_space = st.refused_no_space;
-	dev->over_failed = st.failed_writes + st.held_back;
-	if (zcs_swap_avail(dev->store->swap) < UNIT_BYTES || st.refused_no_space != no_space)
+	dev->over_no_space = dev->store->counts.no_space;
+	dev->over_failed = zcs_store_refused(dev->store) - dev->over_no_space;
+	if (zcs_store_room(dev->store) < UNIT_BYTES || dev->over_no_space != no_space)
 		return FULL;
 	return dev->over_failed != failed ? FAILING : OTHER;
 }

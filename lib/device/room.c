@@ -18,9 +18,7 @@
  * slots. So a limit that cannot be kept costs nothing.
  */
 #include "device_priv.h"
-#include "store/store_priv.h"
-#include "store/writeback.h"
-#include "swap/swap.h"
+#include "store/store.h"
 #include "sys/sys.h"
 
 #define OVER_PART   8u /* one part in */
@@ -32,49 +30,21 @@
 #define HOT_RECALLS 2u
 #define HOT_NS	    UINT64_C(100000000)
 
-static uint64_t slots_avail(struct zcs_device *dev)
-{
-	return dev->store->wb ? (uint64_t)zcs_swap_avail(dev->store->swap) : 0;
-}
-
-/* What was freed by the background thread and by writes, in all. */
+/* What was freed by the background thread and by the store, in all. */
 uint64_t zcs_room_freed(struct zcs_device *dev)
 {
-	return atomic_load(&dev->freed) + (dev->store->wb ? zcs_wb_freed(dev->store->wb) : 0);
-}
-
-/*
- * Writes that the store did not take: for want of room, or because the device failed or is left
- * alone.
- */
-uint64_t zcs_room_refused(struct zcs_device *dev)
-{
-	struct zcs_wb_stats st = { 0 };
-
-	if (dev->store->wb)
-		zcs_wb_stats(dev->store->wb, &st);
-	return st.refused_no_space + st.failed_writes + st.held_back;
-}
-
-/* Writes that were ended because their page was touched, in all. */
-static uint64_t recalled(struct zcs_device *dev)
-{
-	struct zcs_wb_stats st = { 0 };
-
-	if (dev->store->wb)
-		zcs_wb_stats(dev->store->wb, &st);
-	return st.cancelled + st.abandoned;
+	return atomic_load(&dev->freed) + zcs_store_freed(dev->store);
 }
 
 bool zcs_room_in_vain(struct zcs_device *dev)
 {
 	return atomic_load(&dev->vain) == atomic_load(&dev->changes) &&
-	       slots_avail(dev) <= atomic_load(&dev->vain_slots);
+	       zcs_store_room(dev->store) <= atomic_load(&dev->vain_slots);
 }
 
 void zcs_room_note_vain(struct zcs_device *dev, uint64_t changes)
 {
-	atomic_store(&dev->vain_slots, slots_avail(dev));
+	atomic_store(&dev->vain_slots, zcs_store_room(dev->store));
 	atomic_store(&dev->vain_ns, zcs_sys_now_ns());
 	atomic_store(&dev->vain, changes);
 }
@@ -107,7 +77,7 @@ static uint64_t part_of(const struct zcs_device *dev)
 
 static uint64_t being_written(struct zcs_device *dev)
 {
-	uint64_t pages = dev->store->wb ? zcs_wb_pending(dev->store->wb) : 0, most = part_of(dev);
+	uint64_t pages = zcs_store_pending(dev->store), most = part_of(dev);
 
 	return pages < most ? pages : most;
 }
@@ -156,7 +126,7 @@ static bool has_freed(const struct wait *w)
 /* What was to be written was touched again, and nothing else was found. */
 static bool is_hot(const struct wait *w)
 {
-	return !has_freed(w) && recalled(w->dev) >= w->recalled + HOT_RECALLS;
+	return !has_freed(w) && zcs_store_recalled(w->dev->store) >= w->recalled + HOT_RECALLS;
 }
 
 /*
@@ -192,7 +162,9 @@ void zcs_room_wait(struct zcs_device *dev)
 
 void zcs_room_wait_for(struct zcs_device *dev, struct zcs_bo *bo)
 {
-	struct wait w = { .dev = dev, .freed = zcs_room_freed(dev), .recalled = recalled(dev) };
+	struct wait w = { .dev = dev,
+			  .freed = zcs_room_freed(dev),
+			  .recalled = zcs_store_recalled(dev->store) };
 	uint64_t changes = atomic_load(&dev->changes);
 	unsigned i;
 
@@ -243,5 +215,5 @@ bool zcs_room_is_urgent(struct zcs_device *dev)
 	pthread_mutex_lock(&dev->room_lock);
 	urgent = dev->hurry > 0;
 	pthread_mutex_unlock(&dev->room_lock);
-	return urgent && !zcs_wb_pending(dev->store->wb);
+	return urgent && !zcs_store_pending(dev->store);
 }

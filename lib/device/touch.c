@@ -29,8 +29,7 @@
 #include "common/log.h"
 #include "common/probe.h"
 #include "device_priv.h"
-#include "store/store_priv.h"
-#include "store/writeback.h"
+#include "store/store.h"
 #include "sys/sys.h"
 
 #define SPIN_NS	    20000u

@@ -115,6 +115,16 @@ uint64_t zcs_cache_pages(struct zcs_pool *pool);
 /* Frees cached folios until at least @nr pages are free or there is none left. */
 uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
 
+/* -- the limit, for memory that somebody else owns for a while */
+/* Counts @nr pages against the limit; @effort: may ask the device to make room. 0, -ENOMEM. */
+int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req, bool effort);
+void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
+/* Pages that were uncharged, and are about to be freed: that uncharges them once more. */
+static inline void zcs_pool_charge_back(struct zcs_pool *pool, uint64_t nr)
+{
+	atomic_fetch_add(&zcs_pool_shown(pool)->resident, nr);
+}
+
 /* -- writes of memory that was taken back */
 /* Memory that a device may still read although it was taken back. */
 struct zcs_flying {

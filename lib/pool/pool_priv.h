@@ -115,8 +115,6 @@ static inline size_t zcs_type(int node, unsigned order)
 }
 
 /* -- pool_mem.c: memory and the limit */
-int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req, bool effort);
-void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
 int zcs_pool_arena(struct zcs_pool *pool, int node, enum zcs_arena_kind kind,
 		   struct zcs_arena **arena);
 bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order);

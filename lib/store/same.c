@@ -21,12 +21,6 @@ void zcs_same_fini(struct zcs_same *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-bool zcs_same_filled(const void *addr, size_t bytes, uint64_t *word)
-{
-	memcpy(word, addr, sizeof(*word));
-	return !memcmp(addr, (const char *)addr + sizeof(*word), bytes - sizeof(*word));
-}
-
 /* The slot that has @word, or a free one near its hash; -1: neither. */
 static int32_t find(const struct zcs_same *s, uint64_t word)
 {

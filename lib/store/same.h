@@ -25,10 +25,6 @@ struct zcs_same {
 
 void zcs_same_init(struct zcs_same *s);
 void zcs_same_fini(struct zcs_same *s);
-/*
- * Whether @bytes at @addr (a multiple of 8) are one word repeated; stops at the first difference.
- */
-bool zcs_same_filled(const void *addr, size_t bytes, uint64_t *word);
 /* The number of @word, with a reference; -1 if there is no room. */
 int32_t zcs_same_get(struct zcs_same *s, uint64_t word);
 /* One more reference for a number that has one. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores: opening by spec, references, and two kinds. "mem:" is the absence of a device: what is
- * inserted there stays resident, nothing is ever written, and nothing can be full. A store on
- * devices has a swap (slots and I/O), a writeback thread, and the words of same-filled folios.
+ * Stores: opening by spec, references, and the kind "mem:", which is the absence of a device: what
+ * is inserted there stays resident, nothing is ever written, and nothing can be full. The store on
+ * files and devices is local.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,11 +11,9 @@
 
 #include "common/deliver.h"
 #include "common/log.h"
-#include "same.h"
-#include "store_priv.h"
-#include "swap/swap.h"
+#include "store/local_priv.h"
+#include "store/store.h"
 #include "sys/sys.h"
-#include "writeback.h"
 
 static int64_t mem_bytes_avail(struct zcs_store *store)
 {
@@ -34,26 +32,6 @@ static const struct zcs_store_ops mem_ops = {
 	.close = mem_close,
 };
 
-static int64_t swap_bytes_avail(struct zcs_store *store)
-{
-	return zcs_swap_avail(store->swap);
-}
-
-static void swap_close(struct zcs_store *store)
-{
-	zcs_wb_destroy(store->wb);
-	zcs_swap_close(store->swap);
-	if (store->same)
-		zcs_same_fini(store->same);
-	free(store->same);
-}
-
-static const struct zcs_store_ops swap_ops = {
-	.name = "swap",
-	.bytes_avail = swap_bytes_avail,
-	.close = swap_close,
-};
-
 int zcs_store_new(const struct zcs_store_ops *ops, void *priv, struct zcs_store **store)
 {
 	struct zcs_store *s = zcs_sys_calloc(ZCS_FAULT_ALLOC_STORE, 1, sizeof(*s));
@@ -64,36 +42,11 @@ int zcs_store_new(const struct zcs_store_ops *ops, void *priv, struct zcs_store 
 	s->priv = priv;
 	s->life = zcs_life_begin();
 	s->refs = 1;
+	pthread_mutex_init(&s->objects_lock, NULL);
+	pthread_cond_init(&s->unpinned, NULL);
+	TAILQ_INIT(&s->objects);
 	*store = s;
 	return 0;
-}
-
-static int open_devices(struct zcs_store *s, const char *spec)
-{
-	int err = zcs_swap_open(spec, &s->swap);
-
-	if (err)
-		return err;
-	s->same = zcs_sys_calloc(ZCS_FAULT_ALLOC_STORE, 1, sizeof(*s->same));
-	if (!s->same)
-		return -ENOMEM;
-	zcs_same_init(s->same);
-	return zcs_wb_create(s->swap, s->same, &s->wb);
-}
-
-static int open_swap(const char *spec, struct zcs_store **store)
-{
-	struct zcs_store *s;
-	int err = zcs_store_new(&swap_ops, NULL, &s);
-
-	if (err)
-		return err;
-	err = open_devices(s, spec);
-	if (err)
-		zcs_store_close(s);
-	else
-		*store = s;
-	return err;
 }
 
 static bool is_device(const char *spec)
@@ -116,7 +69,7 @@ int zcs_store_open(const char *spec, struct zcs_store **store)
 		return -EINVAL;
 	}
 	if (is_device(spec))
-		return open_swap(spec, store);
+		return zcs_local_open(spec, store);
 	zcs_warn("store \"%s\": unknown kind; known are mem:, file:, dev: and /dev/...", spec);
 	return -EPROTONOSUPPORT;
 }
@@ -142,6 +95,8 @@ void zcs_store_close(struct zcs_store *store)
 	if (!store || zcs_inherited(store) || atomic_fetch_sub(&store->refs, 1) != 1)
 		return;
 	store->ops->close(store);
+	pthread_cond_destroy(&store->unpinned);
+	pthread_mutex_destroy(&store->objects_lock);
 	free(store);
 }
 
@@ -155,45 +110,7 @@ int zcs_store_check(struct zcs_store *store)
 		zcs_warn("zcs_store_check: store %p has no references", (void *)store);
 		return -EUCLEAN;
 	}
-	return store->swap ? zcs_swap_check(store->swap) : 0;
-}
-
-static void fill_swap(struct zcs_store *store, struct zcs_store_stats *st)
-{
-	struct zcs_swap_stats sw;
-	struct zcs_wb_stats wb;
-
-	zcs_swap_stats(store->swap, &sw);
-	zcs_wb_stats(store->wb, &wb);
-	st->slots = sw.slots;
-	st->free_slots = sw.free;
-	st->used_slots = sw.used;
-	st->retired_slots = sw.retired;
-	st->discarded_slots = sw.discarded;
-	st->reads = sw.reads;
-	st->writes = sw.writes;
-	st->read_bytes = sw.read_bytes;
-	st->written_bytes = sw.written_bytes;
-	st->read_errors = sw.read_errors;
-	st->write_errors = sw.write_errors;
-	st->bad_checksums = sw.bad_checksums;
-	st->short_transfers = sw.shorts;
-	st->retries = sw.retries;
-	st->written_blocks = wb.written_blocks;
-	st->same_blocks = wb.same_blocks;
-	st->clean_blocks = wb.clean_blocks;
-	st->no_space = wb.refused_no_space;
-	st->cancelled = wb.cancelled;
-	st->abandoned = wb.abandoned;
-	st->ra_read = wb.ra_read;
-	st->ra_hits = wb.ra_hits;
-	st->ra_wasted = wb.ra_wasted;
-	st->io_uring = sw.uring;
-	st->direct_devices = sw.direct;
-	st->buffered_devices = sw.buffered;
-	st->devices_away = sw.away;
-	st->outages = sw.outages;
-	st->held_back = wb.held_back;
+	return store->ops->check ? store->ops->check(store) : 0;
 }
 
 int zcs_store_stats(struct zcs_store *store, struct zcs_store_stats *stats)
@@ -204,8 +121,8 @@ int zcs_store_stats(struct zcs_store *store, struct zcs_store_stats *stats)
 		return -EINVAL;
 	if (zcs_inherited(store))
 		return -ECHILD;
-	if (store->swap)
-		fill_swap(store, &st);
+	if (store->ops->stats)
+		store->ops->stats(store, &st);
 	zcs_deliver(stats, &st, sizeof(st));
 	return 0;
 }
@@ -216,7 +133,8 @@ int64_t zcs_store_dump(struct zcs_store *store, char *buf, size_t size)
 		return -EINVAL;
 	if (zcs_inherited(store))
 		return -ECHILD;
-	if (!store->swap)
-		return snprintf(buf, size, "%s: never written back", store->ops->name);
-	return zcs_swap_text(store->swap, buf, size);
+	if (store->ops->dump)
+		return store->ops->dump(store, buf, size);
+	return snprintf(buf, size, "%s: %s", store->ops->name,
+			zcs_store_frees(store) ? "elsewhere" : "never written back");
 }

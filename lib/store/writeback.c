@@ -2,13 +2,13 @@
 /*
  * Writeback: inserted folios become slots.
  *
- *	insert(WRITEBACK) ──mark──▶ queue of backups ──thread──▶ same-filled?  word, pages freed
+ *	insert(WRITEBACK) ──mark──▶ queue of objects ──thread──▶ same-filled?  word, pages freed
  *	                                                         slot still good? pages freed, no
  *	                                                         I/O else WRITING, request to the
  *	                                                         swap
- *	swap's I/O thread: done ──▶ ended list ──thread──▶ lock the backup: slot is the entry, pages freed
+ *	swap's I/O thread: done ──▶ ended list ──thread──▶ lock the object: leave_memory()
  *
- * The protocol. A folio that is being written stays the backup's and is marked WRITING; it is freed
+ * The protocol. A folio that is being written stays the object's and is marked WRITING; it is freed
  * once, by the thread, when the write has ended. Who wants it back meanwhile does not wait: a
  * request that was not given to the device yet is cancelled, any other is abandoned (its slot is
  * given up when it ends; that the device reads pages that change is harmless, nobody will read that
@@ -16,68 +16,71 @@
  * hole would bring its memory back, or find none. A write that fails leaves the folio resident, and
  * the swap judges its slot (swap_outage.c).
  *
- * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them
- * it gives the backup's lock up, lets those have it who wait, sees to transfers that ended, and
- * comes back by way of the queue.
+ * The end of a write is one function, leave_memory(): the object's owner is told that the store holds
+ * the block (written(), after which its pages are free), and the token takes the place of the page.
+ * All ways out of memory lead there: a write that ended, a slot that is still good, one word.
  *
- * Nothing is allocated here: the queue is threaded through the backups, the requests are an array,
- * and pages are freed before anything else is asked for. The I/O thread never takes a backup's
- * lock, so that who holds one may wait for a read. Lock order: backup, then wb.
+ * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them
+ * it gives the object's lock up, lets those have it who wait, sees to transfers that ended, and
+ * comes back by way of the queue. An object whose lock is taken, by a read for instance, is left
+ * alone: the thread leaves its work with it (object.h) and has it back when the lock is free.
+ *
+ * Nothing is allocated here: the queue is threaded through the objects, the requests are an array,
+ * and pages are freed before anything else is asked for. The I/O thread never takes an object's
+ * lock, so that who holds one may wait for a read. Lock order: object, then wb.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backup/backup_priv.h"
 #include "common/log.h"
 #include "common/probe.h"
+#include "common/zero.h"
 #include "pool/pool.h"
-#include "same.h"
-#include "store_priv.h"
-#include "swap/swap.h"
+#include "store/local_priv.h"
+#include "store/object.h"
+#include "store/store.h"
 #include "sys/sys.h"
-#include "writeback.h"
 
 #define REQUESTS    64u
-#define BITE	    16u /* blocks under one hold of a backup's lock */
+#define BITE	    16u /* blocks under one hold of an object's lock */
 #define LOOKS	    1024u /* and blocks looked at */
 #define PATIENCE    20u
 #define COURTESY_US 50u
 
 /*
- * struct wb_req - a transfer under way
+ * struct zcs_local_work - a transfer under way
  * @io: the swap's request; io.user is this
- * @b: whose it is; NULL: free. Who finds its own backup here and holds that one's lock may read the
+ * @o: whose it is; NULL: free. Who finds its own object here and holds that one's lock may read the
  *	rest
  * @index, @order: the block; @folio: what is written, or read into
  * @abandoned: only the slot is to be given up when it ends (and the folio of a read); under the
- *	backup's lock, of a write under the wb's too
+ *	object's lock, of a write under the wb's too
  * @ended: the device has it no more; under the wb's lock
- * @flying: the pool's, from when it is abandoned until it ended
+ * @flying: the @pool's, from when it is abandoned until it ended
  */
-struct wb_req {
+struct zcs_local_work {
 	struct zcs_swap_req io;
 	struct zcs_wb *wb;
-	_Atomic(struct zcs_backup *) b;
+	_Atomic(struct zcs_object *) o;
 	uint64_t index;
 	struct zcs_folio *folio;
 	bool abandoned, ended;
+	struct zcs_pool *pool;
 	struct zcs_flying flying;
-	struct wb_req *next;
+	struct zcs_local_work *next;
 };
 
 struct zcs_wb {
-	struct zcs_swap *swap;
-	struct zcs_same *same;
+	struct zcs_local *local;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
-	struct zcs_backup *queue, **queue_tail;
-	struct wb_req *free, *ended;
-	_Atomic uint64_t pending, freed;
+	struct zcs_object *queue, **queue_tail;
+	struct zcs_local_work *free, *ended;
 	struct zcs_wb_stats stats;
-	struct wb_req req[REQUESTS];
+	struct zcs_local_work req[REQUESTS];
 };
 
 static void bump(struct zcs_wb *wb, uint64_t *counter)
@@ -89,9 +92,9 @@ static void bump(struct zcs_wb *wb, uint64_t *counter)
 
 /* -- requests */
 
-static struct wb_req *get_req(struct zcs_wb *wb)
+static struct zcs_local_work *get_req(struct zcs_wb *wb)
 {
-	struct wb_req *r;
+	struct zcs_local_work *r;
 
 	pthread_mutex_lock(&wb->lock);
 	r = wb->free;
@@ -101,13 +104,13 @@ static struct wb_req *get_req(struct zcs_wb *wb)
 	return r;
 }
 
-static void put_req(struct wb_req *r)
+static void put_req(struct zcs_local_work *r)
 {
 	struct zcs_wb *wb = r->wb;
 
 	r->folio = NULL;
 	r->abandoned = false;
-	r->b = NULL;
+	r->o = NULL;
 	pthread_mutex_lock(&wb->lock);
 	r->next = wb->free;
 	wb->free = r;
@@ -115,74 +118,87 @@ static void put_req(struct wb_req *r)
 	pthread_mutex_unlock(&wb->lock);
 }
 
+/* Under the wb's lock. */
+static void push_ended(struct zcs_wb *wb, struct zcs_local_work *r)
+{
+	r->next = wb->ended;
+	wb->ended = r;
+	pthread_cond_signal(&wb->wake);
+}
+
 /* On the swap's I/O thread: hand over, no more. */
 static void ended(struct zcs_swap_req *io, int err)
 {
-	struct wb_req *r = io->user;
+	struct zcs_local_work *r = io->user;
 	struct zcs_wb *wb = r->wb;
 
 	io->err = err;
 	pthread_mutex_lock(&wb->lock);
 	r->ended = true;
-	if (io->op == ZCS_SWAP_WRITE && r->abandoned)
-		zcs_pool_landed(zcs_folio_pool(r->folio), &r->flying);
-	r->next = wb->ended;
-	wb->ended = r;
-	pthread_cond_signal(&wb->wake);
+	if (io->op == ZCS_SWAP_WRITE && r->abandoned && r->pool)
+		zcs_pool_landed(r->pool, &r->flying);
+	push_ended(wb, r);
 	pthread_mutex_unlock(&wb->lock);
 }
 
-static struct wb_req *find_req(struct zcs_backup *b, enum zcs_swap_op op, uint64_t index)
+static struct zcs_local_work *find_req(struct zcs_object *o, enum zcs_swap_op op, uint64_t index)
 {
-	struct zcs_wb *wb = b->store->wb;
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
 
-	/* a request's fields change only under its backup's lock, which is held */
-	for (unsigned i = 0; b->in_flight && i < REQUESTS; i++) {
-		struct wb_req *r = &wb->req[i];
+	/* a request's fields change only under its object's lock, which is held */
+	for (unsigned i = 0; o->local.in_flight && i < REQUESTS; i++) {
+		struct zcs_local_work *r = &wb->req[i];
 
-		if (r->b == b && r->io.op == op && r->index == index && !r->abandoned)
+		if (r->o == o && r->io.op == op && r->index == index && !r->abandoned)
 			return r;
 	}
 	return NULL;
 }
 
-static void start(struct wb_req *r, struct zcs_backup *b, enum zcs_swap_op op,
-		  const struct zcs_block *blk, uint32_t slot, struct zcs_folio *folio)
+static void start(struct zcs_local_work *r, struct zcs_object *o, enum zcs_swap_op op,
+		  const struct zcs_block *blk, uint32_t slot, struct zcs_folio *folio, void *addr)
 {
-	r->io = (struct zcs_swap_req){ .op = op,
-				       .order = blk->order,
-				       .slot = slot,
-				       .addr = zcs_folio_bytes(folio),
-				       .done = ended,
-				       .user = r };
+	r->io = (struct zcs_swap_req){
+		.op = op, .order = blk->order, .slot = slot, .addr = addr, .done = ended, .user = r
+	};
 	r->index = blk->index;
 	r->folio = folio;
+	r->pool = o->pool;
 	r->ended = false;
-	r->b = b;
-	b->in_flight++;
-	zcs_swap_submit(r->wb->swap, &r->io);
+	r->o = o;
+	o->local.in_flight++;
+	zcs_swap_submit(r->wb->local->swap, &r->io);
 }
 
-static void transfer_ended(struct zcs_backup *b)
+static void transfer_ended(struct zcs_object *o)
 {
-	b->in_flight--;
-	pthread_cond_broadcast(&b->idle);
+	o->local.in_flight--;
+	zcs_object_signal(o);
 }
 
 /* -- writing */
 
-static void no_longer_pending(struct zcs_backup *b, struct zcs_folio *folio)
+static void no_longer_pending(struct zcs_object *o, struct zcs_folio *folio)
 {
 	zcs_folio_set_flags(folio, 0, ZCS_FF_WB);
-	atomic_fetch_sub(&b->store->wb->pending, UINT64_C(1) << zcs_folio_ord(folio));
-	b->pending--;
-	pthread_cond_broadcast(&b->idle);
+	atomic_fetch_sub(&o->store->counts.pending,
+			 UINT64_C(1) << ZCS_META_ORDER(zcs_folio_meta(folio)));
+	o->local.pending--;
+	zcs_object_signal(o);
 }
 
-void zcs_wb_unmark(struct zcs_backup *backup, struct zcs_folio *folio)
+bool zcs_wb_withdraw(struct zcs_object *o, struct zcs_folio *folio, bool hit)
 {
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
+	bool ahead = zcs_folio_flag(folio, ZCS_FF_RA);
+
 	if (zcs_folio_flag(folio, ZCS_FF_WB))
-		no_longer_pending(backup, folio);
+		no_longer_pending(o, folio);
+	if (ahead) {
+		zcs_folio_set_flags(folio, 0, ZCS_FF_RA);
+		bump(wb, hit ? &wb->stats.ra_hits : &wb->stats.ra_wasted);
+	}
+	return ahead;
 }
 
 static bool lies_in(const struct zcs_block *blk, uint64_t first, uint64_t last)
@@ -190,10 +206,21 @@ static bool lies_in(const struct zcs_block *blk, uint64_t first, uint64_t last)
 	return blk->index >= first && zcs_block_end(blk) - 1 <= last;
 }
 
+/*
+ * struct zcs_wait - somebody who waits, on the stack and in the object's list, under its lock
+ * @first, @last: the waiter wants the blocks that lie in there
+ * @written: pages of them that were written and freed since; @err: why the last one was not
+ */
+struct zcs_wait {
+	uint64_t first, last, written;
+	int err;
+	struct zcs_wait *next;
+};
+
 /* Tells who waits for the block what became of it: written and freed, or why not. */
-static void tell(struct zcs_backup *b, const struct zcs_block *blk, int err)
+static void tell(struct zcs_object *o, const struct zcs_block *blk, int err)
 {
-	for (struct zcs_wb_wait *w = b->waits; w; w = w->next) {
+	for (struct zcs_wait *w = o->local.waits; w; w = w->next) {
 		if (!lies_in(blk, w->first, w->last))
 			continue;
 		if (err)
@@ -204,40 +231,59 @@ static void tell(struct zcs_backup *b, const struct zcs_block *blk, int err)
 }
 
 /*
- * Pages leave memory. They count as pending until they are free: who waits for room must see one or
- * the other.
+ * The end of a write, and of all else that ends in the store holding a block: its pages leave memory,
+ * and @entry takes their place in the index.
+ *
+ *	marks off ─▶ owner uncharges and frees the pages ─▶ index ─▶ who waits for the block is told
+ *
+ * The owner is told while the index still says PAGE. Read-ahead ends after the pages are free: who
+ * waits for it to give way looks for memory then.
  */
-static void release(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
-		    uint32_t entry)
+static void leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint32_t entry)
 {
 	uint64_t nr = zcs_block_pages(blk);
+	bool ahead = zcs_wb_withdraw(o, zcs_object_folio(o, blk), false);
 
-	atomic_fetch_add(&wb->pending, nr);
-	zcs_backup_detach(b, blk, entry);
-	tell(b, blk, 0);
-	atomic_fetch_add(&wb->freed, nr);
-	atomic_fetch_sub(&wb->pending, nr);
+	o->resident_pages -= nr;
+	o->written(o, blk);
+	if (ahead)
+		zcs_ahead_end(o->pool, &o->ahead, nr);
+	zcs_table_update(&o->table, blk->index, entry);
+	*(zcs_e_is_slot(entry) ? &o->slot_pages : &o->same_pages) += nr;
+	tell(o, blk, 0);
+}
+
+/* The same, for pages that count as pending until they are free: who waits must see one or the other. */
+static void release(struct zcs_object *o, const struct zcs_block *blk, uint32_t entry)
+{
+	struct zcs_store_counts *counts = &o->store->counts;
+	uint64_t nr = zcs_block_pages(blk);
+
+	atomic_fetch_add(&counts->pending, nr);
+	leave_memory(o, blk, entry);
+	atomic_fetch_add(&counts->freed, nr);
+	atomic_fetch_sub(&counts->pending, nr);
 }
 
 /* What needs no write: the slot from last time, or one word. True: the pages are gone. */
-static bool without_io(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
+static bool without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
 		       struct zcs_folio *folio)
 {
 	size_t bytes = (size_t)ZCS_PAGE_SIZE << blk->order;
 	uint64_t word;
 	int32_t nr;
 
-	if (zcs_folio_flag(folio, ZCS_FF_SLOT)) {
-		release(wb, b, blk, ZCS_E_SLOT_BASE + folio->aux);
+	if (zcs_folio_flag(folio, ZCS_FF_COPY)) {
+		release(o, blk, folio->aux);
 		bump(wb, &wb->stats.clean_blocks);
 		return true;
 	}
-	if (!zcs_same_filled(zcs_pool_bytes(b->pool, zcs_e_ppn(blk->entry)), bytes, &word))
+	if (!zcs_is_one_word(zcs_object_addr(o, blk), bytes, &word))
 		return false;
-	nr = zcs_same_get(wb->same, word);
+	nr = zcs_same_get(wb->local->same, word);
 	if (nr < 0)
 		return false;
-	release(wb, b, blk, ZCS_E_SAME_BASE + (uint32_t)nr);
+	release(o, blk, ZCS_E_SAME_BASE + (uint32_t)nr);
 	bump(wb, &wb->stats.same_blocks);
 	return true;
 }
@@ -248,122 +294,180 @@ static bool no_room(int err)
 	return err == -ENOSPC || err == -EDQUOT;
 }
 
-static void refuse(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
-		   struct zcs_folio *folio, int err)
+static void count_error(struct zcs_store_counts *counts, _Atomic uint64_t *other, int err)
 {
-	tell(b, blk, err);
-	bump(wb, no_room(err) ? &wb->stats.refused_no_space : &wb->stats.held_back);
-	no_longer_pending(b, folio);
+	atomic_fetch_add(no_room(err) ? &counts->no_space : other, 1);
+}
+
+static void refuse(struct zcs_object *o, const struct zcs_block *blk, struct zcs_folio *folio,
+		   int err)
+{
+	tell(o, blk, err);
+	count_error(&o->store->counts, &o->store->counts.held_back, err);
+	no_longer_pending(o, folio);
 }
 
 /* One marked block; false if there is no request free and it has to wait. */
-static bool write_block(struct zcs_wb *wb, struct zcs_backup *b, const struct zcs_block *blk,
+static bool write_block(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
 			struct zcs_folio *folio)
 {
-	struct wb_req *r = get_req(wb);
+	struct zcs_local_work *r = get_req(wb);
 	uint32_t slot;
 	int err;
 
 	if (!r)
 		return false;
-	if (without_io(wb, b, blk, folio)) {
+	if (without_io(wb, o, blk, folio)) {
 		put_req(r);
 		return true;
 	}
-	err = zcs_swap_alloc(wb->swap, blk->order, &slot);
+	err = zcs_swap_alloc(wb->local->swap, blk->order, &slot);
 	if (err) {
-		refuse(wb, b, blk, folio, err);
+		refuse(o, blk, folio, err);
 		put_req(r);
 		return true;
 	}
 	zcs_folio_set_state(folio, ZCS_FS_WRITING);
-	start(r, b, ZCS_SWAP_WRITE, blk, slot, folio);
+	start(r, o, ZCS_SWAP_WRITE, blk, slot, folio, zcs_object_addr(o, blk));
 	return true;
 }
 
 /* The folio of a block that is to be written, and is not yet; or NULL. */
-static struct zcs_folio *to_write(struct zcs_backup *b, const struct zcs_block *blk)
+static struct zcs_folio *to_write(struct zcs_object *o, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio;
 
 	if (!zcs_e_is_page(blk->entry))
 		return NULL;
-	folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+	folio = zcs_object_folio(o, blk);
 	if (!zcs_folio_flag(folio, ZCS_FF_WB) || zcs_folio_state(folio) != ZCS_FS_INSERTED)
 		return NULL;
 	return folio;
 }
 
-/* A bite of the marked blocks of a backup, as far as there are requests. */
-static void write_marked(struct zcs_wb *wb, struct zcs_backup *b)
+/* A bite of the marked blocks of an object, as far as there are requests. */
+static void write_marked(struct zcs_wb *wb, struct zcs_object *o)
 {
-	uint64_t i = b->queue_first;
+	uint64_t i = o->local.queue_first;
 	unsigned done = 0;
 
 	for (unsigned looks = 0; looks < LOOKS && done < BITE; looks++) {
 		struct zcs_block blk;
 		struct zcs_folio *folio;
 
-		if (i > b->queue_last || !b->pending)
+		if (i > o->local.queue_last || !o->local.pending)
 			break;
-		blk = zcs_table_get(&b->table, i);
-		folio = to_write(b, &blk);
-		if (folio && !write_block(wb, b, &blk, folio))
+		blk = zcs_table_get(&o->table, i);
+		folio = to_write(o, &blk);
+		if (folio && !write_block(wb, o, &blk, folio))
 			break;
 		done += folio != NULL;
 		i = zcs_block_end(&blk);
 	}
-	b->queue_first = i;
+	o->local.queue_first = i;
 }
 
-static void enqueue(struct zcs_wb *wb, struct zcs_backup *b)
+/* Under the wb's lock. */
+static void push_queue(struct zcs_wb *wb, struct zcs_object *o)
+{
+	o->local.queue_next = NULL;
+	*wb->queue_tail = o;
+	wb->queue_tail = &o->local.queue_next;
+	pthread_cond_signal(&wb->wake);
+}
+
+static void enqueue(struct zcs_wb *wb, struct zcs_object *o)
 {
 	pthread_mutex_lock(&wb->lock);
-	b->queue_next = NULL;
-	*wb->queue_tail = b;
-	wb->queue_tail = &b->queue_next;
-	pthread_cond_signal(&wb->wake);
+	push_queue(wb, o);
 	pthread_mutex_unlock(&wb->lock);
 }
 
-static void serve(struct zcs_wb *wb, struct zcs_backup *b)
+/* What the thread left with an object is its own again. */
+void zcs_wb_resume(struct zcs_object *o)
+{
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
+	struct zcs_local_work *r;
+
+	pthread_mutex_lock(&wb->lock);
+	atomic_store(&o->busy, false);
+	while ((r = o->local.left)) {
+		o->local.left = r->next;
+		push_ended(wb, r);
+	}
+	if (o->local.left_queued)
+		push_queue(wb, o);
+	o->local.left_queued = false;
+	pthread_mutex_unlock(&wb->lock);
+}
+
+/* @r: an ended transfer; NULL: the object's turn in the queue. */
+static void leave(struct zcs_wb *wb, struct zcs_object *o, struct zcs_local_work *r)
+{
+	pthread_mutex_lock(&wb->lock);
+	if (r) {
+		r->next = o->local.left;
+		o->local.left = r;
+	} else {
+		o->local.left_queued = true;
+	}
+	atomic_store(&o->busy, true);
+	pthread_mutex_unlock(&wb->lock);
+}
+
+/*
+ * The object's lock, for the thread; false: somebody holds it, and gives @r back when that has ended.
+ * The second try is for a holder who looked before the work was left.
+ */
+static bool lock_or_leave(struct zcs_wb *wb, struct zcs_object *o, struct zcs_local_work *r)
+{
+	if (!pthread_mutex_trylock(&o->lock))
+		return true;
+	leave(wb, o, r);
+	if (!pthread_mutex_trylock(&o->lock))
+		zcs_object_unlock(o);
+	return false;
+}
+
+static void serve(struct zcs_wb *wb, struct zcs_object *o)
 {
 	bool more;
 
-	pthread_mutex_lock(&b->lock);
-	write_marked(wb, b);
-	more = b->queue_first <= b->queue_last && b->pending;
+	if (!lock_or_leave(wb, o, NULL))
+		return;
+	write_marked(wb, o);
+	more = o->local.queue_first <= o->local.queue_last && o->local.pending;
 	if (more)
-		enqueue(wb, b);
+		enqueue(wb, o);
 	else
-		b->queued = false;
-	pthread_cond_broadcast(&b->idle);
-	pthread_mutex_unlock(&b->lock);
+		o->local.queued = false;
+	zcs_object_signal(o);
+	pthread_mutex_unlock(&o->lock);
 	/*
 	 * A lock that is free goes to whoever asks next, which is this thread, long before one that
-	 * slept is awake. Only for a backup that is in the queue: it cannot go away.
+	 * slept is awake. Only for an object that is in the queue: it cannot go away.
 	 */
 	if (more)
-		zcs_sys_stand_back(&b->waiting, COURTESY_US, PATIENCE);
+		zcs_sys_stand_back(&o->waiting, COURTESY_US, PATIENCE);
 }
 
-static struct zcs_block block_of(const struct wb_req *r)
+static struct zcs_block block_of(const struct zcs_local_work *r)
 {
-	return zcs_table_get(&r->b->table, r->index);
+	return zcs_table_get(&r->o->table, r->index);
 }
 
 /* The slots of a write that nobody will read back. */
-static void give_slots_up(struct zcs_wb *wb, const struct wb_req *r)
+static void give_slots_up(struct zcs_wb *wb, const struct zcs_local_work *r)
 {
 	if (r->io.err)
-		zcs_swap_free_failed(wb->swap, r->io.slot, r->io.order);
+		zcs_swap_free_failed(wb->local->swap, r->io.slot, r->io.order);
 	else
-		zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+		zcs_swap_free(wb->local->swap, r->io.slot, r->io.order);
 }
 
-static void write_ended(struct zcs_wb *wb, struct wb_req *r)
+static void write_ended(struct zcs_wb *wb, struct zcs_local_work *r)
 {
-	struct zcs_backup *b = r->b;
+	struct zcs_object *o = r->o;
 	struct zcs_block blk;
 
 	if (r->abandoned) {
@@ -373,57 +477,58 @@ static void write_ended(struct zcs_wb *wb, struct wb_req *r)
 	blk = block_of(r);
 	if (!r->io.err) {
 		bump(wb, &wb->stats.written_blocks);
-		release(wb, b, &blk, ZCS_E_SLOT_BASE + r->io.slot);
-		ZCS_PROBE3(writeback, b, blk.index, blk.order);
+		release(o, &blk, ZCS_E_SLOT_BASE + r->io.slot);
+		ZCS_PROBE3(writeback, o, blk.index, blk.order);
 		return;
 	}
-	tell(b, &blk, r->io.err);
-	bump(wb, no_room(r->io.err) ? &wb->stats.refused_no_space : &wb->stats.failed_writes);
+	tell(o, &blk, r->io.err);
+	count_error(&o->store->counts, &o->store->counts.failed, r->io.err);
 	give_slots_up(wb, r);
 	zcs_folio_set_state(r->folio, ZCS_FS_INSERTED);
-	no_longer_pending(b, r->folio);
+	no_longer_pending(o, r->folio);
 }
 
-static void read_ended(struct zcs_wb *wb, struct wb_req *r)
+static void read_ended(struct zcs_wb *wb, struct zcs_local_work *r)
 {
-	struct zcs_backup *b = r->b;
+	struct zcs_object *o = r->o;
 	struct zcs_block blk;
 
 	if (r->abandoned || r->io.err) {
 		uint64_t nr = UINT64_C(1) << r->io.order;
 
-		zcs_backup_free_folio(b, r->folio);
-		zcs_ahead_end(b->pool, &b->ahead, nr);
+		zcs_object_free_folio(o, r->folio);
+		zcs_ahead_end(o->pool, &o->ahead, nr);
 		if (r->abandoned)
-			zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+			zcs_swap_free(wb->local->swap, r->io.slot, r->io.order);
 		return;
 	}
 	blk = block_of(r);
-	/* first: a touch looks for it without the backup's lock */
+	/* first: a touch looks for it without the object's lock */
 	zcs_folio_set_flags(r->folio, ZCS_FF_RA, 0);
-	zcs_backup_attach(b, &blk, r->folio);
+	zcs_local_attach(o, &blk, r->folio);
 	bump(wb, &wb->stats.ra_read);
 }
 
-static void finish(struct zcs_wb *wb, struct wb_req *r)
+static void finish(struct zcs_wb *wb, struct zcs_local_work *r)
 {
-	struct zcs_backup *b = r->b;
+	struct zcs_object *o = r->o;
 
-	pthread_mutex_lock(&b->lock);
+	if (!lock_or_leave(wb, o, r))
+		return;
 	if (r->io.op == ZCS_SWAP_WRITE)
 		write_ended(wb, r);
 	else
 		read_ended(wb, r);
 	put_req(r);
-	transfer_ended(b);
-	pthread_mutex_unlock(&b->lock);
+	transfer_ended(o);
+	pthread_mutex_unlock(&o->lock);
 }
 
 /* Waits for work; one piece of it, ended transfers first. False: stop. */
-static bool next_work(struct zcs_wb *wb, struct wb_req **r, struct zcs_backup **b)
+static bool next_work(struct zcs_wb *wb, struct zcs_local_work **r, struct zcs_object **o)
 {
 	*r = NULL;
-	*b = NULL;
+	*o = NULL;
 	pthread_mutex_lock(&wb->lock);
 	while (!wb->stop && !wb->ended && !(wb->queue && wb->free))
 		pthread_cond_wait(&wb->wake, &wb->lock);
@@ -431,147 +536,166 @@ static bool next_work(struct zcs_wb *wb, struct wb_req **r, struct zcs_backup **
 		*r = wb->ended;
 		wb->ended = (*r)->next;
 	} else if (wb->queue && wb->free) {
-		*b = wb->queue;
-		wb->queue = (*b)->queue_next;
+		*o = wb->queue;
+		wb->queue = (*o)->local.queue_next;
 		if (!wb->queue)
 			wb->queue_tail = &wb->queue;
 	}
 	pthread_mutex_unlock(&wb->lock);
-	return *r || *b;
+	return *r || *o;
 }
 
 static void *run(void *arg)
 {
 	struct zcs_wb *wb = arg;
-	struct zcs_backup *b;
-	struct wb_req *r;
+	struct zcs_object *o;
+	struct zcs_local_work *r;
 
 	zcs_sys_own_thread("zcs-writeback");
-	while (next_work(wb, &r, &b)) {
+	while (next_work(wb, &r, &o)) {
 		if (r)
 			finish(wb, r);
 		else
-			serve(wb, b);
+			serve(wb, o);
 	}
 	return NULL;
 }
 
 /* Returns its pages, 0 if it was marked before. */
-static uint64_t mark_block(struct zcs_backup *b, const struct zcs_block *blk)
+static uint64_t mark_block(struct zcs_object *o, const struct zcs_block *blk)
 {
-	struct zcs_folio *folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
+	struct zcs_folio *folio = zcs_object_folio(o, blk);
 
 	if (zcs_folio_flag(folio, ZCS_FF_WB))
 		return 0;
 	zcs_folio_set_flags(folio, ZCS_FF_WB, 0);
-	atomic_fetch_add(&b->store->wb->pending, zcs_block_pages(blk));
-	b->pending++;
+	atomic_fetch_add(&o->store->counts.pending, zcs_block_pages(blk));
+	o->local.pending++;
 	return zcs_block_pages(blk);
 }
 
-static void queue_range(struct zcs_backup *b, uint64_t first, uint64_t last)
+static void queue_range(struct zcs_object *o, uint64_t first, uint64_t last)
 {
-	if (b->queued) {
-		b->queue_first = first < b->queue_first ? first : b->queue_first;
-		b->queue_last = last > b->queue_last ? last : b->queue_last;
+	if (o->local.queued) {
+		o->local.queue_first = first < o->local.queue_first ? first : o->local.queue_first;
+		o->local.queue_last = last > o->local.queue_last ? last : o->local.queue_last;
 		return;
 	}
-	b->queued = true;
-	b->queue_first = first;
-	b->queue_last = last;
-	enqueue(b->store->wb, b);
+	o->local.queued = true;
+	o->local.queue_first = first;
+	o->local.queue_last = last;
+	enqueue(zcs_local(o->store)->wb, o);
 }
 
-uint64_t zcs_wb_mark(struct zcs_backup *backup, uint64_t first, uint64_t last)
+int64_t zcs_wb_begin(struct zcs_object *o, uint64_t first, uint64_t last, uint64_t *begun)
 {
 	uint64_t pages = 0;
 
+	*begun = 0;
 	for (uint64_t i = first; i <= last;) {
-		struct zcs_block blk = zcs_table_get(&backup->table, i);
+		struct zcs_block blk = zcs_table_get(&o->table, i);
 
 		i = zcs_block_end(&blk);
-		if (zcs_e_is_page(blk.entry) && lies_in(&blk, first, last))
-			pages += mark_block(backup, &blk);
+		if (!zcs_e_is_page(blk.entry) || !lies_in(&blk, first, last))
+			continue;
+		pages += zcs_block_pages(&blk);
+		*begun += mark_block(o, &blk);
 	}
-	if (pages)
-		queue_range(backup, first, last);
-	return pages;
+	if (*begun)
+		queue_range(o, first, last);
+	return (int64_t)pages;
 }
 
-bool zcs_wb_has_room(struct zcs_wb *wb)
+/*
+ * Whether an abandoned write of the block's memory is under way. Of foreign memory only our own
+ * requests know.
+ */
+static bool is_flying(struct zcs_object *o, const struct zcs_block *blk)
 {
-	return zcs_swap_has_room(wb->swap);
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
+	const char *addr = zcs_object_addr(o, blk);
+	bool found = false;
+
+	if (o->pool)
+		return zcs_pool_is_flying(o->pool, zcs_object_folio(o, blk));
+	pthread_mutex_lock(&wb->lock);
+	for (unsigned i = 0; o->local.in_flight && i < REQUESTS; i++) {
+		const struct zcs_local_work *r = &wb->req[i];
+		const char *at = r->io.addr;
+
+		found |= r->o == o && r->abandoned && !r->ended &&
+			 at < addr + ((size_t)ZCS_PAGE_SIZE << blk->order) &&
+			 addr < at + ((size_t)ZCS_PAGE_SIZE << r->io.order);
+	}
+	pthread_mutex_unlock(&wb->lock);
+	return found;
 }
 
-uint64_t zcs_wb_pending(struct zcs_wb *wb)
+/* The descriptor of a block that may leave memory now, or NULL. */
+static struct zcs_folio *may_leave(struct zcs_object *o, const struct zcs_block *blk)
 {
-	return atomic_load_explicit(&wb->pending, memory_order_relaxed);
-}
-
-uint64_t zcs_wb_freed(struct zcs_wb *wb)
-{
-	return atomic_load_explicit(&wb->freed, memory_order_relaxed);
-}
-
-/* Frees a block with a good slot, and @flag; its pages, or 0: it is none. */
-static uint64_t free_flagged(struct zcs_backup *b, const struct zcs_block *blk, unsigned flag)
-{
-	struct zcs_wb *wb = b->store->wb;
 	struct zcs_folio *folio;
 
 	if (!zcs_e_is_page(blk->entry))
+		return NULL;
+	folio = zcs_object_folio(o, blk);
+	return zcs_folio_state(folio) == ZCS_FS_INSERTED && !is_flying(o, blk) ? folio : NULL;
+}
+
+/* Frees a block with a copy, and @flag; its pages, or 0: it is none. */
+static uint64_t free_flagged(struct zcs_object *o, const struct zcs_block *blk, unsigned flag)
+{
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
+	struct zcs_folio *folio;
+
+	if (!zcs_e_is_page(blk->entry) || !zcs_folio_flag(zcs_object_folio(o, blk), flag))
 		return 0;
-	folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry));
-	if (!zcs_folio_flag(folio, flag) || zcs_folio_state(folio) != ZCS_FS_INSERTED ||
-	    zcs_pool_is_flying(b->pool, folio))
+	folio = may_leave(o, blk);
+	if (!folio)
 		return 0;
-	zcs_backup_detach(b, blk, ZCS_E_SLOT_BASE + folio->aux);
-	tell(b, blk, 0);
+	leave_memory(o, blk, folio->aux);
 	bump(wb, &wb->stats.clean_blocks);
 	return zcs_block_pages(blk);
 }
 
-uint64_t zcs_wb_free_block(struct zcs_backup *backup, const struct zcs_block *blk)
+bool zcs_wb_leave(struct zcs_object *o, const struct zcs_block *blk)
 {
-	return free_flagged(backup, blk, ZCS_FF_SLOT);
+	return free_flagged(o, blk, ZCS_FF_COPY);
 }
 
-static uint64_t free_some(struct zcs_backup *b, unsigned flag, uint64_t *at)
+/* Blocks with a copy, and @flag. */
+static uint64_t free_some(struct zcs_object *o, unsigned flag, uint64_t *at)
 {
 	unsigned looks = 0, done = 0;
 	uint64_t sum = 0;
 
-	while (*at < b->num_pages && looks++ < LOOKS && done < BITE) {
-		struct zcs_block blk = zcs_table_get(&b->table, *at);
-		uint64_t pages = free_flagged(b, &blk, flag);
+	while (*at < o->num_pages && looks++ < LOOKS && done < BITE) {
+		struct zcs_block blk = zcs_table_get(&o->table, *at);
+		uint64_t pages = free_flagged(o, &blk, flag);
 
 		done += pages != 0;
 		sum += pages;
-		*at = b->resident_pages ? zcs_block_end(&blk) : b->num_pages;
+		*at = o->resident_pages ? zcs_block_end(&blk) : o->num_pages;
 	}
 	return sum;
 }
 
-uint64_t zcs_wb_free_clean(struct zcs_backup *backup, uint64_t *at)
+/* All that needs no write; *left becomes true for a block that does. */
+static uint64_t free_without_io(struct zcs_object *o, uint64_t *at, bool *left)
 {
-	return free_some(backup, ZCS_FF_SLOT, at);
-}
-
-uint64_t zcs_wb_free_without_io(struct zcs_backup *b, uint64_t *at, bool *left)
-{
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
 	uint64_t sum = 0;
 
-	for (unsigned looks = 0; looks < LOOKS && *at < b->num_pages && sum < BITE; looks++) {
-		struct zcs_block blk = zcs_table_get(&b->table, *at);
+	for (unsigned looks = 0; looks < LOOKS && *at < o->num_pages && sum < BITE; looks++) {
+		struct zcs_block blk = zcs_table_get(&o->table, *at);
 		struct zcs_folio *folio;
 
 		*at = zcs_block_end(&blk);
-		if (!zcs_e_is_page(blk.entry))
+		if (!zcs_e_is_page(blk.entry) ||
+		    zcs_folio_state(zcs_object_folio(o, &blk)) != ZCS_FS_INSERTED)
 			continue;
-		folio = zcs_pool_folio(b->pool, zcs_e_ppn(blk.entry));
-		if (zcs_folio_state(folio) != ZCS_FS_INSERTED)
-			continue;
-		if (!zcs_pool_is_flying(b->pool, folio) && without_io(b->store->wb, b, &blk, folio))
+		folio = may_leave(o, &blk);
+		if (folio && without_io(wb, o, &blk, folio))
 			sum += zcs_block_pages(&blk);
 		else
 			*left = true;
@@ -579,156 +703,150 @@ uint64_t zcs_wb_free_without_io(struct zcs_backup *b, uint64_t *at, bool *left)
 	return sum;
 }
 
-static bool is_pending(const struct zcs_backup *b, const struct zcs_block *blk)
+uint64_t zcs_wb_reclaim(struct zcs_object *o, uint64_t *at, unsigned how, bool *left)
 {
-	return zcs_e_is_page(blk->entry) &&
-	       zcs_folio_flag(zcs_pool_folio(b->pool, zcs_e_ppn(blk->entry)), ZCS_FF_WB);
+	return how & ZCS_RECLAIM_NO_COPY ? free_without_io(o, at, left)
+					 : free_some(o, ZCS_FF_COPY, at);
+}
+
+static bool is_pending(const struct zcs_object *o, const struct zcs_block *blk)
+{
+	return zcs_e_is_page(blk->entry) && zcs_folio_flag(zcs_object_folio(o, blk), ZCS_FF_WB);
 }
 
 /* Once along the range: what becomes pending again behind @i is not waited for a second time. */
-static void wait_along(struct zcs_backup *b, uint64_t first, uint64_t last)
+static void wait_along(struct zcs_object *o, uint64_t first, uint64_t last)
 {
-	for (uint64_t i = first; i <= last && b->pending;) {
-		struct zcs_block blk = zcs_table_get(&b->table, i);
+	for (uint64_t i = first; i <= last && o->local.pending;) {
+		struct zcs_block blk = zcs_table_get(&o->table, i);
 
-		if (lies_in(&blk, first, last) && is_pending(b, &blk))
-			pthread_cond_wait(&b->idle, &b->lock);
+		if (lies_in(&blk, first, last) && is_pending(o, &blk))
+			zcs_object_wait(o);
 		else
 			i = zcs_block_end(&blk);
 	}
 }
 
-int64_t zcs_wb_wait_range(struct zcs_backup *backup, uint64_t first, uint64_t last)
+int64_t zcs_wb_wait_range(struct zcs_object *o, uint64_t first, uint64_t last)
 {
-	struct zcs_wb_wait w = { .first = first, .last = last, .next = backup->waits }, **at;
+	struct zcs_wait w = { .first = first, .last = last, .next = o->local.waits }, **at;
 
-	backup->waits = &w;
-	wait_along(backup, first, last);
-	for (at = &backup->waits; *at != &w;)
+	o->local.waits = &w;
+	wait_along(o, first, last);
+	for (at = &o->local.waits; *at != &w;)
 		at = &(*at)->next;
 	*at = w.next;
 	return w.written ? (int64_t)w.written : w.err;
 }
 
-void zcs_wb_wait(struct zcs_backup *backup)
+void zcs_wb_drain(struct zcs_object *o)
 {
-	while (backup->pending || backup->in_flight || backup->queued)
-		pthread_cond_wait(&backup->idle, &backup->lock);
+	while (o->local.pending || o->local.in_flight || o->local.queued)
+		zcs_object_wait(o);
 }
 
 /* The device has a write that nobody wants any more. */
-static void abandon(struct zcs_wb *wb, struct wb_req *r)
+static void abandon(struct zcs_wb *wb, struct zcs_local_work *r)
 {
 	pthread_mutex_lock(&wb->lock);
 	r->abandoned = true;
-	if (!r->ended)
-		zcs_pool_fly(zcs_folio_pool(r->folio), &r->flying, r->io.addr,
-			     (size_t)ZCS_PAGE_SIZE << r->io.order);
+	if (!r->ended && r->pool)
+		zcs_pool_fly(r->pool, &r->flying, r->io.addr, (size_t)ZCS_PAGE_SIZE << r->io.order);
 	wb->stats.abandoned++;
 	pthread_mutex_unlock(&wb->lock);
 }
 
-void zcs_wb_recall(struct zcs_backup *backup, struct zcs_folio *folio)
+void zcs_wb_recall(struct zcs_object *o, struct zcs_folio *folio)
 {
-	struct zcs_wb *wb = backup->store->wb;
-	struct wb_req *r = NULL;
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
+	struct zcs_local_work *r = NULL;
 
 	for (unsigned i = 0; i < REQUESTS && !r; i++)
-		if (wb->req[i].b == backup && wb->req[i].folio == folio && !wb->req[i].abandoned)
+		if (wb->req[i].o == o && wb->req[i].folio == folio && !wb->req[i].abandoned)
 			r = &wb->req[i];
 	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
-	no_longer_pending(backup, folio);
-	if (!zcs_swap_cancel(wb->swap, &r->io)) {
+	no_longer_pending(o, folio);
+	atomic_fetch_add(&o->store->counts.recalled, 1);
+	if (!zcs_swap_cancel(wb->local->swap, &r->io)) {
 		abandon(wb, r);
 		return;
 	}
-	zcs_swap_free(wb->swap, r->io.slot, r->io.order);
+	zcs_swap_free(wb->local->swap, r->io.slot, r->io.order);
 	bump(wb, &wb->stats.cancelled);
 	put_req(r);
-	transfer_ended(backup);
+	transfer_ended(o);
 }
 
 /* -- reading ahead */
 
-bool zcs_wb_read_ahead(struct zcs_backup *backup, uint64_t index)
+bool zcs_wb_read_ahead(struct zcs_object *o, uint64_t index)
 {
-	struct zcs_wb *wb = backup->store->wb;
-	struct zcs_block blk = zcs_table_get(&backup->table, index);
+	struct zcs_wb *wb = zcs_local(o->store)->wb;
+	struct zcs_block blk = zcs_table_get(&o->table, index);
 	struct zcs_folio *folio;
-	struct wb_req *r;
+	struct zcs_local_work *r;
 
-	if (!zcs_e_is_slot(blk.entry) || blk.index != index ||
-	    find_req(backup, ZCS_SWAP_READ, index))
+	if (!o->pool || !zcs_e_is_slot(blk.entry) || blk.index != index ||
+	    find_req(o, ZCS_SWAP_READ, index))
 		return false;
 	r = get_req(wb);
 	if (!r)
 		return false;
-	zcs_ahead_add(backup->pool, &backup->ahead, zcs_block_pages(&blk));
-	if (zcs_backup_new_folio(backup, &blk, backup->pool, &zcs_request_ahead, &folio)) {
-		zcs_ahead_end(backup->pool, &backup->ahead, zcs_block_pages(&blk));
+	zcs_ahead_add(o->pool, &o->ahead, zcs_block_pages(&blk));
+	if (zcs_object_new_folio(o, &blk, o->pool, &zcs_request_ahead, &folio)) {
+		zcs_ahead_end(o->pool, &o->ahead, zcs_block_pages(&blk));
 		put_req(r);
 		return false;
 	}
-	start(r, backup, ZCS_SWAP_READ, &blk, blk.entry - ZCS_E_SLOT_BASE, folio);
+	start(r, o, ZCS_SWAP_READ, &blk, blk.entry - ZCS_E_SLOT_BASE, folio,
+	      zcs_folio_bytes(folio));
 	return true;
 }
 
 uint64_t zcs_wb_give_up(struct zcs_ahead *ahead)
 {
-	struct zcs_backup *b =
-		(struct zcs_backup *)((char *)ahead - offsetof(struct zcs_backup, ahead));
+	struct zcs_object *o =
+		(struct zcs_object *)((char *)ahead - offsetof(struct zcs_object, ahead));
 	uint64_t pages = 0, at = 0;
 
-	if (pthread_mutex_trylock(&b->lock))
+	if (pthread_mutex_trylock(&o->lock))
 		return 0;
-	while (at < b->num_pages)
-		pages += free_some(b, ZCS_FF_RA, &at);
-	pthread_mutex_unlock(&b->lock);
+	while (at < o->num_pages)
+		pages += free_some(o, ZCS_FF_RA, &at);
+	zcs_object_unlock(o);
 	return pages;
 }
 
-bool zcs_wb_wait_read(struct zcs_backup *backup, uint64_t index)
+bool zcs_wb_settle(struct zcs_object *o, uint64_t index)
 {
-	struct wb_req *r = find_req(backup, ZCS_SWAP_READ, index);
+	struct zcs_local_work *r = find_req(o, ZCS_SWAP_READ, index);
 
 	if (!r)
 		return false;
-	zcs_swap_hurry(r->wb->swap, &r->io);
-	pthread_cond_wait(&backup->idle, &backup->lock);
+	zcs_swap_hurry(r->wb->local->swap, &r->io);
+	zcs_object_wait(o);
 	return true;
 }
 
-bool zcs_wb_drop_read(struct zcs_backup *backup, uint64_t index)
+bool zcs_wb_drop_read(struct zcs_object *o, uint64_t index)
 {
-	struct wb_req *r = find_req(backup, ZCS_SWAP_READ, index);
+	struct zcs_local_work *r = find_req(o, ZCS_SWAP_READ, index);
 
 	if (r)
 		r->abandoned = true;
 	return r != NULL;
 }
 
-bool zcs_wb_ra_used(struct zcs_backup *backup, struct zcs_folio *folio, bool hit)
-{
-	struct zcs_wb *wb = backup->store->wb;
-
-	if (!zcs_folio_flag(folio, ZCS_FF_RA))
-		return false;
-	zcs_folio_set_flags(folio, 0, ZCS_FF_RA);
-	bump(wb, hit ? &wb->stats.ra_hits : &wb->stats.ra_wasted);
-	return true;
-}
-
 /* -- life */
 
-int zcs_wb_create(struct zcs_swap *swap, struct zcs_same *same, struct zcs_wb **wb)
+int zcs_wb_create(struct zcs_store *store, struct zcs_wb **wb)
 {
 	struct zcs_wb *w = zcs_sys_calloc(ZCS_FAULT_ALLOC_STORE, 1, sizeof(*w));
 	int err;
 
 	if (!w)
 		return -ENOMEM;
-	w->swap = swap;
-	w->same = same;
+	w->local = zcs_local(store);
 	w->queue_tail = &w->queue;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);

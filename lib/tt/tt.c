@@ -17,8 +17,8 @@
 #include <zcswap/store.h>
 
 #include "common/log.h"
-#include "store/same.h"
-#include "store/store_priv.h"
+#include "common/zero.h"
+#include "store/store.h"
 #include "sys/sys.h"
 #include "tt_priv.h"
 
@@ -221,7 +221,7 @@ void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_s
 	struct zcs_folio *folio = zcs_tt_folio(tt, blk);
 
 	if (tt->backup)
-		zcs_backup_forget_slot(tt->backup, folio);
+		zcs_object_forget_copy(&tt->backup->o, folio);
 	zcs_table_clear(&tt->table, blk->index, blk->order);
 	tt->pages -= zcs_block_pages(blk);
 	give_back(tt, folio, to_system);
@@ -268,13 +268,13 @@ void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
 	}
 }
 
-void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end)
+void zcs_tt_forget_copies(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	while (tt->backup && first < end) {
 		struct zcs_block blk = zcs_table_get(&tt->table, first);
 
 		if (zcs_e_is_page(blk.entry))
-			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
+			zcs_object_forget_copy(&tt->backup->o, zcs_tt_folio(tt, &blk));
 		first = zcs_block_end(&blk);
 	}
 }
@@ -282,7 +282,7 @@ void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end)
 enum run_kind { RUN_EMPTY, RUN_HANDLES, RUN_PAGES, RUN_CLEAN };
 
 /*
- * What a block is for the user map; RUN_CLEAN: a page that keeps a slot, and must be watched for
+ * What a block is for the user map; RUN_CLEAN: a page with a copy in the store, and must be watched for
  * writes.
  */
 static enum run_kind kind_of(const struct zcs_tt *tt, const struct zcs_block *blk)
@@ -291,7 +291,7 @@ static enum run_kind kind_of(const struct zcs_tt *tt, const struct zcs_block *bl
 		return RUN_EMPTY;
 	if (blk->entry == ZCS_E_HANDLE)
 		return RUN_HANDLES;
-	return zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_SLOT) ? RUN_CLEAN : RUN_PAGES;
+	return zcs_folio_flag(zcs_tt_folio(tt, blk), ZCS_FF_COPY) ? RUN_CLEAN : RUN_PAGES;
 }
 
 /* The end of the run of blocks of one kind that begins at @first. */
@@ -344,12 +344,8 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
  */
 static bool may_hold(const struct zcs_tt *tt, const struct zcs_block *blk)
 {
-	uint64_t word;
-
-	return tt->home.untrapped ||
-	       !zcs_same_filled(zcs_pool_bytes(tt->pool, zcs_e_ppn(blk->entry)),
-				zcs_block_pages(blk) * ZCS_PAGE_SIZE, &word) ||
-	       word;
+	return tt->home.untrapped || !zcs_is_zero(zcs_pool_bytes(tt->pool, zcs_e_ppn(blk->entry)),
+						  zcs_block_pages(blk) * ZCS_PAGE_SIZE);
 }
 
 /*
@@ -467,9 +463,9 @@ static int setup_backup(struct zcs_tt *tt, struct zcs_store *store)
 		zcs_backup_destroy(backup);
 		return err;
 	}
-	backup->home = zcs_tt_contiguous(tt) ? &tt->home : NULL;
-	backup->tracked = backup->home && backup->home->arena->tracks;
-	zcs_tt_forget_slots(tt, 0, tt->nr);
+	backup->o.home = zcs_tt_contiguous(tt) ? &tt->home : NULL;
+	backup->tracked = backup->o.home && backup->o.home->arena->tracks;
+	zcs_tt_forget_copies(tt, 0, tt->nr);
 	zcs_backup_destroy(tt->backup);
 	tt->backup = backup;
 	return 0;
@@ -547,7 +543,7 @@ void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 	if (zcs_e_is_page(blk.entry)) {
 		/* what is written through the linear map nobody sees */
 		if (tt->backup)
-			zcs_backup_forget_slot(tt->backup, zcs_tt_folio(tt, &blk));
+			zcs_object_forget_copy(&tt->backup->o, zcs_tt_folio(tt, &blk));
 		at = zcs_pool_bytes(tt->pool, zcs_e_ppn(blk.entry) + index - blk.index);
 	}
 	zcs_tt_unlock(looked_at(tt));
@@ -565,7 +561,7 @@ void zcs_tt_destroy(struct zcs_tt *tt)
 {
 	if (!tt || zcs_inherited(tt))
 		return;
-	zcs_tt_forget_slots(tt, 0, tt->nr);
+	zcs_tt_forget_copies(tt, 0, tt->nr);
 	/* blocks of a home that are in the backup become holes of the home again */
 	zcs_backup_destroy(tt->backup);
 	if (zcs_tt_contiguous(tt))

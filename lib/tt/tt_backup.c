@@ -15,6 +15,7 @@
 
 #include <zcswap/store.h>
 
+#include "store/store.h"
 #include "sys/sys.h"
 #include "tt_priv.h"
 
@@ -22,6 +23,7 @@ struct walk {
 	struct zcs_tt *tt;
 	uint64_t at, end;
 	uint32_t flags;
+	uint64_t used_ns;
 	uint64_t done; /* pages */
 	int err;
 };
@@ -68,7 +70,7 @@ static int split_block(struct walk *w, const struct zcs_insert *in)
 	uint64_t ppn = zcs_pool_ppn(tt->pool, in->folio);
 	int err = zcs_tt_reserve(tt, in->index, 0);
 
-	zcs_backup_forget_slot(tt->backup, in->folio);
+	zcs_object_forget_copy(&tt->backup->o, in->folio);
 	if (!err)
 		err = zcs_pool_split(in->folio, ZCS_FS_TT);
 	if (err)
@@ -91,7 +93,7 @@ static void insert_some(struct walk *w)
 	if (n) {
 		uint32_t flags = w->flags & ZCS_BACKUP_WRITEBACK ? ZCS_INSERT_WRITEBACK : 0;
 
-		ret = zcs_backup_insert_vec(w->tt->backup, vec, n, flags, ZCS_FS_TT);
+		ret = zcs_backup_insert_vec(w->tt->backup, vec, n, flags, ZCS_FS_TT, w->used_ns);
 		accepted = ret < 0 ? 0 : (size_t)ret;
 	}
 	for (size_t i = 0; i < accepted; i++)
@@ -138,9 +140,9 @@ static void find_dirt(struct zcs_tt *tt, uint64_t first, uint64_t end)
 		if (zcs_e_is_page(blk.entry)) {
 			struct zcs_folio *folio = zcs_tt_folio(tt, &blk);
 
-			if (zcs_folio_flag(folio, ZCS_FF_SLOT) &&
+			if (zcs_folio_flag(folio, ZCS_FF_COPY) &&
 			    !zcs_arena_is_clean(tt->home.arena, tt->home.pfn + blk.index))
-				zcs_backup_forget_slot(tt->backup, folio);
+				zcs_object_forget_copy(&tt->backup->o, folio);
 		}
 		first = zcs_block_end(&blk);
 	}
@@ -153,6 +155,7 @@ static int64_t insert_range(struct zcs_tt *tt, uint64_t first, uint64_t end, uin
 	if (zcs_tt_contiguous(tt) &&
 	    !zcs_arena_may_zap(tt->home.arena, tt->home.pfn + first, end - first))
 		return -ENOMEM;
+	w.used_ns = tt->used_ns ? tt->used_ns : zcs_sys_now_ns();
 	w.err = zcs_tt_zap(tt, first, end);
 	if (!w.err)
 		find_dirt(tt, first, end);
@@ -201,15 +204,15 @@ static int64_t purge_range(struct zcs_tt *tt, uint64_t first, uint64_t end)
 }
 
 /*
- * Pages that keep a slot may go although the store is full: clean ones need no other, dirty ones
+ * Pages of which the store has a copy may go although it is full: clean ones need no other, dirty ones
  * free it.
  */
-static bool keeps_slots(const struct zcs_tt *tt, uint64_t first, uint64_t end)
+static bool has_copies(const struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	while (tt->backup->tracked && first < end) {
 		struct zcs_block blk = zcs_table_get(&tt->table, first);
 
-		if (zcs_e_is_page(blk.entry) && zcs_folio_flag(zcs_tt_folio(tt, &blk), ZCS_FF_SLOT))
+		if (zcs_e_is_page(blk.entry) && zcs_folio_flag(zcs_tt_folio(tt, &blk), ZCS_FF_COPY))
 			return true;
 		first = zcs_block_end(&blk);
 	}
@@ -238,7 +241,7 @@ int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, 
 		return purge(tt, first, end);
 	if (!tt->backup || !tt->pages)
 		return 0;
-	if (!zcs_store_bytes_avail(tt->backup->store) && !keeps_slots(tt, first, end))
+	if (!zcs_store_bytes_avail(tt->backup->o.store) && !has_copies(tt, first, end))
 		return -EBUSY;
 	if (zcs_fault(ZCS_FAULT_BACKUP_TRUNCATE))
 		end = first + (count + 1) / 2;

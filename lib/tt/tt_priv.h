@@ -9,7 +9,7 @@
 #include <zcswap/tt.h>
 
 #include "backup/backup_priv.h"
-#include "backup/table.h"
+#include "store/table.h"
 #include "pool/pool.h"
 
 /*
@@ -30,6 +30,7 @@
  * @unmapped: resolving the user map failed for some pages; the next restore does it again
  * @served: a device's: touches are served at any time, and signals are held while it is locked
  * @zapped_ns: when a range of it was last zapped
+ * @used_ns: when it was last used, if somebody knows; else 0
  */
 struct zcs_tt {
 	uint64_t life;
@@ -44,7 +45,7 @@ struct zcs_tt {
 	struct zcs_backup *backup;
 	uint64_t pages, handles;
 	bool backed_up, unmapped, poisoned, served;
-	uint64_t zapped_ns;
+	uint64_t zapped_ns, used_ns;
 };
 
 static inline bool zcs_tt_contiguous(const struct zcs_tt *tt)
@@ -153,8 +154,8 @@ void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_
  */
 int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end);
 int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end);
-/* Pages in [first, end) give up the slots that they keep: they are dirty, or go away. */
-void zcs_tt_forget_slots(struct zcs_tt *tt, uint64_t first, uint64_t end);
+/* The store forgets its copies of pages in [first, end): they are dirty, or go away. */
+void zcs_tt_forget_copies(struct zcs_tt *tt, uint64_t first, uint64_t end);
 /* Empty slots that did not trap: what a writer put there goes. */
 void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
 

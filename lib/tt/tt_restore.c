@@ -151,7 +151,7 @@ int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
 	while (w.at < w.end && !err)
 		err = restore_some(&w);
 	if (write)
-		zcs_tt_forget_slots(tt, first, w.at);
+		zcs_tt_forget_copies(tt, first, w.at);
 	map_err = zcs_tt_map(tt, first, w.at);
 	if (!err)
 		err = map_err;

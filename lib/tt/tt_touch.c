@@ -11,8 +11,7 @@
  */
 #include <errno.h>
 
-#include "store/store_priv.h"
-#include "store/writeback.h"
+#include "store/store.h"
 #include "sys/sys.h"
 #include "tt_priv.h"
 
@@ -30,17 +29,15 @@ void zcs_tt_commit_on_touch(struct zcs_tt *tt)
  */
 static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 {
-	struct zcs_block in;
-	bool ahead = false;
+	enum zcs_where where;
 
 	if (blk->entry == ZCS_E_EMPTY)
 		return ZCS_TOUCH_EMPTY;
 	if (blk->entry != ZCS_E_HANDLE)
 		return ZCS_TOUCH_LATE;
-	in = zcs_backup_block(tt->backup, blk->index);
-	if (zcs_e_is_page(in.entry))
-		ahead = zcs_folio_flag(zcs_pool_folio(tt->pool, zcs_e_ppn(in.entry)), ZCS_FF_RA);
-	return ahead || zcs_e_is_slot(in.entry) ? ZCS_TOUCH_READ : ZCS_TOUCH_RESIDENT;
+	where = zcs_backup_where(tt->backup, blk->index);
+	return where == ZCS_WHERE_AHEAD || where == ZCS_WHERE_TO_READ ? ZCS_TOUCH_READ
+								      : ZCS_TOUCH_RESIDENT;
 }
 
 static void lock_for_touch(struct zcs_tt *tt)
@@ -62,7 +59,7 @@ int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait)
 	blk = zcs_tt_block(tt, index);
 	needs = blk.entry == ZCS_E_EMPTY;
 	if (blk.entry == ZCS_E_HANDLE)
-		needs = !zcs_e_is_page(zcs_backup_block(tt->backup, blk.index).entry);
+		needs = zcs_backup_where(tt->backup, blk.index) >= ZCS_WHERE_STORED;
 	zcs_tt_unlock(tt);
 	return needs;
 }
@@ -75,7 +72,7 @@ static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, en
 	*what = source(tt, &blk);
 	if (*what == ZCS_TOUCH_LATE) {
 		if (event->write)
-			zcs_tt_forget_slots(tt, blk.index, zcs_block_end(&blk));
+			zcs_tt_forget_copies(tt, blk.index, zcs_block_end(&blk));
 		return zcs_tt_map(tt, blk.index, zcs_block_end(&blk));
 	}
 	if (tt->zapped_ns > event->asked_ns) {
@@ -125,17 +122,18 @@ void zcs_tt_wake(struct zcs_tt *tt, uint64_t index)
 /* From index *at on, with the lock held; moves *at, and returns pages, or 0 if this is the end. */
 static uint64_t free_some_clean(struct zcs_tt *tt, uint64_t *at)
 {
-	struct zcs_backup *b = tt->backup;
+	struct zcs_object *o = &tt->backup->o;
 	uint64_t pages;
+	bool left;
 
-	if (!tt->handles || !b->store->wb || pthread_mutex_trylock(&b->lock)) {
+	if (!tt->handles || !o->store->ops->reclaim || pthread_mutex_trylock(&o->lock)) {
 		*at = UINT64_MAX;
 		return 0;
 	}
-	pages = zcs_wb_free_clean(b, at);
-	pthread_mutex_unlock(&b->lock);
+	pages = o->store->ops->reclaim(o, at, 0, &left);
+	zcs_object_unlock(o);
 	/* who waits would lose the lock to this thread again and again */
-	if (*at >= b->num_pages || atomic_load(&b->waiting) || atomic_load(&tt->waiting))
+	if (*at >= o->num_pages || atomic_load(&o->waiting) || atomic_load(&tt->waiting))
 		*at = UINT64_MAX;
 	return pages;
 }
@@ -176,41 +174,42 @@ uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages)
 
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt)
 {
-	struct zcs_backup *b = tt->backup;
-	int64_t ret = 0;
+	struct zcs_object *o;
+	uint64_t begun = 0;
 
-	if (tt->handles && b->store->wb) {
-		pthread_mutex_lock(&b->lock);
-		ret = (int64_t)zcs_wb_mark(b, 0, b->num_pages - 1);
-		pthread_mutex_unlock(&b->lock);
+	if (tt->handles && tt->backup->o.store->ops->writeback) {
+		o = &tt->backup->o;
+		pthread_mutex_lock(&o->lock);
+		o->store->ops->writeback(o, 0, o->num_pages - 1, &begun);
+		zcs_object_unlock(o);
 	}
-	return ret;
+	return (int64_t)begun;
 }
 
 int64_t zcs_tt_write_older_locked(struct zcs_tt *tt)
 {
-	struct zcs_backup *b = tt->backup;
+	struct zcs_object *o = tt->backup ? &tt->backup->o : NULL;
 	int64_t pages = 0;
 	bool left = false;
 
-	if (!tt->handles || !b->store->wb || zcs_wb_has_room(b->store->wb))
+	if (!tt->handles || !o->store->ops->reclaim || zcs_store_has_room(o->store))
 		return zcs_tt_writeback_locked(tt);
-	for (uint64_t at = 0; at < b->num_pages;) {
-		pthread_mutex_lock(&b->lock);
-		pages += (int64_t)zcs_wb_free_without_io(b, &at, &left);
-		pthread_mutex_unlock(&b->lock);
+	for (uint64_t at = 0; at < o->num_pages;) {
+		pthread_mutex_lock(&o->lock);
+		pages += (int64_t)o->store->ops->reclaim(o, &at, ZCS_RECLAIM_NO_COPY, &left);
+		zcs_object_unlock(o);
 	}
 	return left && !pages ? -EBUSY : pages;
 }
 
 bool zcs_tt_is_stuck(struct zcs_tt *tt)
 {
-	struct zcs_backup *b = tt->backup;
+	struct zcs_object *o = &tt->backup->o;
 	bool stuck;
 
-	pthread_mutex_lock(&b->lock);
-	stuck = b->resident_pages && !b->pending && !b->queued;
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&o->lock);
+	stuck = o->resident_pages && !zcs_store_owns(o->store) && !zcs_object_is_writing(o);
+	zcs_object_unlock(o);
 	return stuck;
 }
 
@@ -219,9 +218,9 @@ uint64_t zcs_tt_resident(struct zcs_tt *tt)
 	uint64_t pages = tt->pages;
 
 	if (tt->backup) {
-		pthread_mutex_lock(&tt->backup->lock);
-		pages += tt->backup->resident_pages;
-		pthread_mutex_unlock(&tt->backup->lock);
+		pthread_mutex_lock(&tt->backup->o.lock);
+		pages += zcs_object_in_pool(&tt->backup->o);
+		zcs_object_unlock(&tt->backup->o);
 	}
 	return pages;
 }
@@ -231,11 +230,13 @@ void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages)
 	zcs_tt_lock(tt, NULL);
 	*pages = (struct zcs_tt_pages){ .mapped = tt->pages };
 	if (tt->backup) {
-		pthread_mutex_lock(&tt->backup->lock);
-		pages->inserted = tt->backup->resident_pages;
-		pages->written = tt->backup->slot_pages;
-		pages->same = tt->backup->same_pages;
-		pthread_mutex_unlock(&tt->backup->lock);
+		pthread_mutex_lock(&tt->backup->o.lock);
+		pages->inserted = zcs_object_in_pool(&tt->backup->o);
+		pages->written = tt->backup->o.slot_pages;
+		pages->same = tt->backup->o.same_pages;
+		if (zcs_store_owns(tt->backup->o.store))
+			pages->written += tt->backup->o.resident_pages;
+		zcs_object_unlock(&tt->backup->o);
 	}
 	zcs_tt_unlock(tt);
 }

@@ -3,7 +3,7 @@
  * The interface between backup and store, with a store of the test's own: what it is told, in
  * vectors, and that what it refuses is undone exactly.
  */
-#include "store/store_priv.h"
+#include "store/store.h"
 #include "zcs_test.h"
 
 #define NR    150u
@@ -15,7 +15,7 @@
  */
 static struct recorder {
 	struct zcs_pool *pool;
-	unsigned created, destroyed, closed, inserts, takes, copies, drops, writebacks;
+	unsigned created, destroyed, closed, inserts, takes, copies, drops, writebacks, waits;
 	uint64_t num_pages, accepts, gives;
 	int error, create_error;
 	uint32_t flags;
@@ -41,14 +41,13 @@ static void close_store(struct zcs_store *store)
 	rec.closed++;
 }
 
-static int create(struct zcs_store *store, uint64_t num_pages, void **made)
+static int create(struct zcs_object *o)
 {
-	(void)store;
 	if (rec.create_error)
 		return rec.create_error;
 	rec.created++;
-	rec.num_pages = num_pages;
-	*made = &object;
+	rec.num_pages = o->num_pages;
+	o->priv = &object;
 	return 0;
 }
 
@@ -59,21 +58,18 @@ static void note_cached(void)
 		rec.cached_at_drop = zcs_test_stats(rec.pool).cached_pages;
 }
 
-static void destroy(struct zcs_store *store, void *obj)
+static void destroy(struct zcs_object *o)
 {
-	(void)store;
-	assert_ptr_equal(obj, &object);
+	assert_ptr_equal(o->priv, &object);
 	note_cached();
 	rec.destroyed++;
 }
 
-static int64_t insert(struct zcs_store *store, void *obj, const struct zcs_extent *vec, size_t nr,
-		      uint32_t flags)
+static int64_t insert(struct zcs_object *o, const struct zcs_extent *vec, size_t nr, uint32_t flags)
 {
 	size_t n = 0;
 
-	(void)store;
-	assert_ptr_equal(obj, &object);
+	assert_ptr_equal(o->priv, &object);
 	assert_true(nr > 0);
 	rec.inserts++;
 	rec.flags = flags;
@@ -83,12 +79,11 @@ static int64_t insert(struct zcs_store *store, void *obj, const struct zcs_exten
 	return !n && rec.error ? rec.error : (int64_t)n;
 }
 
-static int64_t take(struct zcs_store *store, void *obj, const struct zcs_extent *vec, size_t nr)
+static int64_t take(struct zcs_object *o, const struct zcs_extent *vec, size_t nr)
 {
 	size_t n = 0;
 
-	(void)store;
-	assert_ptr_equal(obj, &object);
+	assert_ptr_equal(o->priv, &object);
 	assert_true(nr > 0);
 	rec.takes++;
 	for (; n < nr && rec.gives && rec.nr_out < CALLS; n++, rec.gives--)
@@ -96,10 +91,9 @@ static int64_t take(struct zcs_store *store, void *obj, const struct zcs_extent 
 	return !n && rec.error ? rec.error : (int64_t)n;
 }
 
-static int copy(struct zcs_store *store, void *obj, uint64_t index, void *dst, bool interruptible)
+static int copy(struct zcs_object *o, uint64_t index, void *dst, bool interruptible)
 {
-	(void)store;
-	assert_ptr_equal(obj, &object);
+	assert_ptr_equal(o->priv, &object);
 	rec.copies++;
 	rec.copied = index;
 	rec.interruptible = interruptible;
@@ -107,22 +101,28 @@ static int copy(struct zcs_store *store, void *obj, uint64_t index, void *dst, b
 	return rec.error;
 }
 
-static int64_t writeback(struct zcs_store *store, void *obj, uint64_t first, uint64_t last,
-			 uint32_t flags)
+static int64_t writeback(struct zcs_object *o, uint64_t first, uint64_t last, uint64_t *begun)
 {
-	(void)store;
-	assert_ptr_equal(obj, &object);
+	assert_ptr_equal(o->priv, &object);
 	rec.writebacks++;
 	rec.first = first;
 	rec.last = last;
-	rec.flags = flags;
+	*begun = 7;
 	return rec.error ? rec.error : 7;
 }
 
-static void drop(struct zcs_store *store, void *obj, uint64_t index, unsigned order)
+static int64_t wait_for(struct zcs_object *o, uint64_t first, uint64_t last)
 {
-	(void)store;
-	assert_ptr_equal(obj, &object);
+	assert_ptr_equal(o->priv, &object);
+	assert_int_equal(first, rec.first);
+	assert_int_equal(last, rec.last);
+	rec.waits++;
+	return 5;
+}
+
+static void drop(struct zcs_object *o, uint64_t index, unsigned order)
+{
+	assert_ptr_equal(o->priv, &object);
 	note_cached();
 	rec.drops++;
 	rec.drop_index = index;
@@ -139,6 +139,7 @@ static const struct zcs_store_ops ops = {
 	.take = take,
 	.copy = copy,
 	.writeback = writeback,
+	.wait = wait_for,
 	.drop = drop,
 };
 
@@ -391,11 +392,12 @@ static void writeback_is_passed_on_and_clamped(void **state)
 {
 	(void)state;
 	open_all(0);
-	zcs_assert_is(zcs_backup_writeback(backup, 3, 5, ZCS_WB_WAIT), 7);
+	zcs_assert_is(zcs_backup_writeback(backup, 3, 5, ZCS_WB_WAIT), 5);
+	zcs_assert_is(rec.waits, 1);
 	zcs_assert_is(rec.first, 3);
 	zcs_assert_is(rec.last, 5);
-	zcs_assert_is(rec.flags, ZCS_WB_WAIT);
 	zcs_assert_is(zcs_backup_writeback(backup, 0, UINT64_MAX, 0), 7);
+	zcs_assert_is(rec.waits, 1);
 	zcs_assert_is(rec.last, 2 * NR - 1);
 	rec.error = -EIO;
 	zcs_assert_is(zcs_backup_writeback(backup, 0, 0, 0), -EIO);

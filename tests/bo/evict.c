@@ -7,8 +7,7 @@
 #include <stdatomic.h>
 
 #include "bo_inside.h"
-#include "store/store_priv.h"
-#include "store/writeback.h"
+#include "store/store.h"
 
 #define PAGES ((int64_t)(BO_SIZE / ZCS_PAGE_SIZE))
 
@@ -360,7 +359,7 @@ static void a_failed_write_is_tried_again(void **state)
 		bo_settle(s.device);
 		zcs_test_fault("write", 0, 0, EIO);
 		zcs_assert_is(zcs_bo_evict(s.bo, ZCS_BACKUP_WRITEBACK), PAGES);
-		bo_wait_for(!zcs_wb_pending(s.device->store->wb));
+		bo_wait_for(!zcs_store_pending(s.device->store));
 		zcs_assert_is(bo_stats(s.bo).resident_bytes, BO_SIZE);
 		zcs_assert_is(zcs_device_shrink(s.device, BO_SIZE, 0), 0);
 		zcs_test_faults_off();

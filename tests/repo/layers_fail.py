@@ -72,6 +72,9 @@ class Layers(unittest.TestCase):
     def test_foreign_private_header(self):
         self.assert_only(errors(PRIVATE), "lib/tt/tt_more.h", "sys/sys_priv.h", "private")
 
+    def test_word_of_the_store(self):
+        self.assert_only(errors({"tt/tt_more.h": "void zcs_wb_mark(void);\n"}), "lib/tt/tt_more.h", "zcs_wb_mark")
+
     def test_missing_header(self):
         self.assert_only(errors({"tt/tt_more.h": '#include "sys.h"\n'}), "lib/tt/tt_more.h", "no sys.h")
 

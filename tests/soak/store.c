@@ -584,7 +584,7 @@ static void done(struct soak *s)
 	assert_true(s->ops > 0);
 	store_test_backup_done(s->backup, s->pool);
 	for (unsigned i = 0; i < ZCS_SAME_WORDS; i++)
-		assert_int_equal(s->store->same->slot[i].refs, 0);
+		assert_int_equal(zcs_local(s->store)->same->slot[i].refs, 0);
 	store_test_done(s->store);
 	zcs_test_pool_done(s->pool);
 	free(s);

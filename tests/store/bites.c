@@ -2,7 +2,7 @@
 /*
  * Blocks that need no I/O are freed as fast as the thread can look at them, so that only the length
  * of the range would bound how long it has the backup's lock. It gives the lock up after a few of
- * them. The library's unlocks and detached blocks are counted on their way through the test.
+ * them. The library's unlocks and written blocks are counted on their way through the test.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,7 +11,6 @@
 #include "store_test.h"
 
 #include "backup/backup_priv.h"
-#include "store/writeback.h"
 #include "tt/tt_priv.h"
 
 #define NR  200u
@@ -25,31 +24,28 @@ static sem_t begin;
 static atomic_uint before_reader;
 static _Thread_local bool is_reader;
 
-void __real_zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block *blk,
-			      uint32_t entry);
-void __wrap_zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block *blk,
-			      uint32_t entry);
+static void (*free_pages)(struct zcs_object *o, const struct zcs_block *blk);
+
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
 void __real_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times);
 void __wrap_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times);
 
 /* With the lock held, as the first block goes: now somebody else comes for it. */
-static void wait_for_reader(struct zcs_backup *backup)
+static void wait_for_reader(struct zcs_object *o)
 {
 	sem_post(&begin);
-	while (!backup->waiting)
+	while (!o->waiting)
 		usleep(1000);
 }
 
-void __wrap_zcs_backup_detach(struct zcs_backup *backup, const struct zcs_block *blk,
-			      uint32_t entry)
+static void written(struct zcs_object *o, const struct zcs_block *blk)
 {
 	if (++held > most)
 		most = held;
 	if (!all++ && reader)
-		wait_for_reader(backup);
-	__real_zcs_backup_detach(backup, blk, entry);
+		wait_for_reader(o);
+	free_pages(o, blk);
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
@@ -77,8 +73,11 @@ void __wrap_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, uns
 		;
 }
 
-static void watch(pthread_mutex_t *lock)
+/* @lock: that of the backup, or of its tt */
+static void watch(struct zcs_backup *backup, pthread_mutex_t *lock)
 {
+	free_pages = backup->o.written;
+	backup->o.written = written;
 	watched = lock;
 	held = most = all = 0;
 }
@@ -92,7 +91,7 @@ static void same_filled_blocks(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < NR; i++)
 		store_test_insert_word(backup, pool, i % 3, i, 0, 0);
-	watch(&backup->lock);
+	watch(backup, &backup->o.lock);
 	zcs_assert_is(zcs_backup_writeback(backup, 0, NR - 1, ZCS_WB_WAIT), NR);
 	watched = NULL;
 	zcs_assert_is(all, NR);
@@ -128,7 +127,7 @@ static void who_waits_comes_next(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < NR; i++)
 		store_test_insert_word(backup, pool, i, i, 0, 0);
-	watch(&backup->lock);
+	watch(backup, &backup->o.lock);
 	sem_init(&begin, 0, 0);
 	sem_init(&done, 0, 0);
 	before_reader = UINT32_MAX;
@@ -149,13 +148,13 @@ static void who_waits_comes_next(void **state)
 /* Everything in memory and in a slot: as after read-ahead. */
 static void make_clean(struct zcs_backup *b)
 {
-	pthread_mutex_lock(&b->lock);
-	for (uint64_t i = 0; i < b->num_pages; i++)
-		while (!zcs_wb_read_ahead(b, i))
-			pthread_cond_wait(&b->idle, &b->lock);
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&b->o.lock);
+	for (uint64_t i = 0; i < b->o.num_pages; i++)
+		while (!zcs_wb_read_ahead(&b->o, i))
+			zcs_object_wait(&b->o);
+	pthread_mutex_unlock(&b->o.lock);
 	store_test_idle(b);
-	zcs_assert_is(store_test_backup_stats(b).resident_pages, (int64_t)b->num_pages);
+	zcs_assert_is(store_test_backup_stats(b).resident_pages, (int64_t)b->o.num_pages);
 }
 
 static void clean_blocks_of_a_tt(void **state)
@@ -175,7 +174,7 @@ static void clean_blocks_of_a_tt(void **state)
 	zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_WRITEBACK), NR);
 	store_test_idle(tt->backup);
 	make_clean(tt->backup);
-	watch(&tt->lock);
+	watch(tt->backup, &tt->lock);
 	zcs_assert_is(zcs_tt_try_free_clean(tt), NR);
 	watched = NULL;
 	zcs_assert_is(all, NR);

@@ -143,7 +143,7 @@ static void end(struct world *w)
 	zcs_backup_destroy(w->backup);
 	zcs_test_pool_is_idle(w->pool);
 	for (unsigned i = 0; i < ZCS_SAME_WORDS; i++)
-		assert_int_equal(w->store->same->slot[i].refs, 0);
+		assert_int_equal(zcs_local(w->store)->same->slot[i].refs, 0);
 	store_test_done(w->store);
 	zcs_pool_destroy(w->pool);
 }

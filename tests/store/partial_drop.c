@@ -115,7 +115,7 @@ static uint64_t refs(struct zcs_store *store)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < ZCS_SAME_WORDS; i++)
-		sum += store->same->slot[i].refs;
+		sum += zcs_local(store)->same->slot[i].refs;
 	return sum;
 }
 

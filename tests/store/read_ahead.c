@@ -281,7 +281,7 @@ static bool is_read_by_its_taker(struct setting *s, uint64_t block)
 	do {
 		usleep(1000);
 		over = h.over;
-		zcs_swap_stats(s->store->swap, &st);
+		zcs_swap_stats(zcs_local(s->store)->swap, &st);
 	} while (!over && !st.queued);
 	store_test_let_go(&hold);
 	pthread_join(h.thread, NULL);
@@ -302,7 +302,7 @@ static void with_nothing_behind_it(void **state)
 	/* the end of the backup, in order */
 	zcs_backup_drop(s.backup, zcs_handle_from_index(1 << ORDER), ORDER);
 	take(&s, NR - 2);
-	s.backup->ra_next = (NR - 1) << ORDER;
+	s.backup->o.local.ra_next = (NR - 1) << ORDER;
 	assert_true(is_read_by_its_taker(&s, NR - 1));
 	/* and the last that is left, at the first index */
 	zcs_backup_drop(s.backup, zcs_handle_from_index(0), 8);

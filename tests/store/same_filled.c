@@ -14,7 +14,7 @@ static uint64_t refs(struct zcs_store *store)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < ZCS_SAME_WORDS; i++)
-		sum += store->same->slot[i].refs;
+		sum += zcs_local(store)->same->slot[i].refs;
 	return sum;
 }
 
@@ -23,7 +23,7 @@ static uint64_t words(struct zcs_store *store)
 	uint64_t nr = 0;
 
 	for (unsigned i = 0; i < ZCS_SAME_WORDS; i++)
-		nr += store->same->slot[i].refs != 0;
+		nr += zcs_local(store)->same->slot[i].refs != 0;
 	return nr;
 }
 

@@ -15,7 +15,6 @@
 #include "store_test.h"
 
 #include "backup/backup_priv.h"
-#include "store/writeback.h"
 
 #define PATHS_MAX 64
 
@@ -119,7 +118,7 @@ void store_test_done(struct zcs_store *store)
 	struct zcs_store_stats st;
 
 	zcs_test_faults_off();
-	zcs_swap_drain(store->swap);
+	zcs_swap_drain(zcs_local(store)->swap);
 	st = store_test_stats(store);
 	zcs_assert_is(st.used_slots, 0);
 	zcs_assert_is(zcs_store_bytes_avail(store), (int64_t)(st.free_slots * ZCS_SLOT_BYTES));
@@ -129,9 +128,7 @@ void store_test_done(struct zcs_store *store)
 
 void store_test_idle(struct zcs_backup *backup)
 {
-	pthread_mutex_lock(&backup->lock);
-	zcs_wb_wait(backup);
-	pthread_mutex_unlock(&backup->lock);
+	zcs_object_drain(&backup->o);
 }
 
 void store_test_flip(const char *path, uint64_t offset, size_t nr)
@@ -305,8 +302,8 @@ void store_test_hold(struct zcs_store *store, struct store_test_hold *hold)
 {
 	struct zcs_swap_stats st;
 
-	*hold = (struct store_test_hold){ .swap = store->swap };
-	zcs_swap_stats(store->swap, &st);
+	*hold = (struct store_test_hold){ .swap = zcs_local(store)->swap };
+	zcs_swap_stats(zcs_local(store)->swap, &st);
 	sem_init(&hold->held, 0, 0);
 	sem_init(&hold->go, 0, 0);
 	hold->page = mmap(NULL, ZCS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -353,7 +350,7 @@ void store_test_wait_queued(struct zcs_store *store, unsigned nr)
 	struct zcs_swap_stats st;
 
 	for (unsigned i = 0; i < 10000; i++) {
-		zcs_swap_stats(store->swap, &st);
+		zcs_swap_stats(zcs_local(store)->swap, &st);
 		if (st.queued >= nr)
 			return;
 		usleep(1000);

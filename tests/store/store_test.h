@@ -10,7 +10,8 @@
 
 #include "../zcs_test.h"
 
-#include "store/store_priv.h"
+#include "store/local_priv.h"
+#include "store/store.h"
 #include "swap/swap_priv.h"
 
 #define store_test_entry(name, f, call, setup)                                  \

@@ -3,7 +3,7 @@
  * The table of blocks against a model of one entry an index: what covers each index, what is empty,
  * and that setting a block never allocates once its leaf is there.
  */
-#include "backup/table.h"
+#include "store/table.h"
 #include "sys/sys.h"
 #include "zcs_test.h"
 
@@ -215,7 +215,7 @@ static void entries_keep_what_they_say(void **state)
 	assert_false(zcs_e_is_page(ZCS_E_EMPTY));
 	assert_false(zcs_e_is_page(ZCS_E_HANDLE));
 	assert_false(zcs_e_is_page(ZCS_E_LEAF));
-	assert_false(zcs_e_is_page(ZCS_E_SLOT_BASE));
+	assert_false(zcs_e_is_page(ZCS_E_STORED));
 }
 
 /* A leaf that cannot be had leaves the table usable and is had later; what is set stays. */

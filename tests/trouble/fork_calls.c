@@ -251,9 +251,9 @@ static void lock_all(struct parent *p, int (*fn)(pthread_mutex_t *))
 {
 	fn(&p->in->lock);
 	fn(&p->out->lock);
-	fn(&p->in->backup->lock);
-	fn(&p->out->backup->lock);
-	fn(&p->backup->lock);
+	fn(&p->in->backup->o.lock);
+	fn(&p->out->backup->o.lock);
+	fn(&p->backup->o.lock);
 	fn(&p->pool->grow);
 	for (unsigned i = 0; i < p->pool->nr_shards; i++)
 		fn(&p->pool->shard[i].lock);

@@ -3,7 +3,7 @@
  * Giving a tt a backup: only an empty one is replaced, and whatever is refused leaves the earlier
  * one in place. References to the store tell which backups live.
  */
-#include "store/store_priv.h"
+#include "store/store.h"
 #include "tt_inside.h"
 
 static uint64_t users(const struct zcs_store *store)

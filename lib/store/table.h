@@ -27,15 +27,12 @@
 #define ZCS_E_EMPTY 0u
 /* a page: 1 + page number of the pool */
 #define ZCS_E_PAGE_LAST 0xc0000000u
-/* a slot of the store: its number follows */
-#define ZCS_E_SLOT_BASE 0xc0000001u
-#define ZCS_E_SLOT_LAST 0xfeffffffu
-/* one 8-byte word repeated: the number of the word follows (same.h) */
-#define ZCS_E_SAME_BASE 0xff000000u
-#define ZCS_E_SAME_LAST 0xff00ffffu
-#define ZCS_E_TAIL	0xffffff00u /* | order */
-#define ZCS_E_HANDLE	0xfffffff0u /* tt: the content is in the backup */
-#define ZCS_E_LEAF	0xfffffff1u
+/* the store holds the content: a token, which only the store understands, follows */
+#define ZCS_E_STORED	  0xc0000001u
+#define ZCS_E_STORED_LAST 0xff00ffffu
+#define ZCS_E_TAIL	  0xffffff00u /* | order */
+#define ZCS_E_HANDLE	  0xfffffff0u /* tt: the content is in the backup */
+#define ZCS_E_LEAF	  0xfffffff1u
 
 struct zcs_table {
 	uint64_t nr, nr_units;
@@ -69,14 +66,9 @@ static inline uint64_t zcs_e_ppn(uint32_t e)
 	return (uint64_t)e - 1;
 }
 
-static inline bool zcs_e_is_slot(uint32_t e)
+static inline bool zcs_e_is_stored(uint32_t e)
 {
-	return e >= ZCS_E_SLOT_BASE && e <= ZCS_E_SLOT_LAST;
-}
-
-static inline bool zcs_e_is_same(uint32_t e)
-{
-	return e >= ZCS_E_SAME_BASE && e <= ZCS_E_SAME_LAST;
+	return e >= ZCS_E_STORED && e <= ZCS_E_STORED_LAST;
 }
 
 int zcs_table_init(struct zcs_table *t, uint64_t nr, enum zcs_fault_id point);

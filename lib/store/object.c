@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Objects: their life, their lock, and where their pages come from; object.h says what they are.
+ *
+ * Who waits gives the lock up first and then sleeps on a lock of its own, so that what the store's
+ * thread left for the holder of the object's lock is handed back before anybody sleeps. A sequence
+ * number, which changes under both locks, tells whether the wake-up came in between.
+ */
+#include <errno.h>
+
+#include "store/local_priv.h"
+#include "store/store.h"
+
+static void enlist(struct zcs_object *o)
+{
+	struct zcs_store *store = o->store;
+
+	zcs_store_get(store);
+	pthread_mutex_lock(&store->objects_lock);
+	TAILQ_INSERT_TAIL(&store->objects, o, in_store);
+	pthread_mutex_unlock(&store->objects_lock);
+}
+
+/* A walk that looks at the object just now holds no lock of it: it is waited for. */
+static void delist(struct zcs_object *o)
+{
+	struct zcs_store *store = o->store;
+
+	pthread_mutex_lock(&store->objects_lock);
+	TAILQ_REMOVE(&store->objects, o, in_store);
+	while (o->pins)
+		pthread_cond_wait(&store->unpinned, &store->objects_lock);
+	pthread_mutex_unlock(&store->objects_lock);
+}
+
+int zcs_object_init(struct zcs_object *o, struct zcs_store *store, uint64_t num_pages)
+{
+	int err = zcs_table_init(&o->table, num_pages, ZCS_FAULT_ALLOC_NODE);
+
+	if (err)
+		return err;
+	o->num_pages = num_pages;
+	o->store = store;
+	o->local.ra_next = UINT64_MAX;
+	o->ahead.give_up = zcs_wb_give_up;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_mutex_init(&o->idle_lock, NULL);
+	pthread_cond_init(&o->idle, NULL);
+	enlist(o);
+	if (store->ops->create)
+		err = store->ops->create(o);
+	if (err) {
+		o->priv = NULL;
+		zcs_object_fini(o);
+	}
+	return err;
+}
+
+void zcs_object_forget(struct zcs_object *o)
+{
+	if (o->priv)
+		o->store->ops->destroy(o);
+	o->priv = NULL;
+}
+
+void zcs_object_fini(struct zcs_object *o)
+{
+	delist(o);
+	zcs_object_forget(o);
+	zcs_table_fini(&o->table);
+	pthread_cond_destroy(&o->idle);
+	pthread_mutex_destroy(&o->idle_lock);
+	pthread_mutex_destroy(&o->lock);
+	zcs_store_close(o->store);
+}
+
+void zcs_object_wait(struct zcs_object *o)
+{
+	uint64_t seq = o->idle_seq;
+
+	o->waiters++;
+	zcs_object_unlock(o);
+	pthread_mutex_lock(&o->idle_lock);
+	while (o->idle_seq == seq)
+		pthread_cond_wait(&o->idle, &o->idle_lock);
+	pthread_mutex_unlock(&o->idle_lock);
+	pthread_mutex_lock(&o->lock);
+	o->waiters--;
+}
+
+void zcs_object_signal(struct zcs_object *o)
+{
+	if (!o->waiters)
+		return;
+	pthread_mutex_lock(&o->idle_lock);
+	o->idle_seq++;
+	pthread_cond_broadcast(&o->idle);
+	pthread_mutex_unlock(&o->idle_lock);
+}
+
+void zcs_object_resume(struct zcs_object *o)
+{
+	zcs_wb_resume(o);
+}
+
+void zcs_object_drain(struct zcs_object *o)
+{
+	if (!o->store->ops->block)
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->store->ops->block->drain(o);
+	zcs_object_unlock(o);
+}
+
+int zcs_object_new_folio(struct zcs_object *o, const struct zcs_block *blk, struct zcs_pool *pool,
+			 const struct zcs_request *req, struct zcs_folio **folio)
+{
+	struct zcs_home *home = o->home;
+	int err;
+
+	if (home) {
+		*folio = zcs_arena_folio(home->arena, home->pfn + blk->index);
+		err = zcs_home_populate(pool, home, *folio, req);
+	} else {
+		err = zcs_pool_alloc(pool, blk->order, 0, req, folio);
+	}
+	if (!err)
+		zcs_folio_set_state(*folio, ZCS_FS_BUSY);
+	return err;
+}
+
+void zcs_object_free_folio(struct zcs_object *o, struct zcs_folio *folio)
+{
+	if (zcs_folio_flag(folio, ZCS_FF_HOMED))
+		zcs_home_depopulate(o->pool, folio);
+	else if (zcs_store_owns(o->store)) /* it may be a hole by now, which zeroing would fill */
+		zcs_pool_discard(folio);
+	else
+		zcs_pool_give(folio);
+}
+
+void zcs_fetch_init(struct zcs_fetch *fetch, struct zcs_object *o)
+{
+	fetch->object = o;
+	fetch->reading = 0;
+	fetch->nr = 0;
+	fetch->alone = false;
+	pthread_mutex_init(&fetch->lock, NULL);
+	pthread_cond_init(&fetch->done, NULL);
+}
+
+void zcs_fetch_fini(struct zcs_fetch *fetch)
+{
+	pthread_cond_destroy(&fetch->done);
+	pthread_mutex_destroy(&fetch->lock);
+}
