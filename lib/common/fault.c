@@ -213,7 +213,7 @@ static int errno_from_text(const char *s)
 	return *s && !*end && n > 0 && n < 4096 ? (int)n : -1;
 }
 
-static int parse_key(struct zcs_fault_attr *attr, const char *key, const char *value)
+static int parse_fault_key(struct zcs_fault_attr *attr, const char *key, const char *value)
 {
 	char *end;
 	unsigned long long n;
@@ -245,7 +245,7 @@ static int parse_key(struct zcs_fault_attr *attr, const char *key, const char *v
 }
 
 /* name[:key=value[,key=value...]]; @text is cut up */
-static int parse_part(char *text)
+static int parse_fault(char *text)
 {
 	struct zcs_fault_attr attr = { .struct_size = sizeof(attr) };
 	char *save = NULL, *keys = strchr(text, ':');
@@ -259,7 +259,7 @@ static int parse_part(char *text)
 		if (!value)
 			return -EINVAL;
 		*value++ = '\0';
-		if (parse_key(&attr, k, value))
+		if (parse_fault_key(&attr, k, value))
 			return -EINVAL;
 	}
 	return zcs_fault_set(text, &attr);
@@ -275,7 +275,7 @@ __attribute__((constructor)) static void faults_from_env(void)
 		char name[64];
 
 		snprintf(name, sizeof(name), "%s", part);
-		if (parse_part(part))
+		if (parse_fault(part))
 			zcs_warn("ZCSWAP_FAULT: \"%s\" ignored; name a fault point, and the keys "
 				 "probability (to 100), interval, times, space, errno, "
 				 "delay_ms (or hang)",

@@ -183,7 +183,7 @@ static int new_swap(unsigned nr, struct zcs_swap **swap)
 	return 0;
 }
 
-static int set_up(struct zcs_swap *s, const struct zcs_swap_spec *specs, unsigned nr)
+static int set_up_swap(struct zcs_swap *s, const struct zcs_swap_spec *specs, unsigned nr)
 {
 	int err = open_devs(s, specs, nr);
 
@@ -212,7 +212,7 @@ int zcs_swap_open(const char *text, struct zcs_swap **swap)
 		return err;
 	err = new_swap(nr, &s);
 	if (!err) {
-		err = set_up(s, specs, nr);
+		err = set_up_swap(s, specs, nr);
 		if (err) {
 			remove_made(s);
 			free_swap(s);

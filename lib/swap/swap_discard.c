@@ -115,7 +115,7 @@ void zcs_swap_discard_stop(struct zcs_swap *s)
 	s->discard_running = false;
 }
 
-static bool discarding(const struct zcs_swap *s)
+static bool has_discards_left(const struct zcs_swap *s)
 {
 	uint32_t nr = nr_stale(s);
 
@@ -131,7 +131,7 @@ void zcs_swap_discard_flush(struct zcs_swap *s)
 	pthread_mutex_lock(&s->slots_lock);
 	s->discard_flush = true;
 	pthread_cond_broadcast(&s->slots_cond);
-	while (discarding(s))
+	while (has_discards_left(s))
 		pthread_cond_wait(&s->slots_cond, &s->slots_lock);
 	s->discard_flush = false;
 	pthread_mutex_unlock(&s->slots_lock);

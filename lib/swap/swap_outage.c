@@ -58,7 +58,7 @@ static bool is_suspect(const struct zcs_outage *o, uint32_t slot, unsigned order
 	return false;
 }
 
-static void not_suspect(struct zcs_outage *o, uint32_t slot, unsigned order)
+static void remove_suspect(struct zcs_outage *o, uint32_t slot, unsigned order)
 {
 	for (unsigned i = 0; o->nr_suspects && i < ZCS_OUTAGE_RUNS; i++) {
 		if (!o->suspect[i].bad || !overlap(&o->suspect[i], slot, order))
@@ -69,7 +69,7 @@ static void not_suspect(struct zcs_outage *o, uint32_t slot, unsigned order)
 }
 
 /* In the place of the oldest, if there are many. */
-static void suspect(struct zcs_outage *o, uint32_t slot, unsigned order)
+static void add_suspect(struct zcs_outage *o, uint32_t slot, unsigned order)
 {
 	struct zcs_slot_run *run = &o->suspect[o->next_suspect++ % ZCS_OUTAGE_RUNS];
 
@@ -86,17 +86,17 @@ static struct zcs_slot_run *find_run(struct zcs_outage *o, uint32_t slot, unsign
 }
 
 /* A run that failed, that nobody has any more, and that is judged. */
-static void settle(struct zcs_swap_dev *d, struct zcs_slot_run *run)
+static void settle_run(struct zcs_swap_dev *d, struct zcs_slot_run *run)
 {
 	struct zcs_outage *o = &d->outage;
 	bool again = run->bad && is_suspect(o, run->slot, run->order);
 
 	if (again) {
-		not_suspect(o, run->slot, run->order);
+		remove_suspect(o, run->slot, run->order);
 		zcs_slots_retire_aside(&d->slots, run->slot, run->order);
 	} else {
 		if (run->bad)
-			suspect(o, run->slot, run->order);
+			add_suspect(o, run->slot, run->order);
 		zcs_slots_back_from_aside(&d->slots, run->slot, run->order, d->discard);
 	}
 	*run = o->run[--o->nr_runs];
@@ -118,7 +118,7 @@ static void judge_runs(struct zcs_swap_dev *d, bool bad)
 		run->judged = true;
 		run->bad = bad;
 		if (run->given)
-			settle(d, run);
+			settle_run(d, run);
 	}
 }
 
@@ -150,7 +150,7 @@ bool zcs_outage_give_up(struct zcs_swap_dev *d, uint32_t slot, unsigned order, b
 	zcs_slots_set_aside(&d->slots, slot, order);
 	run->given = true;
 	if (run->judged)
-		settle(d, run);
+		settle_run(d, run);
 	return true;
 }
 
@@ -188,20 +188,20 @@ int zcs_outage_alloc(struct zcs_swap_dev *d, unsigned order, uint32_t *slot)
 	return 0;
 }
 
-static void pause(struct zcs_outage *o, uint64_t ns)
+static void pause_dev(struct zcs_outage *o, uint64_t ns)
 {
 	o->alone = true;
 	o->pause_ns = ns < PAUSE_MAX ? ns : PAUSE_MAX;
 	o->until_ns = zcs_sys_now_ns() + o->pause_ns;
 }
 
-static enum news worked(struct zcs_swap_dev *d, uint32_t slot, unsigned order)
+static enum news note_worked(struct zcs_swap_dev *d, uint32_t slot, unsigned order)
 {
 	struct zcs_outage *o = &d->outage;
 	enum news news = o->away ? BACK : NOTHING;
 
 	forget_run(o, slot, order);
-	not_suspect(o, slot, order);
+	remove_suspect(o, slot, order);
 	judge_runs(d, true);
 	o->row = 0;
 	o->alone = o->probing = false;
@@ -209,7 +209,7 @@ static enum news worked(struct zcs_swap_dev *d, uint32_t slot, unsigned order)
 	return news;
 }
 
-static enum news failed(struct zcs_swap_dev *d, uint32_t slot, unsigned order, bool probe)
+static enum news note_failed(struct zcs_swap_dev *d, uint32_t slot, unsigned order, bool probe)
 {
 	struct zcs_outage *o = &d->outage;
 
@@ -218,10 +218,10 @@ static enum news failed(struct zcs_swap_dev *d, uint32_t slot, unsigned order, b
 	if (!o->away)
 		note_run(o, slot, order);
 	if (!o->alone && o->row >= ROW)
-		pause(o, PAUSE_NS);
+		pause_dev(o, PAUSE_NS);
 	if (!probe)
 		return NOTHING;
-	pause(o, 2 * o->pause_ns);
+	pause_dev(o, 2 * o->pause_ns);
 	judge_runs(d, false);
 	if (atomic_exchange(&o->away, true))
 		return NOTHING;
@@ -229,7 +229,7 @@ static enum news failed(struct zcs_swap_dev *d, uint32_t slot, unsigned order, b
 	return AWAY;
 }
 
-static void tell(const struct zcs_swap_dev *d, enum news news, int err, uint64_t since_ns)
+static void say_news(const struct zcs_swap_dev *d, enum news news, int err, uint64_t since_ns)
 {
 	if (news == AWAY)
 		zcs_warn("swap %s: takes no writes: %s; it is left alone, and tried again within a "
@@ -257,14 +257,14 @@ void zcs_outage_judge(struct zcs_swap *s, const struct zcs_swap_req *req)
 		o->probing = false;
 	since_ns = o->since_ns;
 	if (!req->err)
-		news = worked(d, slot, req->order);
+		news = note_worked(d, slot, req->order);
 	else if (zcs_outage_concerns(req->err))
-		news = failed(d, slot, req->order, probe);
+		news = note_failed(d, slot, req->order, probe);
 	else if (probe)
-		pause(o, o->pause_ns);
+		pause_dev(o, o->pause_ns);
 	if (zcs_outage_concerns(req->err))
 		o->error = req->err;
 	atomic_store(&o->doubt, o->row || o->alone || o->nr_runs || o->nr_suspects);
 	pthread_mutex_unlock(&s->slots_lock);
-	tell(d, news, req->err, since_ns);
+	say_news(d, news, req->err, since_ns);
 }

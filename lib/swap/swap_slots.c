@@ -389,7 +389,7 @@ static int alloc_anywhere(struct zcs_swap *s, unsigned order, uint32_t *slot)
 	return returned && !alloc_ready(s, order, slot) ? 0 : why_none(s);
 }
 
-static bool discarding(const struct zcs_swap *s)
+static bool is_any_discarding(const struct zcs_swap *s)
 {
 	for (unsigned i = 0; i < s->nr_devs; i++)
 		if (s->dev[i].slots.nr_discarding)
@@ -407,7 +407,7 @@ int zcs_swap_alloc(struct zcs_swap *s, unsigned order, uint32_t *slot)
 	if (err)
 		return err;
 	pthread_mutex_lock(&s->slots_lock);
-	while ((err = alloc_anywhere(s, order, slot)) && discarding(s))
+	while ((err = alloc_anywhere(s, order, slot)) && is_any_discarding(s))
 		pthread_cond_wait(&s->slots_cond, &s->slots_lock);
 	pthread_mutex_unlock(&s->slots_lock);
 	return err;
@@ -416,7 +416,7 @@ int zcs_swap_alloc(struct zcs_swap *s, unsigned order, uint32_t *slot)
 enum end { FREE, FAILED, RETIRED };
 
 /* Used slots that become free or retired, or are set aside. */
-static void give_up(struct zcs_swap *s, uint32_t slot, unsigned order, enum end end)
+static void end_run(struct zcs_swap *s, uint32_t slot, unsigned order, enum end end)
 {
 	struct zcs_swap_dev *d = zcs_swap_dev_of(s, slot, order);
 	bool bad = !d, stale = false;
@@ -441,17 +441,17 @@ static void give_up(struct zcs_swap *s, uint32_t slot, unsigned order, enum end 
 
 void zcs_swap_free(struct zcs_swap *s, uint32_t slot, unsigned order)
 {
-	give_up(s, slot, order, FREE);
+	end_run(s, slot, order, FREE);
 }
 
 void zcs_swap_free_failed(struct zcs_swap *s, uint32_t slot, unsigned order)
 {
-	give_up(s, slot, order, FAILED);
+	end_run(s, slot, order, FAILED);
 }
 
 void zcs_swap_retire(struct zcs_swap *s, uint32_t slot, unsigned order)
 {
-	give_up(s, slot, order, RETIRED);
+	end_run(s, slot, order, RETIRED);
 }
 
 int64_t zcs_swap_avail(struct zcs_swap *s)

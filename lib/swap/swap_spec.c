@@ -118,7 +118,7 @@ static size_t find_key(const char *name)
 }
 
 /* @given: a bit for each key that was there before. */
-static int parse_key(struct zcs_swap_spec *spec, const char *where, char *key, unsigned *given)
+static int parse_dev_key(struct zcs_swap_spec *spec, const char *where, char *key, unsigned *given)
 {
 	char *value = strchr(key, '=');
 	size_t i;
@@ -141,7 +141,7 @@ static int parse_key(struct zcs_swap_spec *spec, const char *where, char *key, u
 	return -EINVAL;
 }
 
-static int parse_keys(struct zcs_swap_spec *spec, const char *where, char *list)
+static int parse_dev_keys(struct zcs_swap_spec *spec, const char *where, char *list)
 {
 	unsigned given = 0;
 	int err = 0;
@@ -150,7 +150,7 @@ static int parse_keys(struct zcs_swap_spec *spec, const char *where, char *list)
 		char *key = strsep(&list, "&");
 
 		if (*key) {
-			err = parse_key(spec, where, key, &given);
+			err = parse_dev_key(spec, where, key, &given);
 		} else {
 			zcs_warn("swap \"%s\": an empty key beside \"&\"", where);
 			err = -EINVAL;
@@ -221,7 +221,7 @@ static int parse_dev(char *text, struct zcs_swap_spec *spec)
 		zcs_warn("swap \"%s\": a device needs a path", text);
 		return -EINVAL;
 	}
-	err = parse_keys(spec, text, list && *list ? list : NULL);
+	err = parse_dev_keys(spec, text, list && *list ? list : NULL);
 	if (err)
 		return err;
 	if (spec->keep && !*path) {
@@ -272,13 +272,13 @@ void zcs_swap_free_specs(struct zcs_swap_spec *specs, unsigned nr)
 }
 
 /* One line for a device that cannot be had; returns @err. */
-static int refuse(const struct zcs_swap_dev *d, int err, const char *what)
+static int refuse_dev(const struct zcs_swap_dev *d, int err, const char *what)
 {
 	zcs_warn("swap %s: %s", d->name, what);
 	return err;
 }
 
-static int failed(const struct zcs_swap_dev *d, int err, const char *what)
+static int refuse_for(const struct zcs_swap_dev *d, int err, const char *what)
 {
 	zcs_warn("swap %s: %s: %s", d->name, what, strerror(-err));
 	return err;
@@ -305,29 +305,29 @@ static int lock_kept(const struct zcs_swap_dev *d, struct zcs_sys_file *f)
 	int err = zcs_sys_lock(d->fd);
 
 	if (err == -EBUSY)
-		return refuse(d, err, "is in use by another store");
+		return refuse_dev(d, err, "is in use by another store");
 	if (err)
-		return failed(d, err, "cannot be locked");
+		return refuse_for(d, err, "cannot be locked");
 	err = zcs_sys_file(d->fd, f);
 	if (err)
-		return failed(d, err, "cannot be examined");
+		return refuse_for(d, err, "cannot be examined");
 	if (!f->links)
-		return refuse(d, -EBUSY, "has just been removed by another store; try again");
+		return refuse_dev(d, -EBUSY, "has just been removed by another store; try again");
 	return 0;
 }
 
 static int check_kept(const struct zcs_swap_dev *d, struct zcs_sys_file *f)
 {
 	if (f->block)
-		return refuse(d, -EINVAL, "is a block device; write dev: in place of file:");
+		return refuse_dev(d, -EINVAL, "is a block device; write dev: in place of file:");
 	if (!f->regular)
-		return refuse(d, -EINVAL, "is not a regular file");
+		return refuse_dev(d, -EINVAL, "is not a regular file");
 	if (!f->own)
-		return refuse(d, -EPERM, "belongs to another user");
+		return refuse_dev(d, -EPERM, "belongs to another user");
 	if (f->mode & 077)
-		return refuse(d, -EPERM, "may be read by others; chmod 600");
+		return refuse_dev(d, -EPERM, "may be read by others; chmod 600");
 	if (f->links != 1)
-		return refuse(d, -EPERM, "has another name (a hard link)");
+		return refuse_dev(d, -EPERM, "has another name (a hard link)");
 	return lock_kept(d, f);
 }
 
@@ -342,14 +342,14 @@ static bool is_directory(const char *path)
 static int open_file_error(const struct zcs_swap_dev *d, int err)
 {
 	if (err == -EISDIR || (err == -EEXIST && is_directory(d->name)))
-		return refuse(d, -EISDIR, "is a directory; name a file in it");
+		return refuse_dev(d, -EISDIR, "is a directory; name a file in it");
 	if (err == -EEXIST)
-		return refuse(d, err, "exists; remove it, or use it with keep=1");
+		return refuse_dev(d, err, "exists; remove it, or use it with keep=1");
 	if (err == -ELOOP)
-		return refuse(d, err, "is a symlink, which is never followed");
+		return refuse_dev(d, err, "is a symlink, which is never followed");
 	if (err == -ETXTBSY)
-		return refuse(d, err, "is in use by the kernel (swapoff?)");
-	return failed(d, err, "cannot be opened");
+		return refuse_dev(d, err, "is in use by the kernel (swapoff?)");
+	return refuse_for(d, err, "cannot be opened");
 }
 
 static int open_file(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
@@ -369,7 +369,7 @@ static int open_file(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 		zcs_sys_unlink(d->name);
 	err = zcs_sys_file(d->fd, &f);
 	if (err)
-		return failed(d, err, "cannot be examined");
+		return refuse_for(d, err, "cannot be examined");
 	if (spec->keep && (err = check_kept(d, &f)))
 		return err;
 	if (f.memory)
@@ -386,7 +386,7 @@ static int preallocate(struct zcs_swap_dev *d, uint64_t size)
 	int err;
 
 	if (size > zcs_sys_file_limit())
-		return refuse(d, -EFBIG, "size= is over the limit of file sizes (ulimit -f)");
+		return refuse_dev(d, -EFBIG, "size= is over the limit of file sizes (ulimit -f)");
 	err = zcs_sys_fallocate(d->fd, 0, size);
 	if (err == -EOPNOTSUPP) {
 		d->sparse = true;
@@ -406,9 +406,9 @@ static int size_file(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 	uint64_t size = spec->size ? spec->size : d->bytes;
 
 	if (!size)
-		return refuse(d, -EINVAL, "size= is needed for a new file");
+		return refuse_dev(d, -EINVAL, "size= is needed for a new file");
 	if (size < ZCS_CLUSTER_BYTES)
-		return refuse(d, -EINVAL, "is too small; 2 MiB is the least");
+		return refuse_dev(d, -EINVAL, "is too small; 2 MiB is the least");
 	return preallocate(d, size);
 }
 
@@ -419,16 +419,16 @@ static int open_block(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 
 	d->fd = zcs_sys_open(d->name, O_RDWR | O_EXCL | O_NONBLOCK, 0);
 	if (d->fd == -EBUSY)
-		return refuse(d, -EBUSY, "is in use: mounted, or another store's");
+		return refuse_dev(d, -EBUSY, "is in use: mounted, or another store's");
 	if (d->fd < 0)
-		return failed(d, d->fd, "cannot be opened");
+		return refuse_for(d, d->fd, "cannot be opened");
 	err = zcs_sys_file(d->fd, &f);
 	if (err)
-		return failed(d, err, "cannot be examined");
+		return refuse_for(d, err, "cannot be examined");
 	if (!f.block)
-		return refuse(d, -ENOTBLK, "is no block device; for a file write file:");
+		return refuse_dev(d, -ENOTBLK, "is no block device; for a file write file:");
 	if (f.sector > ZCS_SLOT_BYTES)
-		return refuse(d, -EINVAL, "has sectors over 4 KiB");
+		return refuse_dev(d, -EINVAL, "has sectors over 4 KiB");
 	d->bytes = spec->size ? spec->size : f.bytes;
 	d->sector = f.sector;
 	if (d->bytes > f.bytes) {
@@ -437,7 +437,7 @@ static int open_block(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 		return -ENOSPC;
 	}
 	if (d->bytes < ZCS_CLUSTER_BYTES)
-		return refuse(d, -EINVAL, "is too small; 2 MiB is the least");
+		return refuse_dev(d, -EINVAL, "is too small; 2 MiB is the least");
 	return 0;
 }
 
@@ -466,9 +466,9 @@ static int choose_direct(const struct zcs_swap_spec *spec, struct zcs_swap_dev *
 	if (!err)
 		return 0;
 	if (err != -EINVAL)
-		return failed(d, err, "cannot be read");
+		return refuse_for(d, err, "cannot be read");
 	if (spec->direct == 1)
-		return refuse(d, -EOPNOTSUPP, "direct=1, but the file system refuses O_DIRECT");
+		return refuse_dev(d, -EOPNOTSUPP, "direct=1, but the file system refuses O_DIRECT");
 	return zcs_sys_direct(d->fd, false);
 }
 

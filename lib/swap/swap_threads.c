@@ -15,29 +15,29 @@ void zcs_swap_serve(struct zcs_swap *s)
 		zcs_swap_do(s, req);
 }
 
-static void *run(void *arg)
+static void *thread_main(void *arg)
 {
 	zcs_sys_own_thread("zcs-swap");
 	zcs_swap_serve(arg);
 	return NULL;
 }
 
-static void wake(struct zcs_swap *s)
+static void wake_threads(struct zcs_swap *s)
 {
 	pthread_cond_broadcast(&s->work);
 }
 
-static int start(struct zcs_swap *s)
+static int start_threads(struct zcs_swap *s)
 {
 	int err = 0;
 
 	s->depth = ZCS_SWAP_THREADS;
 	while (s->nr_threads < ZCS_SWAP_THREADS && !err) {
-		err = zcs_sys_thread(&s->thread[s->nr_threads], run, s);
+		err = zcs_sys_thread(&s->thread[s->nr_threads], thread_main, s);
 		s->nr_threads += !err;
 	}
 	/* one is enough to go on with */
 	return s->nr_threads ? 0 : err;
 }
 
-const struct zcs_swap_engine zcs_swap_threads = { .start = start, .wake = wake };
+const struct zcs_swap_engine zcs_swap_threads = { .start = start_threads, .wake = wake_threads };

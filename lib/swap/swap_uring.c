@@ -54,14 +54,14 @@ struct zcs_uring {
 	struct zcs_req_list unsummed, landed;
 };
 
-static void lose(struct zcs_uring *u, const char *why)
+static void lose_ring(struct zcs_uring *u, const char *why)
 {
 	u->dead = true;
 	zcs_warn("swap %s: io_uring failed: %s; going on without it", u->swap->dev[0].name, why);
 }
 
 /* Lets the kernel have what is prepared, and waits for @wait completions. May lose the ring. */
-static void enter(struct zcs_uring *u, unsigned wait)
+static void enter_ring(struct zcs_uring *u, unsigned wait)
 {
 	int r = zcs_sys_uring_enter(&u->ring, wait);
 
@@ -70,7 +70,7 @@ static void enter(struct zcs_uring *u, unsigned wait)
 	else if (r == -EINTR)
 		return;
 	else if ((r != -EAGAIN && r != -EBUSY) || ++u->tries > TRIES)
-		lose(u, strerror(-r));
+		lose_ring(u, strerror(-r));
 	else if (!io_uring_cq_ready(&u->ring))
 		zcs_sys_sleep_us(1000);
 }
@@ -85,9 +85,9 @@ static struct io_uring_sqe *get_sqe(struct zcs_uring *u)
 			return sqe;
 		zcs_swap_count(u->swap, &u->swap->stats.full);
 		if (i == TRIES)
-			lose(u, "the ring stays full");
+			lose_ring(u, "the ring stays full");
 		else
-			enter(u, 0);
+			enter_ring(u, 0);
 	}
 	return NULL;
 }
@@ -257,7 +257,7 @@ static void reap(struct zcs_uring *u)
 }
 
 /* Moves what the kernel did not take from the dead ring, and waits for what it took. */
-static void give_up(struct zcs_uring *u)
+static void empty_dead_ring(struct zcs_uring *u)
 {
 	unsigned left = io_uring_sq_ready(&u->ring), requests = 0;
 
@@ -288,7 +288,7 @@ static void use_threads(struct zcs_swap *s)
 }
 
 /* One round; false when the swap is being closed. */
-static bool turn(struct zcs_uring *u)
+static bool do_round(struct zcs_uring *u)
 {
 	bool busy = !TAILQ_EMPTY(&u->unsummed) || !TAILQ_EMPTY(&u->landed);
 	struct zcs_swap_req *req = zcs_swap_next(u->swap, !busy);
@@ -302,10 +302,10 @@ static bool turn(struct zcs_uring *u)
 	if (!busy) {
 		if (zcs_swap_stopped(u->swap))
 			return false;
-		enter(u, 1);
+		enter_ring(u, 1);
 		zcs_swap_awake(u->swap);
 	} else if (io_uring_sq_ready(&u->ring)) {
-		enter(u, 0);
+		enter_ring(u, 0);
 	} else if (!TAILQ_EMPTY(&u->landed)) {
 		finish_one(u);
 	} else {
@@ -315,22 +315,22 @@ static bool turn(struct zcs_uring *u)
 	return true;
 }
 
-static void *run(void *arg)
+static void *uring_main(void *arg)
 {
 	struct zcs_uring *u = arg;
 
 	zcs_sys_own_thread("zcs-swap");
 	arm_event(u);
 	while (!u->dead)
-		if (!turn(u))
+		if (!do_round(u))
 			return NULL;
-	give_up(u);
+	empty_dead_ring(u);
 	use_threads(u->swap);
 	zcs_swap_serve(u->swap);
 	return NULL;
 }
 
-static void wake(struct zcs_swap *s)
+static void wake_uring(struct zcs_swap *s)
 {
 	zcs_sys_event_add(s->uring->event);
 }
@@ -349,7 +349,7 @@ void zcs_uring_free(struct zcs_swap *s)
 	s->uring = NULL;
 }
 
-static int set_up(struct zcs_uring *u)
+static int set_up_uring(struct zcs_uring *u)
 {
 	unsigned entries = 16;
 	int err;
@@ -368,7 +368,7 @@ static int set_up(struct zcs_uring *u)
 	return err;
 }
 
-static int start(struct zcs_swap *s)
+static int start_uring(struct zcs_swap *s)
 {
 	int err;
 
@@ -379,9 +379,9 @@ static int start(struct zcs_swap *s)
 	s->uring->event = -1;
 	TAILQ_INIT(&s->uring->unsummed);
 	TAILQ_INIT(&s->uring->landed);
-	err = set_up(s->uring);
+	err = set_up_uring(s->uring);
 	if (!err)
-		err = zcs_sys_thread(&s->thread[0], run, s->uring);
+		err = zcs_sys_thread(&s->thread[0], uring_main, s->uring);
 	if (err)
 		zcs_uring_free(s);
 	else
@@ -389,4 +389,6 @@ static int start(struct zcs_swap *s)
 	return err;
 }
 
-const struct zcs_swap_engine zcs_swap_uring = { .ring = true, .start = start, .wake = wake };
+const struct zcs_swap_engine zcs_swap_uring = { .ring = true,
+						.start = start_uring,
+						.wake = wake_uring };

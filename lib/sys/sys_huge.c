@@ -56,7 +56,7 @@ bool zcs_sys_huge_by_policy(void)
 	return !strstr(line, "[never]");
 }
 
-static void put(const char *path, const char *text)
+static void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	ssize_t n = write(fd, text, strlen(text));
@@ -67,9 +67,9 @@ static void put(const char *path, const char *text)
 
 static void map_ids(const struct order *o)
 {
-	put("/proc/self/uid_map", o->uid_map);
-	put("/proc/self/setgroups", "deny");
-	put("/proc/self/gid_map", o->gid_map);
+	write_text("/proc/self/uid_map", o->uid_map);
+	write_text("/proc/self/setgroups", "deny");
+	write_text("/proc/self/gid_map", o->gid_map);
 }
 
 /* A mount that is in no tree, of any size: the arena's limit is the pool's. */
@@ -86,7 +86,7 @@ static int mount_tmpfs(void)
 	return mnt;
 }
 
-static int make_file(const char *name)
+static int make_huge_file(const char *name)
 {
 	int mnt = mount_tmpfs();
 	int fd = openat(mnt, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
@@ -135,14 +135,14 @@ static int receive_fd(int sock)
 	return fd < 0 ? fd : zcs_sys_new_fd(fd);
 }
 
-static int child(void *arg)
+static int child_main(void *arg)
 {
 	const struct order *o = arg;
 	int fd;
 
 	if (*o->uid_map)
 		map_ids(o);
-	fd = make_file(o->name);
+	fd = make_huge_file(o->name);
 	if (fd >= 0)
 		send_fd(o->sock, fd);
 	_exit(0);
@@ -169,14 +169,14 @@ static void run_child(struct order *o, char *stack, int namespaces)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pid = clone(child, stack + STACK_BYTES, sharing() | CLONE_VFORK | namespaces, o);
+	pid = clone(child_main, stack + STACK_BYTES, sharing() | CLONE_VFORK | namespaces, o);
 	while (pid > 0 && waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
 		;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 /* In namespaces of its own; where those are not to be had, as it is. */
-static int ask(struct order *o, int sock, char *stack)
+static int ask_child(struct order *o, int sock, char *stack)
 {
 	int fd;
 
@@ -227,7 +227,7 @@ int zcs_sys_huge_file(const char *name)
 	o.sock = pair[1];
 	fd = zcs_sys_reserve(STACK_BYTES, &stack);
 	if (!fd) {
-		fd = ask(&o, pair[0], stack);
+		fd = ask_child(&o, pair[0], stack);
 		zcs_sys_unmap(stack, STACK_BYTES);
 	}
 	close(pair[0]);

@@ -153,7 +153,7 @@ static bool find_group(bool v1, struct group *g)
 
 /* -- how full they are */
 
-static void compare(struct need *need, uint64_t avail, uint64_t of)
+static void note_lacking(struct need *need, uint64_t avail, uint64_t of)
 {
 	uint64_t want = of / need->part < need->most ? of / need->part : need->most;
 
@@ -175,7 +175,7 @@ static uint64_t limit_of(const struct group *g)
 	return high < limit ? high : limit;
 }
 
-static void look_at(const struct group *g, uint64_t machine, struct need *need)
+static void look_at_group(const struct group *g, uint64_t machine, struct need *need)
 {
 	uint64_t limit = limit_of(g), used = 0, idle = 0;
 
@@ -184,16 +184,16 @@ static void look_at(const struct group *g, uint64_t machine, struct need *need)
 		return;
 	read_field(g->dir, "memory.stat", g->v1 ? "total_inactive_file " : "inactive_file ", &idle);
 	used -= idle < used ? idle : used;
-	compare(need, used < limit ? limit - used : 0, limit);
+	note_lacking(need, used < limit ? limit - used : 0, limit);
 }
 
 /* The group and those around it, whose limits hold for it as well. */
-static void look_up(struct group *g, uint64_t machine, struct need *need)
+static void look_up_groups(struct group *g, uint64_t machine, struct need *need)
 {
 	for (;;) {
 		char *slash;
 
-		look_at(g, machine, need);
+		look_at_group(g, machine, need);
 		slash = strrchr(g->dir, '/');
 		if (!slash || strlen(g->dir) <= g->top)
 			return;
@@ -211,16 +211,16 @@ int64_t zcs_sys_lacking(unsigned part, uint64_t most)
 	if (err)
 		return -err;
 	if (fake_of) {
-		compare(&need, fake_avail, fake_of);
+		note_lacking(&need, fake_avail, fake_of);
 		return (int64_t)need.lacking;
 	}
 	if (read_field("/proc", "meminfo", "MemTotal:", &total) ||
 	    read_field("/proc", "meminfo", "MemAvailable:", &avail))
 		return -ENOENT;
-	compare(&need, avail << 10, total << 10);
+	note_lacking(&need, avail << 10, total << 10);
 	for (int v1 = 0; v1 < 2; v1++)
 		if (find_group(v1, &g))
-			look_up(&g, total << 10, &need);
+			look_up_groups(&g, total << 10, &need);
 	return (int64_t)need.lacking;
 }
 

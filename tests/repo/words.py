@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""Comments and manual pages are in plain English: none of the wordings below, each listed with a better one.
+
+usage: words.py [FILE...]; without files, all of lib/, include/ and the README
+
+These wordings make a reader stop and read again. A file that has some of them still is listed with their number,
+which may only get smaller.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# (regular expression, better wording)
+PHRASES = [(re.compile(expression, re.I if flags == "i" else 0), better) for flags, expression, better in (
+    ("i", r"\bto be had\b", "say: is available, exists; or that the call fails"),
+    ("i", r"\b(?:is|are|was|were|has|have|had) none\b", "say which noun is missing: no slot is free"),
+    ("i", r"\bput by\b", "reserve, or set aside"),
+    ("i", r"\b(?:goes?|going) for\b(?! the\b)", "applies to, or costs"),
+    ("i", r"\bfor (?:want|lack) of\b", "because no NOUN is left"),
+    ("i", r"\ball the (?:while|same)\b", "meanwhile, or: although that is so"),
+    ("i", r"\bin (?:some|any|no)body's hands?\b", "name the holder: a caller holds it"),
+    ("i", r"\bcome (?:what may|of it)\b", "say what happens"),
+    ("", r"(?:^|[.;:] )Who(?:ever)? [a-z]", "name the actor: a caller that ..., a waiter"),
+    ("", r"(?:^|[.;:] )What(?:ever)? (?!if\b|it costs\b)[a-z][^.?]*[^?]?(?=\.|$)", "name the noun: pages that ..., a block that ..."),
+    ("i", r"\b(?:of|with|for|to|from|in|by|on|behind|at|into|than|not|and|or|beside|but) what(?:ever)? "
+          r"(?:is|was|are|were|has|had|can|could|may|it|they|he|a|nobody|somebody)\b",
+     "name the noun in place of the clause"),
+    ("i", r"\b(?:of|with|for|to|from|by|and|or|but|not) who(?:ever)? (?!le\b)[a-z]", "name the actor: caller, waiter, writer"),
+    ("i", r"\b(?:he|she|his|him|hers?|himself|herself)\b", "name the actor: the caller, the thread"),
+)]
+
+# Files that have some still: how many at most.
+LEFT = {
+    "include/zcswap/bo.h": 3,
+    "lib/README.md": 1,
+    "lib/arena/arena.c": 4,
+    "lib/arena/arena.h": 2,
+    "lib/arena/arena_file.c": 1,
+    "lib/arena/arena_hugetlb.c": 1,
+    "lib/arena/arena_ops.h": 4,
+    "lib/arena/arena_shmem.c": 1,
+    "lib/arena/memmap.h": 1,
+    "lib/arena/reserve.c": 1,
+    "lib/arena/reserve.h": 1,
+    "lib/arena/runs.c": 2,
+    "lib/arena/traps.c": 1,
+    "lib/arena/traps.h": 3,
+    "lib/backup/backup.c": 1,
+    "lib/backup/backup_take.c": 2,
+    "lib/common/env.h": 1,
+    "lib/common/log.c": 1,
+    "lib/common/size.c": 1,
+    "lib/common/text.h": 1,
+    "lib/device/bo.c": 6,
+    "lib/device/device.c": 1,
+    "lib/device/device_priv.h": 5,
+    "lib/device/evict.c": 16,
+    "lib/device/over.c": 1,
+    "lib/device/pressure.c": 10,
+    "lib/device/room.c": 5,
+    "lib/device/touch.c": 10,
+    "lib/device/touchers.c": 1,
+    "lib/man/zcs_bo.3": 3,
+    "lib/man/zcs_store.3": 1,
+    "lib/man/zcswap-drivers.7": 2,
+    "lib/man/zcswap.7": 1,
+    "lib/pool/pool.c": 2,
+    "lib/pool/pool.h": 1,
+    "lib/pool/pool_ahead.c": 1,
+    "lib/pool/pool_home.c": 1,
+    "lib/pool/pool_mem.c": 1,
+    "lib/pool/pool_stats.c": 1,
+    "lib/store/local.c": 1,
+    "lib/store/object.c": 1,
+    "lib/store/object.h": 6,
+    "lib/store/same.c": 2,
+    "lib/store/store.h": 7,
+    "lib/store/table.h": 2,
+    "lib/store/writeback.c": 6,
+    "lib/swap/swap.c": 1,
+    "lib/swap/swap.h": 2,
+    "lib/swap/swap_outage.c": 2,
+    "lib/swap/swap_priv.h": 6,
+    "lib/swap/swap_queue.c": 5,
+    "lib/swap/swap_spec.c": 1,
+    "lib/swap/swap_stats.c": 2,
+    "lib/swap/swap_sum.c": 1,
+    "lib/swap/swap_threads.c": 1,
+    "lib/swap/swap_transfer.c": 1,
+    "lib/swap/swap_uring.c": 3,
+    "lib/sys/sys.h": 1,
+    "lib/sys/sys_event.c": 1,
+    "lib/sys/sys_file.h": 7,
+    "lib/sys/sys_huge.c": 5,
+    "lib/sys/sys_mem.c": 3,
+    "lib/sys/sys_mem.h": 1,
+    "lib/sys/sys_priv.h": 1,
+    "lib/sys/sys_room.c": 1,
+    "lib/sys/sys_signals.c": 1,
+    "lib/sys/sys_thread.c": 2,
+    "lib/sys/sys_thread.h": 1,
+    "lib/sys/sys_uffd.c": 1,
+    "lib/sys/sys_uffd.h": 2,
+    "lib/sys/sys_uring.h": 1,
+    "lib/tt/tt.c": 5,
+    "lib/tt/tt_priv.h": 3,
+    "lib/tt/tt_touch.c": 2,
+}
+
+
+def comments(text):
+    """(offset, comment as one line of words) for each comment of a C file; a paragraph is one."""
+    for comment in re.finditer(r"/\*.*?\*/|//[^\n]*", text, re.S):
+        at = comment.start()
+        for paragraph in re.split(r"(\n[ \t]*\*[ \t]*(?=\n))", comment[0]):
+            yield at, " ".join(re.sub(r"^[ \t]*(?:/\*+-?|\*/|\*|//)", "", paragraph, flags=re.M).split())
+            at += len(paragraph)
+
+
+def paragraphs(text):
+    """The same for a manual page or a Markdown file: no requests, no code."""
+    text = re.sub(r"^```.*?^```", lambda m: "\n" * m[0].count("\n"), text, flags=re.S | re.M)
+    at = 0
+    for paragraph in re.split(r"(\n(?:\.(?!B|I|R).*)?\n|\n\.(?:TP|PP|IP|SH|SS|TH|nf|fi|EX|EE|RE|RS).*)", text):
+        words = re.sub(r'^\.\\".*$|^\.[BIR]{1,2} |\\f.|`[^`]*`|\\', "", paragraph, flags=re.M)
+        yield at, " ".join(words.split())
+        at += len(paragraph)
+
+
+def findings(path):
+    text = path.read_text()
+    parts = comments(text) if path.suffix in (".c", ".h", ".in") else paragraphs(text)
+    for at, part in parts:
+        for expression, better in PHRASES:
+            for found in expression.finditer(part):
+                yield text.count("\n", 0, at) + 1, " ".join(found[0].split()[:6]), better
+
+
+def all_files():
+    files = [p for p in (ROOT / "lib").rglob("*") if re.fullmatch(r"\.([chm]|md|[37])", p.suffix)]
+    return sorted(files + list((ROOT / "include").rglob("*.h*")) + [ROOT / "README.md"])
+
+
+def main(names):
+    errors, files, owed = [], [pathlib.Path(n).resolve() for n in names] or all_files(), 0
+    for path in files:
+        name, found = str(path.relative_to(ROOT)), list(findings(path))
+        owed += len(found)
+        if len(found) > (0 if names else LEFT.get(name, 0)):
+            errors += [f'{name}:{line}: "{words}": {better}' for line, words, better in found]
+    errors += [f"{name}: is in the list LEFT, but is no file" for name in LEFT if not (ROOT / name).exists()]
+    for error in errors:
+        print(error)
+    print(f"{len(files)} files, {len(PHRASES)} wordings, {owed} places left")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
