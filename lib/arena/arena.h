@@ -121,14 +121,9 @@ static inline bool zcs_arena_may_zap(struct zcs_arena *arena, uint64_t pfn, uint
 	return arena->ops->may_zap(arena, pfn, nr);
 }
 
-static inline int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
+static inline int zcs_arena_map(struct zcs_arena *arena, uint64_t pfn, uint64_t nr, bool armed)
 {
-	return arena->ops->map(arena, pfn, nr, false);
-}
-
-static inline int zcs_arena_map_armed(struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
-{
-	return arena->ops->map(arena, pfn, nr, true);
+	return arena->ops->map(arena, pfn, nr, armed);
 }
 
 static inline bool zcs_arena_is_clean(const struct zcs_arena *arena, uint64_t pfn)

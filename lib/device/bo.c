@@ -83,7 +83,7 @@ static int make_tt(struct zcs_bo *bo, uint64_t size)
 	 * near vm.max_map_count: what is written to it would be outside every limit, and could
 	 * never be evicted
 	 */
-	if (bo->tt->home.untrapped && bo->tt->home.arena->uffd >= 0)
+	if (bo->tt->home.traps == ZCS_HOME_UNTRAPPED)
 		err = -ENOMEM;
 	if (!err)
 		err = zcs_tt_setup_backup(bo->tt, dev->store);

@@ -163,7 +163,7 @@ static int64_t give_kept_one(struct zcs_bo *bo, void *arg)
 
 	if (try_lock(bo))
 		return -EBUSY;
-	n = zcs_tt_give_kept_locked(bo->tt, *wanted);
+	n = zcs_tt_release_kept_locked(bo->tt, *wanted);
 	*wanted -= n < *wanted ? n : *wanted;
 	zcs_tt_unlock(bo->tt);
 	return (int64_t)n;

@@ -11,6 +11,7 @@
 #include <zcswap/pool.h>
 
 #include "arena/arena.h"
+#include "arena/home_trap.h"
 #include "common/life.h"
 #include "request.h"
 
@@ -183,20 +184,6 @@ struct zcs_retry zcs_retry_begin(struct zcs_pool *pool, const struct zcs_request
 bool zcs_retry(struct zcs_retry *retry, int err);
 
 /* -- homes */
-/*
- * A home: a run of pages that a contiguous tt holds for life. Its blocks are those that
- * zcs_block_order() gives; each is a folio with ZCS_FF_HOMED.
- * @kept: some of them may be KEPT
- * @untrapped: at some time a hole, or a KEPT block, did not trap. A thread may have written to it
- *	without our knowledge. Such blocks are neither punched nor given up while the home lives,
- *	unless the owner purges them
- */
-struct zcs_home {
-	struct zcs_arena *arena;
-	uint64_t pfn, nr;
-	bool kept, untrapped;
-};
-
 /* The order of the block at @index of a table of @nr pages: as TTM's allocator, never over @max. */
 static inline unsigned zcs_block_order(uint64_t index, uint64_t nr, unsigned max)
 {
@@ -214,14 +201,9 @@ int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct
  * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it
  * is not KEPT.
  */
-uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio);
+uint64_t zcs_home_release(struct zcs_pool *pool, struct zcs_folio *folio);
 /* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */
 void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
-/*
- * Pages of a block that did not trap while it was HOME or KEPT, if it is still: what was written
- * there goes.
- */
-void zcs_home_wipe(struct zcs_pool *pool, struct zcs_folio *folio, uint64_t pfn, uint64_t nr);
 /* Every block is HOME, KEPT or TT. */
 void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home);
 

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/*
+/*-
  * Homes: runs of pages that contiguous tts hold for life.
  *
- * A home's kind is fixed when it is made: huge pages if the length is a multiple of 2 MiB (AUTO:
- * hugetlb if it can hold the whole home and what the others still want, or all that the limit
- * allows; else THP), small pages otherwise. Its blocks are folios with ZCS_FF_HOMED: HOME while
- * they are holes, TT or INSERTED while they hold memory, and never in a list.
+ * A home's kind is fixed when it is made: huge pages if the length is a multiple of 2 MiB
+ * (pool_kinds.c), small pages otherwise. Its blocks are folios with ZCS_FF_HOMED that are never in a
+ * list. A block is HOME while it is a hole, and TT or INSERTED while it holds memory:
+ *
+ *	            populate                insert
+ *	 HOME ────────────────────▶ TT ◀───────────▶ INSERTED
+ *	  ▲ ◀─────────────────────── │      take       │
+ *	  │       depopulate         ▲                 │ written back, or dropped
+ *	  │ ◀────────────────────────│─────────────────┘
+ *	  │ release                  │ populate
+ *	  └───────────── KEPT ───────┘
  *
  * Runs that still hold memory are preferred: a run of cached folios is looked for first, at most
  * SCAN_STEPS places from where a home ended last. Such blocks are KEPT until they are populated.
- * They are charged all the while; a device gives them up where it would give up cached folios.
- * Only complete runs are reused; looking for partly resident ones costs more than the pages they
- * save.
+ * They stay charged, and a device releases them where it would give up cached folios. Only complete
+ * runs are reused: looking for partly resident ones costs more than the pages they save.
  *
- * A thread that writes to a hole which does not trap gets memory that nobody counts. The bytes are
- * the tt's: populating zeroes nothing, a populate that fails punches nothing there, and memory that
- * the home was made with is not given up. Such homes are wiped before others get their addresses.
- * That costs a punch a block; homes that always trapped, nearly all, are spared it.
+ * A touch of a hole that does not trap allocates pages that the pool has not charged. What becomes
+ * of those is home_trap.c's; here populating keeps what was written there.
  */
 #include <errno.h>
 #include <string.h>
@@ -223,14 +227,9 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 	}
 	form_blocks(home, home->kept ? ZCS_FS_KEPT : ZCS_FS_HOME);
 	atomic_fetch_add(&pool->home, nr);
-	home->untrapped = home->arena->uffd < 0;
-	/*
-	 * near vm.max_map_count it does not trap: a premature touch takes memory that nobody counts
-	 */
-	if (zcs_arena_zap(home->arena, home->pfn, nr)) {
+	/* near vm.max_map_count its pages may not trap */
+	if (zcs_home_arm(home))
 		zcs_pool_count_event(pool, ZCS_COUNT_ZAP_FAILED, 1);
-		home->untrapped = true;
-	}
 	return 0;
 }
 
@@ -240,7 +239,7 @@ static int fill_hole(struct zcs_pool *pool, const struct zcs_home *home, struct 
 	struct zcs_arena *arena = home->arena;
 	unsigned order = zcs_folio_ord(folio);
 	uint32_t flags = zcs_pool_populate_flags(pool, order, req) |
-			 (home->untrapped ? ZCS_POPULATE_MAY_HOLD : 0);
+			 (zcs_home_may_hold(home) ? ZCS_POPULATE_MAY_HOLD : 0);
 	bool ahead = req->asker == ZCS_ASKER_AHEAD, huge;
 	int err = zcs_pool_charge(pool, UINT64_C(1) << order, req, flags & ZCS_POPULATE_EFFORT);
 
@@ -280,7 +279,7 @@ int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct
 	return err;
 }
 
-uint64_t zcs_home_give_kept(struct zcs_pool *pool, struct zcs_folio *folio)
+uint64_t zcs_home_release(struct zcs_pool *pool, struct zcs_folio *folio)
 {
 	struct zcs_arena *arena = zcs_folio_arena(folio);
 	unsigned order = zcs_folio_ord(folio);
@@ -309,35 +308,6 @@ void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
 	zcs_pool_account(pool, arena->node, order, -1);
 	if (arena->ops->from_reserve)
 		zcs_reserve_refill(&arena->reserve);
-}
-
-/* Holes are punched: the linear map must not be touched there. */
-void zcs_home_wipe(struct zcs_pool *pool, struct zcs_folio *folio, uint64_t pfn, uint64_t nr)
-{
-	struct zcs_arena *arena = zcs_folio_arena(folio);
-	char *at = zcs_arena_bytes(arena, pfn);
-
-	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_BUSY)) {
-		memset(at, 0, nr * ZCS_PAGE_SIZE);
-		zcs_folio_set_state(folio, ZCS_FS_KEPT);
-		return;
-	}
-	if (zcs_folio_state(folio) != ZCS_FS_HOME || !zcs_arena_punch(arena, pfn, nr))
-		return;
-	zcs_pool_count_event(pool, ZCS_COUNT_PUNCH_FAILED, 1);
-	if (!zcs_sys_populate(at, nr * ZCS_PAGE_SIZE))
-		memset(at, 0, nr * ZCS_PAGE_SIZE);
-}
-
-static void wipe_all(struct zcs_pool *pool, const struct zcs_home *home)
-{
-	for (uint64_t i = 0; i < home->nr;) {
-		struct zcs_folio *folio = zcs_arena_folio(home->arena, home->pfn + i);
-		uint64_t nr = UINT64_C(1) << zcs_folio_ord(folio);
-
-		zcs_home_wipe(pool, folio, home->pfn + i, nr);
-		i += nr;
-	}
 }
 
 /* A block leaves its home: memory to the pool's lists, a hole back to the run map. */
@@ -380,11 +350,13 @@ static void give_reserves(struct zcs_pool *pool)
 
 void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home)
 {
+	uint64_t unpunched;
+
 	/* the next holder of these addresses must not see through old mappings */
-	if (zcs_arena_disarm(home->arena, home->pfn, home->nr))
+	if (zcs_home_disarm(home, &unpunched))
 		zcs_pool_count_event(pool, ZCS_COUNT_ZAP_FAILED, 1);
-	if (home->untrapped)
-		wipe_all(pool, home);
+	if (unpunched)
+		zcs_pool_count_event(pool, ZCS_COUNT_PUNCH_FAILED, unpunched);
 	for (uint64_t i = 0; i < home->nr;) {
 		struct zcs_folio *folio = zcs_arena_folio(home->arena, home->pfn + i);
 

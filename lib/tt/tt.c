@@ -244,26 +244,24 @@ int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end)
 
 	if (!zcs_tt_contiguous(tt) || first >= end)
 		return 0;
-	err = zcs_arena_zap(tt->home.arena, tt->home.pfn + first, end - first);
+	err = zcs_home_zap(&tt->home, first, end - first);
 	tt->zapped_ns = zcs_sys_now_ns();
-	if (err) {
+	if (err < 0)
 		zcs_pool_count_event(tt->pool, ZCS_COUNT_ZAP_FAILED, 1);
-		tt->home.untrapped = true;
-	}
-	return err;
+	return err > 0 ? -EBUSY : err;
 }
 
 void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
-	uint64_t pfn = tt->home.pfn;
+	struct zcs_home *home = &tt->home;
 
-	while (tt->home.untrapped && first < end) {
+	while (zcs_home_may_hold(home) && first < end) {
 		struct zcs_block blk = zcs_tt_block(tt, first);
+		struct zcs_folio *folio = zcs_arena_folio(home->arena, home->pfn + blk.index);
 		uint64_t next = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
 
-		if (blk.entry == ZCS_E_EMPTY)
-			zcs_home_wipe(tt->pool, zcs_arena_folio(tt->home.arena, pfn + blk.index),
-				      pfn + first, next - first);
+		if (blk.entry == ZCS_E_EMPTY && !zcs_home_wipe(home, folio, first, next - first))
+			zcs_pool_count_event(tt->pool, ZCS_COUNT_PUNCH_FAILED, 1);
 		first = next;
 	}
 }
@@ -317,14 +315,12 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 
 	while (zcs_tt_contiguous(tt) && first < end && !err) {
 		enum run_kind kind;
-		uint64_t next = run_end(tt, first, end, &kind), pfn = tt->home.pfn + first;
+		uint64_t next = run_end(tt, first, end, &kind), nr = next - first;
 
 		if (tt->poisoned && kind >= RUN_PAGES)
-			zcs_arena_unpoison(tt->home.arena, pfn, next - first);
-		if (kind == RUN_PAGES)
-			err = zcs_arena_map(tt->home.arena, pfn, next - first);
-		else if (kind == RUN_CLEAN)
-			err = zcs_arena_map_armed(tt->home.arena, pfn, next - first);
+			zcs_arena_unpoison(tt->home.arena, tt->home.pfn + first, nr);
+		if (kind >= RUN_PAGES)
+			err = zcs_home_map(&tt->home, first, nr, kind == RUN_CLEAN);
 		if (err > 0) {
 			zcs_pool_count_event(tt->pool, ZCS_COUNT_MAP_FAILED, 1);
 			err = 0;
@@ -339,18 +335,19 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 }
 
 /*
- * A block that holds something but zeros was written to. Where the zap failed, or the home did not
- * trap, a thread may be writing just now.
+ * A block that holds anything but zeros was written to. Where the zap failed, or the home did not
+ * trap, a thread may be writing to it just now.
  */
-static bool may_hold(const struct zcs_tt *tt, const struct zcs_block *blk)
+static bool was_written(const struct zcs_tt *tt, const struct zcs_block *blk)
 {
-	return tt->home.untrapped || !zcs_is_zero(zcs_pool_bytes(tt->pool, zcs_e_ppn(blk->entry)),
-						  zcs_block_pages(blk) * ZCS_PAGE_SIZE);
+	return zcs_home_may_hold(&tt->home) ||
+	       !zcs_is_zero(zcs_pool_bytes(tt->pool, zcs_e_ppn(blk->entry)),
+			    zcs_block_pages(blk) * ZCS_PAGE_SIZE);
 }
 
 /*
- * All or nothing, but for what a thread has written meanwhile: those pages stay, and the next call
- * goes on with the rest. A thread gets there if the home does not trap, or if some pages were
+ * All or nothing, except for pages that a thread has written to: those stay, and the next call goes
+ * on with the rest. A thread gets there if the home does not trap, or if some pages were
  * mapped before mapping failed.
  */
 static void undo_populate(struct zcs_tt *tt)
@@ -364,7 +361,7 @@ static void undo_populate(struct zcs_tt *tt)
 		i = zcs_block_end(&blk);
 		if (!zcs_e_is_page(blk.entry))
 			continue;
-		if (zcs_tt_contiguous(tt) && may_hold(tt, &blk))
+		if (zcs_tt_contiguous(tt) && was_written(tt, &blk))
 			tt->unmapped = true;
 		else
 			zcs_tt_free_block(tt, &blk, false);

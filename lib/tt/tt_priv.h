@@ -104,8 +104,8 @@ void zcs_tt_wake(struct zcs_tt *tt, uint64_t index);
  * ends when somebody else wants them. -EBUSY if somebody holds the tt.
  */
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
-/* Gives up memory that the home was created with, about @pages of it; pages. With the lock held. */
-uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages);
+/* Releases memory that the home was created with, about @pages of it; pages. With the lock held. */
+uint64_t zcs_tt_release_kept_locked(struct zcs_tt *tt, uint64_t pages);
 /*
  * Begins to write back what is inserted; pages, without those being written already. With the lock
  * held.

@@ -151,20 +151,19 @@ int64_t zcs_tt_try_free_clean(struct zcs_tt *tt)
 	return (int64_t)pages;
 }
 
-uint64_t zcs_tt_give_kept_locked(struct zcs_tt *tt, uint64_t pages)
+uint64_t zcs_tt_release_kept_locked(struct zcs_tt *tt, uint64_t pages)
 {
 	uint64_t n = 0, i = 0;
 
-	/* memory that nobody is known to have touched; a thread may have, where it did not trap */
-	if (tt->home.untrapped)
+	/* where it did not trap a thread may have written to it */
+	if (zcs_home_may_hold(&tt->home))
 		return 0;
 	while (tt->home.kept && i < tt->nr && n < pages) {
 		struct zcs_block blk = zcs_tt_block(tt, i);
 
 		if (blk.entry == ZCS_E_EMPTY)
-			n += zcs_home_give_kept(tt->pool,
-						zcs_arena_folio(tt->home.arena,
-								tt->home.pfn + blk.index));
+			n += zcs_home_release(tt->pool, zcs_arena_folio(tt->home.arena,
+									tt->home.pfn + blk.index));
 		i = zcs_block_end(&blk);
 	}
 	if (i == tt->nr)

@@ -133,7 +133,7 @@ static void a_map_without_a_split_wakes_all_of_the_range(void **state)
 	leave_the_area(&w);
 	w.arena->served = true;
 	zcs_test_fault("uffdio_unregister", 0, 0, ENOMEM);
-	zcs_assert_is(zcs_arena_map(w.arena, w.pfn, NR), 1);
+	zcs_assert_is(zcs_arena_map(w.arena, w.pfn, NR, false), 1);
 	zcs_test_faults_off();
 	end(&w);
 }

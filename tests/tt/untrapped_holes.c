@@ -232,7 +232,7 @@ static void kept_memory_is_not_given_up(void **state)
 		zcs_assert_is(zcs_test_stats(pool).kept_pages, NR);
 		write_untrapped(tt);
 		zcs_tt_lock(tt, NULL);
-		zcs_assert_is(zcs_tt_give_kept_locked(tt, NR), 0);
+		zcs_assert_is(zcs_tt_release_kept_locked(tt, NR), 0);
 		zcs_tt_unlock(tt);
 		assert_written(tt);
 		assert_next_is_zero(pool, tt);
