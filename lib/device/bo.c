@@ -198,7 +198,7 @@ void zcs_bo_put_later(struct zcs_bo *bo)
 	pthread_mutex_lock(&dev->dead_lock);
 	SLIST_INSERT_HEAD(&dev->dead, bo, dead);
 	pthread_mutex_unlock(&dev->dead_lock);
-	zcs_evict_wake(dev);
+	zcs_background_wake(dev);
 }
 
 void zcs_bo_destroy_dead(struct zcs_device *dev)
@@ -243,9 +243,9 @@ static bool make_room(struct zcs_device *dev, bool *interrupted)
 {
 	uint64_t contended = dev->contended;
 
-	if (zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, interrupted))
+	if (zcs_reclaim_pages(dev, ZCS_UNIT_PAGES, true, interrupted))
 		return true;
-	if (!zcs_evict_may(dev) && contended == dev->contended)
+	if (!zcs_reclaim_may(dev) && contended == dev->contended)
 		return false;
 	if (zcs_sys_sleep_us(PIN_US))
 		*interrupted = true;
@@ -370,7 +370,7 @@ int zcs_bo_prefetch(struct zcs_bo *bo)
 		return -EINVAL;
 	if (zcs_inherited(bo))
 		return -ECHILD;
-	zcs_touch_fetch(bo);
+	zcs_fetch_bo(bo);
 	return 0;
 }
 

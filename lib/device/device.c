@@ -62,6 +62,7 @@ static void init(struct zcs_device *d)
 	SLIST_INIT(&d->dead);
 	STAILQ_INIT(&d->parked);
 	d->changes = 1;
+	d->policy = &zcs_policy_default;
 	pthread_rwlock_init(&d->tree_lock, NULL);
 	pthread_mutex_init(&d->arm_lock, NULL);
 	pthread_mutex_init(&d->fetch_lock, NULL);
@@ -78,7 +79,7 @@ static void init(struct zcs_device *d)
 static void free_device(struct zcs_device *d)
 {
 	zcs_touchers_stop(d);
-	zcs_evict_stop(d);
+	zcs_background_stop(d);
 	zcs_pool_destroy(d->pool);
 	zcs_store_close(d->store);
 	zcs_sys_close(d->epfd);
@@ -113,7 +114,7 @@ static int open_events(struct zcs_device *d)
 static void wake(void *arg)
 {
 	if (zcs_room_may_try(arg))
-		zcs_evict_wake(arg);
+		zcs_background_wake(arg);
 }
 
 /*
@@ -141,7 +142,7 @@ static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p
 	uint64_t max = zcs_pool_max(d->pool);
 
 	set_marks(d, p, max);
-	zcs_pool_set_hooks(d->pool, zcs_evict_hook, max ? wake : NULL, d->high, d);
+	zcs_pool_set_hooks(d->pool, zcs_reclaim_hook, max ? wake : NULL, d->high, d);
 }
 
 static int start(struct zcs_device *d, const struct zcs_device_params *p)
@@ -158,7 +159,7 @@ static int start(struct zcs_device *d, const struct zcs_device_params *p)
 	if (!(p->flags & ZCS_DEVICE_NO_PSI))
 		zcs_pressure_watch(d);
 	err = zcs_touch_start(d);
-	return err ? err : zcs_evict_start(d);
+	return err ? err : zcs_background_start(d);
 }
 
 int zcs_device_create(const struct zcs_device_params *params, struct zcs_device **device)

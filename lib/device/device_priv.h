@@ -18,14 +18,13 @@
 
 struct zcs_store;
 
-/*
- * Where a bo is in the LRU:
+/*-
+ * Where a bo is in the LRU; policy.c has the picture of who moves it:
  *
- *	ACTIVE	  mapped, as far as we know in use. Oldest first
+ *	ACTIVE	  mapped, as far as known in use. Oldest first
  *	FRESH	  mapped, had to be read again, and not known to be wanted twice. Oldest first
- *	INACTIVE  zapped and inserted, not written: a touch costs a few us and brings it back to
- *	ACTIVE;
- *		  silence makes it a victim
+ *	INACTIVE  zapped and inserted, not written. A touch costs a few us and brings the bo back to
+ *		  ACTIVE; silence makes it a victim
  *	OUT	  evicted: nothing to gain. TTM's unevictable list
  *	OFF	  pinned, or being created or destroyed: in no list
  */
@@ -128,7 +127,7 @@ struct zcs_bulk {
  * @toucher_lock: protects @toucher, @nr_touchers, @waiting (fault threads that may wait) and
  *	@parked
  * @refused: the store's refusals for want of a run of slots when it was last looked at
- * @silent: probes since the last touch of a bo that was probed and still in memory
+ * @policy: never NULL; @hitless: probes since the last touch of a bo that was in memory still
  * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its
  *	bo placed
  * @limit_failed: times that nothing could be evicted, over the limit
@@ -173,7 +172,8 @@ struct zcs_device {
 	STAILQ_HEAD(, zcs_parked) parked;
 	_Atomic unsigned serving;
 	bool has_background;
-	_Atomic uint64_t random, refused, silent;
+	const struct zcs_policy *policy;
+	_Atomic uint64_t random, refused, hitless;
 	_Atomic uint64_t bos, bytes, pinned, purgeables;
 	struct zcs_touch_stats stats;
 	_Atomic uint64_t evicted, probes, purged, reclaims, rounds, psi_events, psi_ignored, strays,
@@ -296,29 +296,101 @@ int zcs_touch_start(struct zcs_device *dev);
 void *zcs_touch_run(void *dev);
 /* Makes the fault threads serve an arena. */
 int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena);
-void zcs_touch_fetch(struct zcs_bo *bo);
+
+/* -- fetch.c */
+/* Queues a bo to be restored; it is restored from its beginning, if it was queued already. */
+void zcs_fetch_bo(struct zcs_bo *bo);
+/* No prefetch is begun while too many fault threads wait. */
+void zcs_fetch_hold(struct zcs_device *dev, bool held);
+/* Restores a folio of the first bo in the queue; may sleep. On a fault thread. */
+void zcs_fetch_one(struct zcs_device *dev);
 
 /* -- evict.c */
-int zcs_evict_start(struct zcs_device *dev);
-/* What the background thread does on a pressure event. */
-void zcs_evict_on_pressure(struct zcs_device *dev, enum zcs_psi whose);
-void zcs_evict_stop(struct zcs_device *dev);
 /*
- * Takes a bo's pages away, and moves it to where it then belongs. -EBUSY: pinned, or @ctx may not
- * wait.
+ * Takes a bo's pages away, and moves it to where it then belongs in the LRU. Context: nothing locked;
+ * may sleep in the tt's lock, unless @ctx forbids it. Return: pages; -EBUSY: pinned, or the lock is
+ * held and @ctx may not wait; or as zcs_tt_backup().
  */
 int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx);
-/* Wakes the background thread. */
-void zcs_evict_wake(struct zcs_device *dev);
+
+/* Bos that a walk passes over: those probed after @probed_ns, and touched after @touched_ns. */
+struct zcs_spare {
+	uint64_t probed_ns, touched_ns;
+};
+
 /*
- * Frees pages with no lock held; waits for writes, if it writes at all. *interrupted, unless NULL,
- * is set if a signal ended the waiting.
+ * For zcs_lru_walk(). Context: any lock of another tt and its backup may be held; they try the bo's
+ * lock and do not sleep. Return: pages, or -EBUSY: the bo stays where it is.
  */
-uint64_t zcs_evict_pages(struct zcs_device *dev, uint64_t pages, bool writeback, bool *interrupted);
-/* Whether there is anything left that might be evicted, now or when somebody lets go of it. */
-bool zcs_evict_may(struct zcs_device *dev);
+int64_t zcs_evict_purge(struct zcs_bo *bo, void *unused);
+int64_t zcs_evict_clean(struct zcs_bo *bo, void *spare);
+/* @wanted: a uint64_t, pages that are wanted still */
+int64_t zcs_evict_kept(struct zcs_bo *bo, void *wanted);
+int64_t zcs_evict_probe(struct zcs_bo *bo, void *spare);
+int64_t zcs_evict_write(struct zcs_bo *bo, void *spare);
+/* Of a bo in OUT: pages are in memory, for a write failed or found no room, or a touch came. 1: moved */
+int64_t zcs_evict_reconsider(struct zcs_bo *bo, void *unused);
+/* The store forgets its copies of clean pages: they leave memory only by another write. */
+void zcs_evict_forget_copies(struct zcs_bo *bo);
+
+/* -- policy.c */
+/*
+ * struct zcs_policy - numbers that decide which bos go
+ * @silence_ns: a bo that was probed is a victim if it was not touched for so long
+ * @quiet_ns: a FRESH bo that was touched so recently is being restored piece by piece, and is not
+ *	probed: the next piece would say that it is in use
+ * @watched_part: of what may be resident, one part in so many is kept INACTIVE
+ * @hitless_probes, @hitless_part: after so many probes without a touch of a bo that is in memory,
+ *	the watched part is smaller, by this factor
+ * @age_one_in: so rarely the oldest ACTIVE bo is probed before the FRESH ones
+ * @keep_one_in: so rarely a bo that was read again becomes ACTIVE at once
+ */
+struct zcs_policy {
+	uint64_t silence_ns, quiet_ns, watched_part, hitless_probes, hitless_part;
+	uint64_t age_one_in, keep_one_in;
+};
+extern const struct zcs_policy zcs_policy_default;
+
+/* A touch of the bo was served: where it belongs now. Context: nothing locked; does not sleep. */
+void zcs_policy_touched(struct zcs_bo *bo, enum zcs_touch what);
+/*
+ * Free about @pages pages without I/O, or begin to write so many. @patient: bos that were probed just
+ * now are spared. @stuck: sparing brought nothing for a while. Context: signals held, nothing locked;
+ * do not wait for writes. zcs_policy_free_clean(): also under the locks of a tt and its backup, purges
+ * nothing. Return: pages that are free, or will be when the writes ended.
+ */
+uint64_t zcs_policy_free_clean(struct zcs_device *dev, uint64_t pages);
+uint64_t zcs_policy_free(struct zcs_device *dev, uint64_t pages, bool patient);
+uint64_t zcs_policy_write_now(struct zcs_device *dev, uint64_t pages);
+uint64_t zcs_policy_write_silent(struct zcs_device *dev, uint64_t pages, bool stuck);
+/* Looks for bos in OUT that have pages in memory; how many it moved. */
+uint64_t zcs_policy_reconsider(struct zcs_device *dev);
+
+/* -- reclaim.c */
+/*
+ * Frees pages. Context: no lock held; sleeps until writes ended, if @writeback, 5 s at most. Return:
+ * pages; *interrupted, unless NULL, is set if a signal ended the waiting.
+ */
+uint64_t zcs_reclaim_pages(struct zcs_device *dev, uint64_t pages, bool writeback,
+			   bool *interrupted);
+/*
+ * Room in the store for @pages pages, as far as clean pages of pinned bos keep copies there. Such a
+ * copy lets a page go again without I/O, but a pinned bo's pages cannot go. The copies of other bos
+ * stay: their pages can go at once.
+ */
+void zcs_reclaim_store(struct zcs_device *dev, uint64_t pages);
+/* Whether something is left that might be evicted, now or when its lock is free. */
+bool zcs_reclaim_may(struct zcs_device *dev);
 /* The pool's hook: frees without waiting, whatever the caller holds. */
-int64_t zcs_evict_hook(void *arg, uint64_t nr_pages);
+int64_t zcs_reclaim_hook(void *arg, uint64_t nr_pages);
+
+/* -- background.c */
+int zcs_background_start(struct zcs_device *dev);
+void zcs_background_stop(struct zcs_device *dev);
+/* Wakes the background thread, from any thread; does not sleep. */
+void zcs_background_wake(struct zcs_device *dev);
+/* What the background thread does on a pressure event. */
+void zcs_background_on_pressure(struct zcs_device *dev, enum zcs_psi whose);
 
 /* -- pressure.c */
 void zcs_pressure_watch(struct zcs_device *dev);

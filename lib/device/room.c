@@ -64,7 +64,7 @@ void zcs_room_changed(struct zcs_device *dev)
 {
 	atomic_fetch_add(&dev->changes, 1);
 	if (dev->high && zcs_pool_resident(dev->pool) > dev->high)
-		zcs_evict_wake(dev);
+		zcs_background_wake(dev);
 }
 
 /* What the limit may be passed by, where that is not a part of it but a few folios. */
@@ -138,7 +138,7 @@ static void wait_until(const struct wait *w, bool (*enough)(const struct wait *w
 	struct zcs_device *dev = w->dev;
 	int err = 0;
 
-	zcs_evict_wake(dev);
+	zcs_background_wake(dev);
 	pthread_mutex_lock(&dev->room_lock);
 	dev->hurry++;
 	pthread_cond_signal(&dev->pace);

@@ -33,7 +33,6 @@
 #include "sys/sys.h"
 
 #define SPIN_NS	    20000u
-#define KEEP_ONE_IN 32u
 #define RETRY_US    1000u
 #define STARVED_MAX 16u
 
@@ -106,7 +105,7 @@ static int find_page(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_even
 	for (unsigned i = 0; i < STARVED_MAX && err == -ENOMEM && !dev->stop; i++) {
 		zcs_count(dev->stats.waits);
 		zcs_count(bo->stats.waits);
-		if (!zcs_evict_pages(dev, ZCS_UNIT_PAGES, true, NULL))
+		if (!zcs_reclaim_pages(dev, ZCS_UNIT_PAGES, true, NULL))
 			break;
 		err = zcs_tt_touch(bo->tt, event, &again, slow, t);
 	}
@@ -144,25 +143,6 @@ static void count_touch(struct zcs_touch_stats *s, enum zcs_touch what, uint64_t
 		zcs_count(s->read);
 	else
 		zcs_count(s->late);
-}
-
-/*
- * Where a touched bo goes. What was silent and is wanted again is in use: ACTIVE. What had to be
- * read again is FRESH, and soon probed: if the set in use is larger than memory, keeping some of it
- * beats replacing all of it in turn (LRU on a loop never hits). One in 32 is taken for ACTIVE at
- * once, in the place of one that is probed there, so that what is kept changes.
- */
-static void place(struct zcs_bo *bo, enum zcs_touch what)
-{
-	if (what == ZCS_TOUCH_LATE)
-		return;
-	bo->touched_ns = zcs_sys_now_ns();
-	if (what == ZCS_TOUCH_RESIDENT && bo->device->silent)
-		bo->device->silent = 0;
-	if (what == ZCS_TOUCH_READ)
-		zcs_lru_read_again(bo, zcs_device_random(bo->device) % KEEP_ONE_IN == 0);
-	else
-		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 }
 
 /*
@@ -232,34 +212,8 @@ static void serve_touch(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_e
 	if (!err && bo->failing)
 		bo->failing = false;
 	if (!err)
-		place(bo, what);
+		zcs_policy_touched(bo, what);
 	zcs_bo_put_later(bo);
-}
-
-/* -- the event of prefetches */
-
-/*
- * With the lock held: whether there is work, and a thread that may do it. The event wakes as long
- * as it is set.
- */
-static void set_fetch_event(struct zcs_device *dev)
-{
-	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1 &&
-		   !dev->fetch_held;
-
-	if (set && !dev->fetch_set)
-		zcs_sys_event_add(dev->fetch_event);
-	if (!set && dev->fetch_set)
-		zcs_sys_event_clear(dev->fetch_event);
-	dev->fetch_set = set;
-}
-
-static void hold_fetch(struct zcs_device *dev, bool held)
-{
-	pthread_mutex_lock(&dev->fetch_lock);
-	dev->fetch_held = held;
-	set_fetch_event(dev);
-	pthread_mutex_unlock(&dev->fetch_lock);
 }
 
 /* -- touches */
@@ -277,7 +231,7 @@ static void end_waiting(struct turn *t)
 		} else {
 			t->may_wait = false;
 			if (t->dev->fetch_held)
-				hold_fetch(t->dev, false);
+				zcs_fetch_hold(t->dev, false);
 		}
 	}
 }
@@ -335,103 +289,19 @@ static void serve(struct zcs_device *dev, struct zcs_arena *arena)
 	share(&turn);
 }
 
-/* -- prefetch: one folio a turn, and one thread for touches whatever is prefetched */
-
-void zcs_touch_fetch(struct zcs_bo *bo)
-{
-	struct zcs_device *dev = bo->device;
-
-	zcs_sys_hold_signals();
-	pthread_mutex_lock(&dev->fetch_lock);
-	bo->fetch_at = 0;
-	if (!bo->fetching) {
-		bo->fetching = true;
-		zcs_bo_get(bo);
-		TAILQ_INSERT_TAIL(&dev->fetch, bo, fetch);
-	}
-	set_fetch_event(dev);
-	pthread_mutex_unlock(&dev->fetch_lock);
-	zcs_sys_let_signals();
-}
-
-static struct zcs_bo *pop_fetch(struct zcs_device *dev, uint64_t *at)
-{
-	struct zcs_bo *bo = NULL;
-
-	pthread_mutex_lock(&dev->fetch_lock);
-	if (dev->fetch_set)
-		bo = TAILQ_FIRST(&dev->fetch);
-	if (bo) {
-		TAILQ_REMOVE(&dev->fetch, bo, fetch);
-		*at = bo->fetch_at;
-		bo->fetch_at += ZCS_UNIT_PAGES;
-		dev->fetchers++;
-	}
-	set_fetch_event(dev);
-	pthread_mutex_unlock(&dev->fetch_lock);
-	return bo;
-}
-
-/*
- * What was begun is finished first, in the order in which it was asked for. False: that was all of
- * it.
- */
-static bool push_again(struct zcs_bo *bo, bool go_on)
-{
-	struct zcs_device *dev = bo->device;
-	bool more;
-
-	pthread_mutex_lock(&dev->fetch_lock);
-	more = go_on && bo->fetch_at < bo->tt->nr;
-	bo->fetching = more;
-	if (more)
-		TAILQ_INSERT_HEAD(&dev->fetch, bo, fetch);
-	dev->fetchers--;
-	set_fetch_event(dev);
-	pthread_mutex_unlock(&dev->fetch_lock);
-	return more;
-}
-
-/* The queue has a reference: if that is all, the bo was put, and dies with it. */
-static bool is_wanted(struct zcs_bo *bo)
-{
-	return atomic_load(&bo->refs) > 1;
-}
-
-static void fetch_one(struct zcs_device *dev)
-{
-	uint64_t at;
-	struct zcs_bo *bo = pop_fetch(dev, &at);
-	bool go_on;
-
-	if (!bo)
-		return;
-	go_on = is_wanted(bo);
-	if (go_on) {
-		/*
-		 * what cannot be had now comes when it is touched; some of it may be there all the
-		 * same
-		 */
-		go_on = !zcs_tt_restore_step(bo->tt, &at, ZCS_UNIT_PAGES, NULL);
-		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
-	}
-	if (!push_again(bo, go_on))
-		zcs_bo_put_later(bo);
-}
-
 /* A prefetch waits; while too many threads do, none is begun. */
-static void fetch(struct zcs_device *dev)
+static void serve_fetch(struct zcs_device *dev)
 {
 	struct turn turn = { .dev = dev, .shared = true };
 
 	if (!slow(&turn, true)) {
-		hold_fetch(dev, true);
+		zcs_fetch_hold(dev, true);
 		/* those who waited may all have done so just before */
 		if (!slow(&turn, true))
 			return;
-		hold_fetch(dev, false);
+		zcs_fetch_hold(dev, false);
 	}
-	fetch_one(dev);
+	zcs_fetch_one(dev);
 	end_waiting(&turn);
 }
 
@@ -449,7 +319,7 @@ void *zcs_touch_run(void *arg)
 			continue;
 		atomic_fetch_add(&dev->serving, 1);
 		if (what == dev)
-			fetch(dev);
+			serve_fetch(dev);
 		else if (what)
 			serve(dev, what);
 		atomic_fetch_sub(&dev->serving, 1);

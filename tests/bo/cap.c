@@ -49,7 +49,7 @@ static void bos_do_not_grow_back_until_it_is_calm(void **state)
 		bo_settle(device);
 		all = resident(device);
 		zcs_assert_is(device->cap, 0);
-		zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+		zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 		cap = device->cap;
 		zcs_assert_is(cap, (int64_t)(all - all / 8));
 		bo_wait_for(resident(device) <= cap);
@@ -89,10 +89,10 @@ static void the_cap_does_not_fall_alone(void **state)
 		bo_fill(bo[i], i);
 		zcs_assert_ok(zcs_bo_pin(bo[i], NULL));
 	}
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 	cap = device->cap;
 	assert_true(cap && resident(device) > cap + cap / 8);
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 	zcs_assert_is(device->cap, (int64_t)cap);
 	for (unsigned i = 0; i < BOS; i++) {
 		zcs_bo_unpin(bo[i]);

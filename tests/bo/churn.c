@@ -231,7 +231,7 @@ static uint64_t press_for_ever(struct churn *c)
 	bo_memory_is_short();
 	for (unsigned i = 0; !c->stop; i++) {
 		if (i % 16 == 0)
-			zcs_evict_on_pressure(c->device, ZCS_PSI_MACHINE);
+			zcs_background_on_pressure(c->device, ZCS_PSI_MACHINE);
 		else if (rng_one_in(&r, 32))
 			c->device->cap_until = 0;
 		else if (zcs_device_shrink(c->device, c->total >> (1 + rng_below(&r, 8)),

@@ -255,16 +255,16 @@ static void a_touch_of_what_is_watched_ends_the_silence(void **state)
 			fill_in_order(bo[i], i);
 		}
 		bo_settle(device);
-		zcs_assert_is(device->silent, 0);
+		zcs_assert_is(device->hitless, 0);
 		zcs_assert_is(zcs_device_shrink(device, 2 * BO_SIZE, 0), 2 * BO_SIZE);
-		assert_true(device->silent >= 2);
+		assert_true(device->hitless >= 2);
 		bo_read(bo[0], 0);
 		bo_settle(device);
-		assert_true(device->silent >= 2);
+		assert_true(device->hitless >= 2);
 		zcs_assert_is(zcs_bo_evict(bo[2], 0) > 0, 1);
 		bo_read(bo[2], 0);
 		bo_settle(device);
-		zcs_assert_is(device->silent, 0);
+		zcs_assert_is(device->hitless, 0);
 		for (unsigned i = 0; i < 3; i++)
 			zcs_bo_put(bo[i]);
 		bo_device_done(device);

@@ -209,7 +209,7 @@ static void a_pressure_event_evicts_a_part(void **state)
 		}
 		bo_settle(device);
 		before = bo_device_stats(device).resident_bytes;
-		zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+		zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 		bo_wait_for(bo_device_stats(device).resident_bytes <= before - before / 8);
 		after = bo_device_stats(device).resident_bytes;
 		zcs_assert_is(bo_device_stats(device).psi_events, 1);

@@ -41,7 +41,7 @@ static void while_there_is_room_nothing_goes(void **state)
 	(void)state;
 	bo_memory_is_free();
 	for (unsigned i = 0; i < 20; i++)
-		zcs_evict_on_pressure(device, i % 2 ? ZCS_PSI_GROUP : ZCS_PSI_MACHINE);
+		zcs_background_on_pressure(device, i % 2 ? ZCS_PSI_GROUP : ZCS_PSI_MACHINE);
 	zcs_assert_is(device->cap, 0);
 	zcs_assert_is(bo_device_stats(device).psi_events, 20);
 	zcs_assert_is(bo_device_stats(device).psi_ignored, 20);
@@ -55,7 +55,7 @@ static void no_more_goes_than_lacks(void **state)
 
 	(void)state;
 	zcs_sys_fake_room(2 * GIB - 4 * ZCS_TEST_MIB, 16 * GIB);
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 	zcs_assert_is(device->cap * ZCS_PAGE_SIZE, ALL - 4 * ZCS_TEST_MIB);
 	bo_wait_for(bo_device_stats(device).resident_bytes <= ALL - 4 * ZCS_TEST_MIB);
 	zcs_assert_is(bo_device_stats(device).psi_ignored, 0);
@@ -72,9 +72,9 @@ static void the_own_group_is_heard_earlier(void **state)
 
 	(void)state;
 	zcs_sys_fake_room(3 * GIB, 16 * GIB);
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 	zcs_assert_is(device->cap, 0);
-	zcs_evict_on_pressure(device, ZCS_PSI_GROUP);
+	zcs_background_on_pressure(device, ZCS_PSI_GROUP);
 	zcs_assert_is(device->cap * ZCS_PAGE_SIZE, ALL - ALL / 8);
 	done(device);
 }
@@ -86,8 +86,8 @@ static void a_large_machine_is_not_short_with_gigabytes_free(void **state)
 
 	(void)state;
 	zcs_sys_fake_room(8 * GIB, 1024 * GIB);
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
-	zcs_evict_on_pressure(device, ZCS_PSI_GROUP);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_GROUP);
 	zcs_assert_is(bo_device_stats(device).psi_ignored, 2);
 	done(device);
 }
@@ -98,7 +98,7 @@ static void what_cannot_be_told_is_short(void **state)
 
 	(void)state;
 	zcs_test_fault("memory_room", 0, 0, 0);
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 	zcs_assert_is(device->cap * ZCS_PAGE_SIZE, ALL - ALL / 8);
 	zcs_test_faults_off();
 	done(device);
@@ -113,7 +113,7 @@ static void hugetlb_pages_help_nobody(void **state)
 		zcs_test_skip_case("no hugetlb pages");
 	device = full_device(ZCS_BACKING_HUGETLB);
 	bo_memory_is_short();
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 	zcs_assert_is(device->cap, 0);
 	zcs_assert_is(bo_device_stats(device).psi_ignored, 1);
 	done(device);
@@ -125,7 +125,7 @@ static void with_room_again_the_cap_is_lifted(void **state)
 
 	(void)state;
 	bo_memory_is_short();
-	zcs_evict_on_pressure(device, ZCS_PSI_MACHINE);
+	zcs_background_on_pressure(device, ZCS_PSI_MACHINE);
 	bo_wait_for(bo_device_stats(device).resident_bytes <= ALL - ALL / 8);
 	bo_memory_is_free();
 	for (unsigned i = 0; i < BOS; i++)

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*-
+ * Policy: which bos leave memory, in what order, and where a bo belongs in the LRU. What is done to
+ * each of them is in evict.c.
+ *
+ *	             made, unpinned, touched: new pages
+ *	                            │
+ *	                            ▼           probe
+ *	 OFF ◀───pin─── any      ACTIVE ──────────────────▶ INACTIVE ──write──▶ OUT
+ *	  │                      ▲  ▲ ▲                      │  ▲                │
+ *	  └──────unpin───────────┘  │ └─touched, in memory───┘  │ probe          │
+ *	                            │                           │                │
+ *	                            │                         FRESH ◀────────────┤ touched, read
+ *	                            └─────── one in @keep_one_in ────────────────┘
+ *
+ *	probe    zapped and inserted, not written: a touch brings it back for some 15 us
+ *	write    probed @silence_ns ago, and nobody touched it since
+ *
+ * Memory is freed in passes, the cheapest first:
+ *
+ *	1  purgeable bos are dropped
+ *	2  pages that need no I/O: cached folios; memory that bos were made with and nobody touched;
+ *	   inserted folios of which the store has a copy
+ *	3  inserted folios of INACTIVE bos are written, oldest first. Where there are too few, FRESH bos
+ *	   and then the oldest ACTIVE ones are probed
+ *
+ * A lower priority goes before a higher one, whatever its lists are.
+ *
+ * The probe is the second chance. A bo in use is touched and becomes ACTIVE again; a silent one is a
+ * victim, folio by folio: a folio that was touched is back in the tt, and is not written. The
+ * background thread keeps a part of memory INACTIVE, so that most bos are watched for as long as it
+ * takes to evict that much. A bo that was read again gets as long to show that it is wanted twice.
+ * So a scan of bos that are wanted once does not drive out those in use.
+ *
+ * If the set in use is larger than memory, keeping some of it beats replacing all of it in turn: LRU
+ * never hits on a loop. That is what FRESH is for: bos that were read again go first. A few are taken
+ * for ACTIVE at once, in the place of ACTIVE bos that are probed, so that the part that is kept
+ * changes.
+ */
+#include "device_priv.h"
+#include "store/store.h"
+#include "sys/sys.h"
+
+const struct zcs_policy zcs_policy_default = {
+	.silence_ns = 2000000,
+	.quiet_ns = 8000000,
+	.watched_part = 16,
+	.hitless_probes = 128,
+	.hitless_part = 4,
+	.age_one_in = 32,
+	.keep_one_in = 32,
+};
+
+static const struct zcs_spare spare_none = { UINT64_MAX, UINT64_MAX };
+
+/* Those that a caller with time leaves alone. */
+static struct zcs_spare spare_some(const struct zcs_device *dev)
+{
+	uint64_t now = zcs_sys_now_ns();
+
+	return (struct zcs_spare){ now - dev->policy->silence_ns, now - dev->policy->quiet_ns };
+}
+
+/* -- where a bo belongs */
+
+void zcs_policy_touched(struct zcs_bo *bo, enum zcs_touch what)
+{
+	struct zcs_device *dev = bo->device;
+
+	if (what == ZCS_TOUCH_LATE)
+		return;
+	bo->touched_ns = zcs_sys_now_ns();
+	if (what == ZCS_TOUCH_RESIDENT && dev->hitless)
+		dev->hitless = 0;
+	if (what == ZCS_TOUCH_READ)
+		zcs_lru_read_again(bo, zcs_device_random(dev) % dev->policy->keep_one_in == 0);
+	else
+		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
+}
+
+/* -- pass 1 and 2 */
+
+static uint64_t purge(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = 0;
+
+	if (!atomic_load(&dev->purgeables))
+		return 0;
+	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS && n < pages; l++)
+		n += zcs_lru_walk(dev, (enum zcs_lru_list)l, pages - n, zcs_evict_purge, NULL);
+	return n;
+}
+
+/* In OUT as well: new bos that were probed are there. */
+static uint64_t free_kept(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = 0, wanted = pages;
+
+	for (int l = ZCS_LRU_ACTIVE; l < ZCS_LRU_LISTS && n < pages; l++)
+		if (zcs_pool_kept(dev->pool))
+			n += zcs_lru_walk(dev, (enum zcs_lru_list)l, pages - n, zcs_evict_kept,
+					  &wanted);
+	return n;
+}
+
+static uint64_t free_clean(struct zcs_device *dev, uint64_t pages, struct zcs_spare spare)
+{
+	uint64_t n = zcs_cache_shrink(dev->pool, -1, pages);
+
+	if (n < pages)
+		n += free_kept(dev, pages - n);
+	if (n < pages && dev->store->ops->reclaim)
+		n += zcs_lru_walk(dev, ZCS_LRU_INACTIVE, pages - n, zcs_evict_clean, &spare);
+	return n;
+}
+
+uint64_t zcs_policy_free_clean(struct zcs_device *dev, uint64_t pages)
+{
+	return free_clean(dev, pages, spare_none);
+}
+
+uint64_t zcs_policy_free(struct zcs_device *dev, uint64_t pages, bool patient)
+{
+	uint64_t n = purge(dev, pages);
+
+	if (n >= pages)
+		return n;
+	return n + free_clean(dev, pages - n, patient ? spare_some(dev) : spare_none);
+}
+
+/* -- pass 3 */
+
+/* A probe counts as without a hit until a touch finds a bo that is in memory still. */
+static int64_t probe_one(struct zcs_bo *bo, void *spare)
+{
+	int64_t n = zcs_evict_probe(bo, spare);
+
+	if (n > 0)
+		zcs_count(bo->device->hitless);
+	return n;
+}
+
+/* Makes @pages more of a priority INACTIVE. */
+static uint64_t probe(struct zcs_device *dev, unsigned priority, uint64_t pages, bool patient)
+{
+	struct zcs_spare none = spare_none, spare = patient ? spare_some(dev) : none;
+	uint64_t n = 0;
+
+	/* as many ACTIVE bos are probed out of turn as come to ACTIVE without having been probed */
+	if (patient && zcs_device_random(dev) % dev->policy->age_one_in == 0)
+		n = zcs_lru_walk_one(dev, ZCS_LRU_ACTIVE, priority, 1, probe_one, &none);
+	if (n < pages)
+		n += zcs_lru_walk_one(dev, ZCS_LRU_FRESH, priority, pages - n, probe_one, &spare);
+	if (n < pages)
+		n += zcs_lru_walk_one(dev, ZCS_LRU_ACTIVE, priority, pages - n, probe_one, &none);
+	return n;
+}
+
+static uint64_t write_inactive(struct zcs_device *dev, unsigned priority, uint64_t pages,
+			       struct zcs_spare spare)
+{
+	return zcs_lru_walk_one(dev, ZCS_LRU_INACTIVE, priority, pages, zcs_evict_write, &spare);
+}
+
+uint64_t zcs_policy_write_now(struct zcs_device *dev, uint64_t pages)
+{
+	uint64_t n = 0;
+
+	for (unsigned p = 0; p < ZCS_PRIORITIES && n < pages; p++) {
+		n += write_inactive(dev, p, pages - n, spare_none);
+		if (n >= pages)
+			break;
+		probe(dev, p, pages - n, false);
+		n += write_inactive(dev, p, pages - n, spare_none);
+	}
+	return n;
+}
+
+/*
+ * Pages to keep INACTIVE. They cost hits: what is watched is about to go. Where no probe was
+ * answered by a touch for long, as in a loop over more than memory, a smaller part will do: it
+ * notices as well when that changes.
+ */
+static uint64_t to_watch(struct zcs_device *dev)
+{
+	const struct zcs_policy *policy = dev->policy;
+	uint64_t pages =
+		(dev->low ? dev->low : zcs_pool_resident(dev->pool)) / policy->watched_part;
+
+	return dev->hitless < policy->hitless_probes ? pages : pages / policy->hitless_part;
+}
+
+uint64_t zcs_policy_write_silent(struct zcs_device *dev, uint64_t pages, bool stuck)
+{
+	uint64_t watch = to_watch(dev), n = 0, have = 0, want;
+
+	for (unsigned p = 0; p < ZCS_PRIORITIES; p++) {
+		/* INACTIVE bos of lower priorities spare the higher ones, unless they are in use */
+		if (stuck)
+			have = 0;
+		if (n + have < pages)
+			n += write_inactive(dev, p, pages - n - have, spare_some(dev));
+		have += zcs_lru_inactive(&dev->lru, p);
+		want = (n < pages ? pages - n : 0) + watch;
+		if (have < want)
+			have += probe(dev, p, want - have, true);
+	}
+	return n;
+}
+
+uint64_t zcs_policy_reconsider(struct zcs_device *dev)
+{
+	return zcs_lru_walk(dev, ZCS_LRU_OUT, UINT64_MAX, zcs_evict_reconsider, NULL);
+}
