@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
+/*-
  * DOC: folio descriptors
  *
  * One descriptor of 8 bytes a folio, found by pfn, like the kernel's memmap:
@@ -20,12 +20,28 @@
  *	meta:  31..26 shard   25..16 arena id   15..8 flags   7..4 state   3..0 order
  *	aux:   position in the shard's stack (CACHED); token (ZCS_FF_COPY)
  *
- * The state is changed by compare-and-swap by whoever claims the folio, so that two threads that
- * put or insert the same folio cannot both win; order, flags and aux belong to the winner.
+ * A thread that claims a folio changes its state by compare-and-swap, so that two threads that put
+ * or insert the same folio cannot both win; order, flags and aux belong to the winner.
  *
  *	 FREE ──alloc──▶ OWNED ──insert──▶ INSERTED        HOME ──populate──▶ TT ──backup──▶ INSERTED
  *	  ▲  shrink        │  ◀──take────────┘               ▲                 │ ◀──restore────┘
  *	  └── CACHED ◀─put─┘                                 └──unpopulate─────┘
+ *
+ * Ten bits of arena id are enough, and stay. An arena is the memory of one pool, one kind and one
+ * node, so that a process has room for 341 pools that use all kinds on a machine of one node. A
+ * mount with 100,000 memory files seems to need more. Three ways were weighed:
+ *
+ *	a wider id		16 bytes a descriptor: 8 KiB for 2 MiB of small pages instead of 4. And
+ *				100,000 arenas would need 400,000 mappings, two maps and two arrays of
+ *				descriptors each: six times vm.max_map_count
+ *	ranges of one file	one arena, but the files are no files any more: each must have a size,
+ *				seals and an fd of its own, for it is passed through to the kernel
+ *	no arena at all		taken. Nobody allocates folios in such a file: page i of the file is
+ *				index i of its object. The store works on the file itself, with
+ *				descriptors of its own for the pages that are inserted (foreign.h)
+ *
+ * The arena that a client process has on the mount counts in that process alone: one file, which
+ * the pool adopts (zcs_arena_adopt()).
  */
 enum zcs_folio_state {
 	ZCS_FS_FREE, /* address space only; the run map owns it */
