@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The arena: address space as a sparse file, and the memory that comes and goes in it.
+ * The arena: address space as a sparse file, with memory that comes and goes in it.
  *
  * Why one large file: a pfn is then an address for life, ten thousand buffers are one VMA, and a
- * folio moves between owners without any mapping being made. Why two maps: the user map is what
- * applications see and what is zapped; the linear map stays, so that a folio nobody maps can still
+ * folio moves between owners without any mapping being made. Why two maps: applications see the
+ * user map, and pages of it are zapped; the linear map stays, so that a folio nobody maps can still
  * be written to disk, zeroed or refilled.
  *
  *	user map    ▓▓▓▓····▓▓▓▓▓▓▓▓····   addresses of homes; · a home that is out, traps (userfaultfd)
@@ -164,8 +164,8 @@ static int map_all(struct zcs_arena *a)
 }
 
 /*
- * Not allowed here, or the kernel lacks it: it stays so. What is only short for now (EMFILE,
- * ENOMEM) is none of these.
+ * Not allowed here, or the kernel lacks it: it stays so. A shortage (EMFILE, ENOMEM) may be over
+ * soon.
  */
 static bool is_missing(int err)
 {
@@ -174,8 +174,8 @@ static bool is_missing(int err)
 
 /*
  * Without userfaultfd the user map does not trap: explicit backup and restore still work. An arena
- * that lacks it only because something was short would never get it, and lose what is written to
- * what was evicted.
+ * that lacks it only because of a shortage would never get it, and writes to evicted pages would be
+ * lost.
  */
 static int arm_user_map(struct zcs_arena *a)
 {
@@ -231,7 +231,7 @@ static int grow_to_fit(struct zcs_arena *a, uint64_t bytes)
 	return -ENOMEM;
 }
 
-static int finish(struct zcs_arena *a, struct zcs_arena **arena)
+static int finish_arena(struct zcs_arena *a, struct zcs_arena **arena)
 {
 	int err = take_id(a);
 
@@ -268,7 +268,7 @@ int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
 		zcs_arena_destroy(a);
 		return -ENOMEM;
 	}
-	return finish(a, arena);
+	return finish_arena(a, arena);
 }
 
 /* Descriptors or memory are short, which says nothing of the file. */
@@ -295,7 +295,7 @@ int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset,
 		zcs_arena_destroy(a);
 		return is_shortage(err) ? -ENOMEM : -EOPNOTSUPP;
 	}
-	err = finish(a, arena);
+	err = finish_arena(a, arena);
 	/* last, for it cannot be undone: a caller who is refused has the file as it was */
 	if (!err && zcs_sys_punch(a->fd, offset, bytes)) {
 		zcs_arena_destroy(a);

@@ -22,8 +22,8 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
  * @pool: whose it is; set once by the pool
  * @id: place in the process's table of arenas (in every descriptor's meta), not 0
  * @slot: place in its pool; the pool's page number of pfn p is (slot << arena_shift) + p
- * @kind, @ops: what the pages are, and what can be done with them; @node: where they are
- * @fd: the file, -1 if the kind has none; @offset: where the arena starts in it; @bytes: its
+ * @kind, @ops: the kind of its memory, and the functions of that kind; @node: of the machine
+ * @fd: the file; -1 for a kind without files; @offset: where the arena starts in it; @bytes: its
  *	address space
  * @outside: the file is somebody else's
  * @opened: pages that are accessible in the maps and have descriptors, from the start on; under

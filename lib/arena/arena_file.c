@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kinds of memory that lie in a file share: the file mapped twice, and holes punched in
- * it.
+ * Functions that the kinds of memory in a file share: the file is mapped twice, and holes are
+ * punched in it.
  *
  * The file may be somebody else's, a file of a FUSE mount for instance (zcs_arena_adopt()). A punch
  * by fallocate() is then a request that another process must answer: 37 to 136 us for 2 MiB.

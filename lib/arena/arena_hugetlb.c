@@ -44,7 +44,7 @@ static int hugetlb_setup(struct zcs_arena *a)
 	return zcs_sys_open_range(a->user, a->bytes);
 }
 
-/* Binding is strict: where the node has none left, another kind is better than another node. */
+/* Binding is strict: where the node has no page left, another kind is better than another node. */
 static void hugetlb_set_policy(struct zcs_arena *a)
 {
 	if (zcs_sys_bind(a->linear, a->bytes, a->node, true))

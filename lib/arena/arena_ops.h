@@ -67,14 +67,14 @@ struct zcs_arena_ops {
 
 	/* -- life; called by arena.c alone, in this order, on an arena that nobody else sees yet */
 
-	/* Makes what the memory comes from, a->fd. 0, -errno. */
+	/* Makes the source of the memory, a->fd. 0, -errno. */
 	int (*open)(struct zcs_arena *a);
 	/*
 	 * Makes a->linear and a->user of a->bytes, inaccessible but for what open_range() opens;
 	 * after -errno it is called again with fewer bytes, or close() is.
 	 */
 	int (*make_maps)(struct zcs_arena *a);
-	/* What else the kind needs for a->bytes; undone by close(). 0, -errno. */
+	/* Everything else that the kind needs for a->bytes; undone by close(). 0, -errno. */
 	int (*setup)(struct zcs_arena *a);
 	/* Binds the memory to a->node and asks for huge pages. It cannot fail, only be ignored. */
 	void (*set_policy)(struct zcs_arena *a);
@@ -94,11 +94,11 @@ struct zcs_arena_ops {
 	/* -- memory */
 
 	/*
-	 * Gives 2^@order pages memory, which are holes of the user map or trap in it. @flags:
+	 * Gives memory to 2^@order pages that are holes of the user map or trap in it. @flags:
 	 * ZCS_POPULATE_*.
-	 * 0: they are resident and bytes() can be used. They are zero, except for what a thread
-	 * wrote there (ZCS_POPULATE_MAY_HOLD). *@huge: they are one huge page. The user map traps
-	 * as before.
+	 * 0: they are resident and bytes() can be used. They are zero, except for bytes that a
+	 * thread wrote there (ZCS_POPULATE_MAY_HOLD). *@huge: they are one huge page. The user map
+	 * traps as before.
 	 * -errno: too little memory. Some pages may be resident; the caller punches them unless
 	 * they may hold something. Never a signal.
 	 * Cost for 2 MiB: 30-80 us hugetlb, 90-300 us shmem that becomes huge, 580 us small pages.
@@ -128,7 +128,7 @@ struct zcs_arena_ops {
 	 * to it meanwhile.
 	 * 0: it is out. A touch traps, if a->uffd is open, and no write is lost: bytes() shows all
 	 * that came before. 1: a page is in use by a device and nothing has changed.
-	 * -errno: part of the range may be out and part may not trap. Content is whole all the same.
+	 * -errno: part of the range may be out and part may not trap. No content is lost.
 	 * Cost for 2 MiB: 2 us hugetlb, 8 us shmem.
 	 */
 	int (*zap)(struct zcs_arena *a, uint64_t pfn, uint64_t nr);
@@ -156,7 +156,7 @@ struct zcs_arena_ops {
 	int (*poison)(struct zcs_arena *a, uint64_t pfn);
 	/* Before map(), for a range that may have poisoned pages; every page is resident. */
 	void (*unpoison)(struct zcs_arena *a, uint64_t pfn, uint64_t nr);
-	/* Whoever waits for the page, which may be mapped by now, touches it again. */
+	/* The waiters for the page, which may be mapped by now, touch it again. */
 	void (*wake)(struct zcs_arena *a, uint64_t pfn);
 	/*
 	 * The range ends as a home: nothing of it is mapped and its addresses may be given to

@@ -12,7 +12,7 @@
  * again. It is not registered for life, because CONTINUE maps shmem 4 KiB at a time (200 us) and
  * loses the huge mapping. The user map is registered for homes only, and no more finely than
  * vm.max_map_count allows: traps.c counts. Where UNREGISTER would split a mapping too many, a range
- * stays registered and is mapped by CONTINUE all the same: map_unsplit().
+ * stays registered and is mapped by CONTINUE instead: map_unsplit().
  *
  * Dirt: UNREGISTER forgets write protection. Every page that was mapped counts as written to.
  *

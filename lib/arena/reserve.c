@@ -5,7 +5,7 @@
  * A folio that is written back gives its page to the system, and the system's reserve belongs to
  * everybody: two processes that evict in turn would take each other's pages, and a touch would wait
  * for as long as the other keeps them. The first pages that evictions free are therefore held back,
- * in a file of their own. When the system has none for a restore, one is given up and taken again
+ * in a file of their own. When the system has no page for a restore, one is given up and taken again
  * at once, in the restored folio's place; the next eviction refills the reserve.
  *
  * Another process may be quicker between the two steps: then the next page is tried.

@@ -20,7 +20,7 @@ void zcs_reserve_init(struct zcs_reserve *r);
 void zcs_reserve_fini(struct zcs_reserve *r);
 /* Takes one page of the system's, if the reserve is not full and the system has one. */
 void zcs_reserve_refill(struct zcs_reserve *r);
-/* Gives a page back to the system, for the caller to take; false: there is none. */
+/* Gives a page back to the system, for the caller to take; false: the reserve is empty. */
 bool zcs_reserve_give(struct zcs_reserve *r);
 unsigned zcs_reserve_held(struct zcs_reserve *r);
 void zcs_reserve_give_all(struct zcs_reserve *r);

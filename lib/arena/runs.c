@@ -42,7 +42,7 @@ static void clear(uint64_t *map, uint64_t i)
 	map[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
-/* The first set bit in [from, end); end if there is none. */
+/* The first set bit in [from, end); or @end. */
 static uint64_t next_set(const uint64_t *map, uint64_t from, uint64_t end)
 {
 	while (from < end) {
@@ -57,7 +57,7 @@ static uint64_t next_set(const uint64_t *map, uint64_t from, uint64_t end)
 	return end;
 }
 
-/* The first clear bit in [from, end); end if there is none. */
+/* The first clear bit in [from, end); or @end. */
 static uint64_t next_clear(const uint64_t *map, uint64_t from, uint64_t end)
 {
 	while (from < end) {
@@ -272,7 +272,7 @@ static void free_unit(struct zcs_runs *r, uint64_t unit)
 }
 
 /* Pages of one unit, not all of it. */
-static void free_pages(struct zcs_runs *r, uint64_t unit, uint64_t at, uint64_t nr)
+static void free_in_unit(struct zcs_runs *r, uint64_t unit, uint64_t at, uint64_t nr)
 {
 	uint64_t *bits = r->pages + unit * WORDS;
 
@@ -297,7 +297,7 @@ void zcs_runs_free(struct zcs_runs *r, uint64_t pfn, uint64_t nr)
 		if (here == ZCS_UNIT_PAGES)
 			free_unit(r, unit);
 		else
-			free_pages(r, unit, at, here);
+			free_in_unit(r, unit, at, here);
 		pfn += here;
 		nr -= here;
 	}

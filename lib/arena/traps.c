@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of a user map of shmem is registered, and how many mappings that makes.
+ * The pages of a shmem arena's user map that are registered, and the mappings that they make.
  *
  * The kernel keeps a mapping for each run of pages that are registered or are not. There are
  * vm.max_map_count for the whole process, 65530 by default: every other one of 64000 small bos

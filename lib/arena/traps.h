@@ -23,7 +23,7 @@ struct zcs_traps {
 
 int zcs_traps_init(struct zcs_traps *t, uint64_t nr);
 void zcs_traps_fini(struct zcs_traps *t);
-/* Room for what is said of pages from @from to @to; multiples of 512. */
+/* Room for notes of the pages from @from to @to; multiples of 512. */
 int zcs_traps_open(struct zcs_traps *t, uint64_t from, uint64_t to);
 
 /*
@@ -32,12 +32,12 @@ int zcs_traps_open(struct zcs_traps *t, uint64_t from, uint64_t to);
  */
 int64_t zcs_traps_cost(const struct zcs_traps *t, uint64_t pfn, uint64_t nr, bool on);
 void zcs_traps_set(struct zcs_traps *t, uint64_t pfn, uint64_t nr, bool on);
-/* Whether a page of a unit is registered; a unit that is none is not. */
+/* Whether a page of a unit is registered; false outside of the arena. */
 bool zcs_traps_in_unit(const struct zcs_traps *t, uint64_t unit);
 
 /*
- * Whether @cost mappings more leave the program its half of vm.max_map_count. What saves some
- * always does. If not, that is counted, and said once.
+ * Whether @cost mappings more leave the program its half of vm.max_map_count. A change that
+ * saves mappings always does. A refusal is counted, and logged once.
  */
 bool zcs_traps_may(int64_t cost);
 /* Of the process: mappings that arenas were split into; how often more were refused. */

@@ -25,7 +25,7 @@
 #define STACK_PAGES (UINT64_C(1) << 24)
 #define LANDING_US  10u
 
-static bool node_ok(const struct zcs_pool_params *params, const char *call)
+static bool params_node_ok(const struct zcs_pool_params *params, const char *call)
 {
 	int nodes = zcs_sys_nr_nodes();
 
@@ -36,13 +36,13 @@ static bool node_ok(const struct zcs_pool_params *params, const char *call)
 }
 
 /* @call: the public function, for messages */
-static bool params_ok(const struct zcs_pool_params *params, const char *call)
+static bool pool_params_ok(const struct zcs_pool_params *params, const char *call)
 {
 	if (!zcs_expect_in(call, params->struct_size, == sizeof(*params)) ||
 	    !zcs_expect_in(call, params->flags, == 0) ||
 	    !zcs_expect_in(call, params->backing, <= ZCS_BACKING_SMALL) ||
 	    !zcs_expect_in(call, params->beneficial_order, <= ZCS_MAX_ORDER) ||
-	    !node_ok(params, call))
+	    !params_node_ok(params, call))
 		return false;
 	if (params->max_bytes && !zcs_expect_in(call, params->max_bytes, >= ZCS_PAGE_SIZE))
 		return false;
@@ -185,7 +185,7 @@ int zcs_pool_create(const struct zcs_pool_params *params, struct zcs_pool **pool
 
 	if (!params)
 		params = &default_params;
-	if (!zcs_expect(pool, != NULL) || !params_ok(params, __func__))
+	if (!zcs_expect(pool, != NULL) || !pool_params_ok(params, __func__))
 		return -EINVAL;
 	p = new_pool(params);
 	if (!p)
@@ -235,7 +235,7 @@ int zcs_pool_create_from_fd(const struct zcs_pool_params *params, int fd, uint64
 
 	if (!params)
 		params = &default_params;
-	if (!zcs_expect(pool, != NULL) || !params_ok(params, __func__))
+	if (!zcs_expect(pool, != NULL) || !pool_params_ok(params, __func__))
 		return -EINVAL;
 	err = check_range(fd, offset, bytes, &page);
 	if (!err)
@@ -416,8 +416,8 @@ void zcs_pool_discard(struct zcs_folio *folio)
 }
 
 /*
- * Room in the cache is made before the folio goes there: once it is no longer out, the pool may be
- * freed by whoever drops its last reference.
+ * Room in the cache is made before the folio goes there: once it is no longer out, another
+ * thread that drops the last reference may free the pool.
  */
 void zcs_pool_give(struct zcs_folio *folio)
 {
@@ -519,7 +519,7 @@ void *zcs_folio_address(const struct zcs_folio *folio)
 	return zcs_folio_bytes(folio);
 }
 
-/* NULL: a folio that is none, or is a parent's. */
+/* NULL: no folio, or a parent's. */
 static struct zcs_arena *arena_of(const struct zcs_folio *folio)
 {
 	return folio && !zcs_folio_inherited(folio) ? zcs_folio_arena(folio) : NULL;

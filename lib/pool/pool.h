@@ -113,7 +113,7 @@ void zcs_pool_account_inserted(struct zcs_pool *pool, int node, unsigned order, 
 int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state);
 /* Pages in the lists. */
 uint64_t zcs_cache_pages(struct zcs_pool *pool);
-/* Frees cached folios until at least @nr pages are free or there is none left. */
+/* Frees cached folios until at least @nr pages are free or the lists are empty. */
 uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
 
 /* -- the limit, for memory that somebody else owns for a while */

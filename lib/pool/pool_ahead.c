@@ -69,7 +69,7 @@ static bool give_up_some(struct zcs_pool *pool)
 	return nr;
 }
 
-/* Frees some of what was read ahead; false: no page ceased to be that since @seen. */
+/* Frees pages that were read ahead; false: none was freed or taken since @seen. */
 static bool reclaim_ahead(struct zcs_pool *pool, uint64_t seen, bool may_wait)
 {
 	while (atomic_load(&pool->ahead) && atomic_load(&pool->ahead_ended) == seen) {

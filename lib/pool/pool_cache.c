@@ -210,7 +210,7 @@ uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr)
 	return freed;
 }
 
-static bool node_ok(const struct zcs_pool *pool, int node)
+static bool shrink_node_ok(const struct zcs_pool *pool, int node)
 {
 	return node >= -1 && node < pool->nr_nodes;
 }
@@ -219,7 +219,7 @@ int64_t zcs_pool_shrink(struct zcs_pool *pool, int node, uint64_t nr_pages)
 {
 	int64_t freed;
 
-	if (!pool || !node_ok(pool, node))
+	if (!pool || !shrink_node_ok(pool, node))
 		return -EINVAL;
 	if (zcs_pool_inherited(pool))
 		return -ECHILD;
@@ -233,7 +233,7 @@ int64_t zcs_pool_count(struct zcs_pool *pool, int node)
 {
 	uint64_t pages = 0;
 
-	if (!pool || !node_ok(pool, node))
+	if (!pool || !shrink_node_ok(pool, node))
 		return -EINVAL;
 	if (zcs_pool_inherited(pool))
 		return -ECHILD;

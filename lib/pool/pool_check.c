@@ -135,7 +135,7 @@ static uint64_t walk_stacks(struct zcs_pool *pool, struct tally *t)
 	return sum;
 }
 
-static void compare(struct tally *t, const char *what, uint64_t walked, uint64_t counted)
+static void compare_sum(struct tally *t, const char *what, uint64_t walked, uint64_t counted)
 {
 	expect(t, walked == counted, "%s: %" PRIu64 " pages walked, %" PRIu64 " counted", what,
 	       walked, counted);
@@ -157,16 +157,16 @@ int zcs_pool_check(struct zcs_pool *pool)
 			walk_arena(pool->shown.arena[i], &t);
 	stacked = walk_stacks(pool, &t);
 	zcs_pool_stats(pool, &st);
-	compare(&t, "cached", p[ZCS_FS_CACHED], stacked);
-	compare(&t, "active", p[ZCS_FS_OWNED] + p[ZCS_FS_TT], st.active_pages);
-	compare(&t, "inserted", p[ZCS_FS_INSERTED] + p[ZCS_FS_WRITING], st.inserted_pages);
-	compare(&t, "kept", p[ZCS_FS_KEPT], st.kept_pages);
-	compare(&t, "home", t.homed, st.home_pages);
-	compare(&t, "holes of homes with a reserve", t.reserve_holes, pool->reserve_holes);
-	compare(&t, "resident",
-		p[ZCS_FS_CACHED] + p[ZCS_FS_OWNED] + p[ZCS_FS_TT] + p[ZCS_FS_INSERTED] +
-			p[ZCS_FS_WRITING] + p[ZCS_FS_KEPT],
-		st.resident_pages);
+	compare_sum(&t, "cached", p[ZCS_FS_CACHED], stacked);
+	compare_sum(&t, "active", p[ZCS_FS_OWNED] + p[ZCS_FS_TT], st.active_pages);
+	compare_sum(&t, "inserted", p[ZCS_FS_INSERTED] + p[ZCS_FS_WRITING], st.inserted_pages);
+	compare_sum(&t, "kept", p[ZCS_FS_KEPT], st.kept_pages);
+	compare_sum(&t, "home", t.homed, st.home_pages);
+	compare_sum(&t, "holes of homes with a reserve", t.reserve_holes, pool->reserve_holes);
+	compare_sum(&t, "resident",
+		    p[ZCS_FS_CACHED] + p[ZCS_FS_OWNED] + p[ZCS_FS_TT] + p[ZCS_FS_INSERTED] +
+			    p[ZCS_FS_WRITING] + p[ZCS_FS_KEPT],
+		    st.resident_pages);
 	expect(&t, !st.max_pages || pool->overshot || st.resident_pages <= st.max_pages,
 	       "resident: %" PRIu64 " pages, limit %" PRIu64, st.resident_pages, st.max_pages);
 	return t.err;

@@ -19,8 +19,8 @@
  * They stay charged, and a device releases them where it would give up cached folios. Only complete
  * runs are reused: looking for partly resident ones costs more than the pages they save.
  *
- * A touch of a hole that does not trap allocates pages that the pool has not charged. What becomes
- * of those is home_trap.c's; here populating keeps what was written there.
+ * A touch of a hole that does not trap allocates pages that the pool has not charged.
+ * home_trap.c says what becomes of those; here populating keeps the bytes that were written.
  */
 #include <errno.h>
 #include <string.h>
@@ -233,8 +233,8 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home)
 	return 0;
 }
 
-static int fill_hole(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
-		     const struct zcs_request *req)
+static int fill_block(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
+		      const struct zcs_request *req)
 {
 	struct zcs_arena *arena = home->arena;
 	unsigned order = zcs_folio_ord(folio);
@@ -273,7 +273,7 @@ int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct
 	if (zcs_folio_move(folio, ZCS_FS_KEPT, ZCS_FS_TT))
 		atomic_fetch_sub(&pool->shown.kept, UINT64_C(1) << zcs_folio_ord(folio));
 	else
-		err = fill_hole(pool, home, folio, req);
+		err = fill_block(pool, home, folio, req);
 	if (!err)
 		zcs_pool_account(pool, zcs_folio_arena(folio)->node, zcs_folio_ord(folio), 1);
 	return err;

@@ -43,10 +43,10 @@ static bool try_charge(struct zcs_pool *pool, uint64_t nr)
 }
 
 /*
- * For whoever gives memory up just now. A real-time thread that only yields would keep its CPU from
- * them.
+ * Lets another thread go on that is giving memory up. A real-time thread that only yielded would
+ * keep its CPU from that thread.
  */
-static void stand_back(unsigned times)
+static void back_off(unsigned times)
 {
 	if (times < YIELDS)
 		sched_yield();
@@ -57,13 +57,13 @@ static void stand_back(unsigned times)
 /*
  * Whether anything became free, or is about to. @waited: how often that was not by our own doing.
  */
-static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req,
-		      bool effort, unsigned *waited)
+static bool make_room_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req,
+			       bool effort, unsigned *waited)
 {
 	if (zcs_cache_shrink(pool, -1, nr))
 		return true;
 	if (atomic_load(&pool->leaving)) {
-		stand_back((*waited)++);
+		back_off((*waited)++);
 		return true;
 	}
 	if (!effort || !pool->reclaim || !req->may_wait)
@@ -74,7 +74,7 @@ static bool make_room(struct zcs_pool *pool, uint64_t nr, const struct zcs_reque
 /*
  * The last try: with every shard locked nothing moves between the lists and their users, so that
  * what cannot be charged, with nothing cached and nothing leaving, is in use. -EAGAIN: something
- * came into a list behind the back of make_room().
+ * came into a list behind the back of make_room_at_limit().
  */
 static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
 {
@@ -107,7 +107,7 @@ static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_
 
 	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
 	while (err == -EAGAIN) {
-		if (!make_room(pool, nr, req, effort, &waited))
+		if (!make_room_at_limit(pool, nr, req, effort, &waited))
 			err = charge_or_refuse(pool, nr);
 		else if (try_charge(pool, nr))
 			err = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a pool tells: a struct, and text in the manner of TTM's debugfs page_pool file. The text is
+ * The statistics of a pool: a struct, and text in the manner of TTM's debugfs page_pool file. The text is
  * made from the struct alone. Counters live in the shards and are summed here, one by one while
  * others work.
  */
@@ -107,7 +107,7 @@ static void sum_arenas(struct zcs_pool *pool, struct zcs_pool_stats *st)
 	}
 }
 
-static void fill(struct zcs_pool *pool, struct zcs_pool_stats *st)
+static void fill_pool_stats(struct zcs_pool *pool, struct zcs_pool_stats *st)
 {
 	memset(st, 0, sizeof(*st));
 	st->struct_size = sizeof(*st);
@@ -137,7 +137,7 @@ int zcs_pool_stats(struct zcs_pool *pool, struct zcs_pool_stats *stats)
 		return -EINVAL;
 	if (zcs_pool_inherited(pool))
 		return -ECHILD;
-	fill(pool, &st);
+	fill_pool_stats(pool, &st);
 	zcs_deliver(stats, &st, sizeof(st));
 	return 0;
 }
@@ -197,7 +197,7 @@ int64_t zcs_pool_dump(struct zcs_pool *pool, char *buf, size_t size)
 		return -EINVAL;
 	if (zcs_pool_inherited(pool))
 		return -ECHILD;
-	fill(pool, &st);
+	fill_pool_stats(pool, &st);
 	dump_header(&t);
 	for (size_t n = 0; n < st.nr_nodes && n < ZCS_STATS_NODES; n++)
 		dump_node(&t, &st, n);

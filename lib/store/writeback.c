@@ -448,7 +448,7 @@ static void serve(struct zcs_wb *wb, struct zcs_object *o)
 	 * slept is awake. Only for an object that is in the queue: it cannot go away.
 	 */
 	if (more)
-		zcs_sys_stand_back(&o->waiting, COURTESY_US, PATIENCE);
+		zcs_sys_backoff(&o->waiting, COURTESY_US, PATIENCE);
 }
 
 static struct zcs_block block_of(const struct zcs_local_work *r)

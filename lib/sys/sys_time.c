@@ -55,7 +55,7 @@ int zcs_sys_sleep_us(unsigned us)
 	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
-void zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned most)
+void zcs_sys_backoff(const _Atomic unsigned *waiting, unsigned us, unsigned most)
 {
 	for (unsigned i = 0; i < most && atomic_load(waiting); i++)
 		zcs_sys_sleep_us(us);

@@ -20,6 +20,6 @@ int zcs_sys_sleep_us(unsigned us);
  * Sleeps @us at a time while anybody is counted in @waiting, @most times: to let them have a lock
  * just given up.
  */
-void zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned most);
+void zcs_sys_backoff(const _Atomic unsigned *waiting, unsigned us, unsigned most);
 
 #endif

@@ -5,9 +5,9 @@
  *
  * Populate follows TTM's allocator: start with the largest order that fits, go down when the system
  * refuses, never up again, so that every block starts at a multiple of its size. A contiguous tt
- * gets its blocks with its home; there the orders are given and only memory is to be had or not.
+ * gets its blocks with its home; there the orders are given and only memory can be lacking.
  *
- * Whatever a later swap-out needs is reserved here: a leaf in the tt's table and in the backup's
+ * The memory that a later swap-out needs is reserved here: a leaf in the tt's table and in the backup's
  * for every unit that has small blocks.
  */
 #include <errno.h>
@@ -27,8 +27,8 @@
 #define CREATE_FLAGS (ZCS_TT_ZERO_ALLOC | ZCS_TT_EXTERNAL | ZCS_TT_CONTIGUOUS)
 
 /*
- * Whoever holds the lock may be reading: handlers have their turn now and then, unless the caller
- * holds them too.
+ * The holder of the lock may be reading. Signal handlers have their turn now and then, unless the
+ * caller holds them back, too.
  */
 static void lock(struct zcs_tt *tt)
 {
@@ -280,8 +280,8 @@ void zcs_tt_forget_copies(struct zcs_tt *tt, uint64_t first, uint64_t end)
 enum run_kind { RUN_EMPTY, RUN_HANDLES, RUN_PAGES, RUN_CLEAN };
 
 /*
- * What a block is for the user map; RUN_CLEAN: a page with a copy in the store, and must be watched for
- * writes.
+ * How the user map must treat a block. RUN_CLEAN: a page with a copy in the store, which must be
+ * watched for writes.
  */
 static enum run_kind kind_of(const struct zcs_tt *tt, const struct zcs_block *blk)
 {

@@ -32,7 +32,7 @@ struct walk {
  * Blocks that are pages from w->at on, up to a full vector; returns how many, and where the next
  * begins.
  */
-static size_t gather(struct walk *w, struct zcs_insert *vec, uint64_t *next)
+static size_t gather_pages(struct walk *w, struct zcs_insert *vec, uint64_t *next)
 {
 	size_t n = 0;
 	uint64_t i = w->at;
@@ -64,7 +64,7 @@ static void now_handle(struct walk *w, const struct zcs_insert *in)
  * The pieces take the block's slots. Needs index nodes, the one thing a swap-out may have to
  * allocate.
  */
-static int split_block(struct walk *w, const struct zcs_insert *in)
+static int split_refused(struct walk *w, const struct zcs_insert *in)
 {
 	struct zcs_tt *tt = w->tt;
 	uint64_t ppn = zcs_pool_ppn(tt->pool, in->folio);
@@ -87,7 +87,7 @@ static void insert_some(struct walk *w)
 {
 	struct zcs_insert vec[ZCS_VEC];
 	uint64_t next;
-	size_t n = gather(w, vec, &next), accepted = 0;
+	size_t n = gather_pages(w, vec, &next), accepted = 0;
 	int64_t ret = 0;
 
 	if (n) {
@@ -102,7 +102,7 @@ static void insert_some(struct walk *w)
 	if (accepted == n)
 		return;
 	w->err = (int)vec[accepted].handle;
-	if (vec[accepted].order && !split_block(w, &vec[accepted]))
+	if (vec[accepted].order && !split_refused(w, &vec[accepted]))
 		w->err = 0;
 }
 

@@ -26,7 +26,7 @@ static bool handle_ok(const struct zcs_tt *tt, const struct zcs_block *blk)
 	return in.entry != ZCS_E_EMPTY && in.index == blk->index && in.order == blk->order;
 }
 
-static bool block_ok(const struct zcs_tt *tt, const struct zcs_block *blk, uint64_t index)
+static bool slots_ok(const struct zcs_tt *tt, const struct zcs_block *blk, uint64_t index)
 {
 	if (blk->index != index || index % zcs_block_pages(blk) || zcs_block_end(blk) > tt->nr)
 		return false;
@@ -34,7 +34,7 @@ static bool block_ok(const struct zcs_tt *tt, const struct zcs_block *blk, uint6
 					  : zcs_e_is_page(blk->entry) && page_ok(tt, blk);
 }
 
-static int walk(struct zcs_tt *tt)
+static int walk_slots(struct zcs_tt *tt)
 {
 	uint64_t pages = 0, handles = 0;
 	int err = 0;
@@ -47,7 +47,7 @@ static int walk(struct zcs_tt *tt)
 		if (blk.entry == ZCS_E_EMPTY)
 			continue;
 		*(blk.entry == ZCS_E_HANDLE ? &handles : &pages) += zcs_block_pages(&blk);
-		if (block_ok(tt, &blk, index))
+		if (slots_ok(tt, &blk, index))
 			continue;
 		zcs_warn("zcs_tt_check: slot %" PRIu64 " order %u: entry %08x is wrong", blk.index,
 			 blk.order, blk.entry);
@@ -70,7 +70,7 @@ int zcs_tt_check(struct zcs_tt *tt)
 	if (zcs_inherited(tt))
 		return -ECHILD;
 	zcs_tt_lock(tt, NULL);
-	err = walk(tt);
+	err = walk_slots(tt);
 	backup_err = tt->backup ? zcs_backup_check(tt->backup) : 0;
 	zcs_tt_unlock(tt);
 	return err ? err : backup_err;

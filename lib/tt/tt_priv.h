@@ -58,7 +58,7 @@ static inline struct zcs_folio *zcs_tt_folio(const struct zcs_tt *tt, const stru
 	return zcs_pool_folio(tt->pool, zcs_e_ppn(blk->entry));
 }
 
-/* The lock, for a call with a context: -EBUSY if that may not wait, -EINVAL if it is none. */
+/* The lock, for a call with a context: -EBUSY if that may not wait, -EINVAL if its size is wrong. */
 int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx);
 bool zcs_tt_try_lock(struct zcs_tt *tt);
 void zcs_tt_unlock(struct zcs_tt *tt);
@@ -112,8 +112,8 @@ uint64_t zcs_tt_release_kept_locked(struct zcs_tt *tt, uint64_t pages);
  */
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
 /*
- * The same for who is to be told what came of it: where no write can begin, those that need none
- * are freed. -EBUSY: there was none of these.
+ * The same for a caller that needs to know the result: where no write can begin, pages that need no
+ * write are freed. -EBUSY: all of them need one.
  */
 int64_t zcs_tt_write_older_locked(struct zcs_tt *tt);
 /* Whether something is inserted, and not about to be written. With the lock held. */

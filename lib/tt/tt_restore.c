@@ -34,7 +34,7 @@ static int interrupted(const struct walk *w)
  * Neighbouring blocks of handles from w->at on, up to a full vector; *err if interrupted before
  * one.
  */
-static size_t gather(struct walk *w, struct zcs_take *vec, int *err)
+static size_t gather_handles(struct walk *w, struct zcs_take *vec, int *err)
 {
 	size_t n = 0;
 	uint64_t i = w->at;
@@ -69,7 +69,7 @@ static int take_some(struct walk *w)
 {
 	struct zcs_take vec[ZCS_VEC];
 	int err = 0;
-	size_t n = gather(w, vec, &err);
+	size_t n = gather_handles(w, vec, &err);
 	int64_t taken;
 
 	if (!n)
@@ -102,7 +102,7 @@ static unsigned hole_order(const struct walk *w)
 	return order;
 }
 
-static int fill_hole(struct walk *w)
+static int fill_empty(struct walk *w)
 {
 	unsigned order;
 	int err = -interrupted(w);
@@ -121,7 +121,7 @@ static int restore_some(struct walk *w)
 	if (blk.entry == ZCS_E_HANDLE)
 		return take_some(w);
 	if (blk.entry == ZCS_E_EMPTY)
-		return fill_hole(w);
+		return fill_empty(w);
 	w->at = zcs_block_end(&blk);
 	return 0;
 }
@@ -202,6 +202,6 @@ int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const st
 	 * a lock that is taken again at once would be ours each time: who waits for it has to wake
 	 * up first
 	 */
-	zcs_sys_stand_back(&tt->waiting, TURN_US, TURNS_MAX);
+	zcs_sys_backoff(&tt->waiting, TURN_US, TURNS_MAX);
 	return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a device asks of a bo's tt: restoring the one block that was touched, and the eviction steps
+ * The services of a bo's tt to its device: restoring the one block that was touched, and the eviction steps
  * that must not wait for a lock. A fault thread comes here with nothing locked; a reclaimer may
  * hold another tt, and therefore only ever tries.
  *
@@ -24,8 +24,8 @@ void zcs_tt_commit_on_touch(struct zcs_tt *tt)
 }
 
 /*
- * What was read ahead was read: taken for resident, it would be in use to the LRU, and a loop over
- * more than memory would replace all of it in turn.
+ * A block that was read ahead counts as READ. As RESIDENT it would look hot to the LRU, and a loop
+ * over more than memory would replace all of it in turn.
  */
 static enum zcs_touch source(struct zcs_tt *tt, const struct zcs_block *blk)
 {

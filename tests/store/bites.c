@@ -28,8 +28,8 @@ static void (*free_pages)(struct zcs_object *o, const struct zcs_block *blk);
 
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
-void __real_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times);
-void __wrap_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times);
+void __real_zcs_sys_backoff(const _Atomic unsigned *waiting, unsigned us, unsigned times);
+void __wrap_zcs_sys_backoff(const _Atomic unsigned *waiting, unsigned us, unsigned times);
 
 /* With the lock held, as the first block goes: now somebody else comes for it. */
 static void wait_for_reader(struct zcs_object *o)
@@ -60,12 +60,12 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 /*
  * For the reader it lasts as long as that takes: not until a time is over, which may be too short.
  */
-void __wrap_zcs_sys_stand_back(const _Atomic unsigned *waiting, unsigned us, unsigned times)
+void __wrap_zcs_sys_backoff(const _Atomic unsigned *waiting, unsigned us, unsigned times)
 {
 	sem_t *done = reader;
 
 	if (!done) {
-		__real_zcs_sys_stand_back(waiting, us, times);
+		__real_zcs_sys_backoff(waiting, us, times);
 		return;
 	}
 	reader = NULL;
