@@ -7,15 +7,15 @@
 #include <string.h>
 
 /*
- * Statistics for a caller that may be built with older or newer headers: each struct begins with a
- * size_t that says how much of it the caller has. That much is written, and no more; what the
- * library does not know stays as the caller left it.
+ * Statistics for a caller that may be built with older or newer headers. Each struct begins with a
+ * size_t, in which the caller says how many bytes of the struct its headers declare. The library
+ * writes that many bytes and no more. Members that the library does not know stay as they were.
  */
 
-/* Whether @to can be delivered to: it is no NULL, and its size has not been forgotten. */
+/* Whether @to can be delivered to: the pointer is not NULL and the caller has set struct_size. */
 #define zcs_can_deliver(to) ((to) && (to)->struct_size >= sizeof((to)->struct_size))
 
-/* Copies @bytes of @stats to @to, as far as there is room; @to keeps its size. */
+/* Copies @bytes of @stats to @to, at most @to's own size, which stays as it is. */
 static inline void zcs_deliver(void *to, const void *stats, size_t bytes)
 {
 	size_t room;

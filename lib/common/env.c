@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Environment variables. They are read each time they are asked for, so that a program may set
- * them before it makes an object; who needs a value often keeps it.
+ * Environment variables. Each call reads the environment anew, so that a program may set a variable
+ * before it makes an object. A search of the environment is slow: a caller on a hot path keeps the
+ * value.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * The environment variables of the library, all of them: X(identifier, name, value if it is not
- * set, what it is). tests/repo/environment.py compares the list with ENVIRONMENT of zcswap(7).
+ * The list of all environment variables of the library: X(identifier, name, default, purpose).
+ * tests/repo/environment.py compares the list with ENVIRONMENT of zcswap(7).
  */
 #define ZCS_ENV_VARIABLES(X)                                                    \
 	X(ARENA_BYTES, "ZCSWAP_ARENA_BYTES", "", "cap on the size of an arena") \
@@ -23,12 +23,13 @@ enum zcs_env {
 };
 
 /*
- * The value of a variable as it is now, or what it is if it is not set or empty; never NULL.
+ * The present value of a variable, or its default if the variable is unset or empty. Never NULL.
  *
- * Context: any, as getenv().
+ * Context: any, as getenv(). Allocates nothing. Return: the text, which stays valid until the
+ * program changes the variable.
  */
 const char *zcs_env(enum zcs_env id);
-/* Whether a switch is on: set to anything but 0. */
+/* Whether a switch is on: set to any value but 0. Context: as zcs_env(). */
 bool zcs_env_is_on(enum zcs_env id);
 
 #endif

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fault points: named places that can be made to fail, with the kernel's fault attributes
- * (probability, interval, times, space). The state is the process's, like debugfs is the machine's,
- * because a point sits below any object. All points share one lock: they are slow only when
- * switched on, and then order matters more than speed ("fail the third call" must mean the third).
+ * Fault points: named steps that can be made to fail, with the kernel's fault attributes
+ * (probability, interval, times, space). The state belongs to the process, as debugfs belongs to
+ * the machine, because a point lies below any object.
  *
- * A call that is delayed looks every millisecond whether its point was set again: nobody wakes it.
+ * All points share one lock. They take that lock only while some point is on. Then order matters
+ * more than speed: "fail the third call" must mean the third. While no point is on, a point costs
+ * one load.
+ *
+ * A delayed call polls once a millisecond whether its point was set again, for nobody wakes the
+ * caller.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -18,14 +22,14 @@
 #include "fault.h"
 #include "log.h"
 
-/* struct zcs_fault_attr as it was without @delay_ms */
+/* size of a struct zcs_fault_attr that ends before @delay_ms */
 #define ATTR_SIZE_0 offsetof(struct zcs_fault_attr, delay_ms)
 #define TICK_US	    1000u
 
 /*
  * struct point
  * @natural: errno if the attributes name none
- * @set: how often it was set or switched off
+ * @set: counts how often the point was set or switched off
  */
 struct point {
 	const char *name;
@@ -46,7 +50,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
 atomic_bool zcs_fault_armed;
 
-/* xorshift64: a fixed seed, so that a failing run can be repeated */
+/* xorshift64 with a fixed seed, so that a failing run can be repeated */
 static unsigned random_percent(void)
 {
 	random_state ^= random_state << 13;
@@ -191,7 +195,7 @@ int zcs_fault_count(const char *name, uint64_t *calls, uint64_t *failed)
 	return err;
 }
 
-/* The errnos that make sense to inject; a number works for the rest. */
+/* Names of the errnos that a test injects. Others can be given as a number. */
 static int errno_from_text(const char *s)
 {
 	static const struct {
@@ -244,7 +248,7 @@ static int parse_fault_key(struct zcs_fault_attr *attr, const char *key, const c
 	return 0;
 }
 
-/* name[:key=value[,key=value...]]; @text is cut up */
+/* Parses name[:key=value[,key=value...]]. Cuts @text up. */
 static int parse_fault(char *text)
 {
 	struct zcs_fault_attr attr = { .struct_size = sizeof(attr) };

@@ -9,8 +9,8 @@
 #include <zcswap/fault.h>
 
 /*
- * The fault points: X(identifier, name, natural errno). Points named after a system call sit in
- * front of that call, most of them in lib/sys/; the others sit at the step they name.
+ * The fault points: X(identifier, name, natural errno). A point with the name of a system call
+ * stands in front of that call, mostly in lib/sys/. Any other point stands at the step of its name.
  */
 #define ZCS_FAULT_POINTS(X)                              \
 	X(MEMFD, "memfd_create", EMFILE)                 \
@@ -85,9 +85,9 @@ enum zcs_fault_id {
 extern atomic_bool zcs_fault_armed;
 
 /*
- * struct zcs_fault_hold - a call that is delayed
- * @until_ns: by CLOCK_MONOTONIC; 0: it is not delayed
- * @set: how often the point had been set when the delay began
+ * struct zcs_fault_hold - a delayed call
+ * @until_ns: end of the delay by CLOCK_MONOTONIC; 0: no delay
+ * @set: the point's count of settings when the delay began
  */
 struct zcs_fault_hold {
 	uint64_t until_ns;
@@ -100,8 +100,11 @@ int zcs_fault_begin_slow(enum zcs_fault_id id, struct zcs_fault_hold *hold);
 bool zcs_fault_holds_slow(const struct zcs_fault_hold *hold);
 
 /*
- * 0, or the errno that this call is to fail with. Sleeps if it is to be delayed. While no point is
- * on it costs one load.
+ * Asks a fault point whether this call shall fail, and sleeps for the point's delay. While no point
+ * is on the question costs one load.
+ *
+ * Context: may sleep, and takes the lock of the points if one is on. Return: 0, or a positive
+ * errno.
  */
 static inline int zcs_fault(enum zcs_fault_id id)
 {
@@ -111,7 +114,9 @@ static inline int zcs_fault(enum zcs_fault_id id)
 }
 
 /*
- * The same for a caller that must not sleep: it waits in its own way as long as zcs_fault_holds().
+ * The same for a caller that must not sleep: it waits in its own way while zcs_fault_holds().
+ *
+ * Context: any; takes the lock of the points if one is on. Return: 0, or a positive errno.
  */
 static inline int zcs_fault_begin(enum zcs_fault_id id, struct zcs_fault_hold *hold)
 {

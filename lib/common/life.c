@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose an object is, in a process that is a child of fork().
+ * The owner of an object: this process, or the parent that forked it.
  *
- * The number lies in a page of its own, which the kernel clears in a child: that reaches children
- * of every kind, those of _Fork() and clone() too, costs one load, and leaves children alone that
- * share the parent's memory (vfork(), posix_spawn()). Comparing getpid() would be a system call
- * each time, and process ids are used again. Where the kernel refuses, pthread_atfork() has to do.
+ * The number of a life lies in a page of its own, which the kernel clears in a child
+ * (MADV_WIPEONFORK). That reaches children of every kind, those of _Fork() and clone() too, and
+ * costs one load. A child that shares the parent's memory (vfork(), posix_spawn()) keeps the
+ * parent's life, as it should. Comparing getpid() would cost a system call each time, and the
+ * kernel uses process ids again.
+ *
+ * Where the kernel refuses the advice, pthread_atfork() takes its place and misses raw clone().
  */
 #include "life.h"
 
@@ -19,7 +22,7 @@
 
 struct zcs_life zcs_life;
 
-/* The highest number that an object can have; copied by fork(), so that a child begins above it. */
+/* The highest life in use. fork() copies this number, so that a child's first life is above it. */
 static _Atomic uint64_t last;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -54,7 +57,8 @@ uint64_t zcs_life_begin(void)
 	if (atomic_compare_exchange_strong(&zcs_life.now, &now, next))
 		now = next;
 	/*
-	 * before there is an object of this life, so that a child of any moment begins another one
+	 * Before any object of this life exists: a child that forks at any moment must begin
+	 * another life.
 	 */
 	atomic_store(&last, now);
 	return now;

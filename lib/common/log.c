@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages. The environment is read once; a message is formatted into one buffer and written with
- * one write, so that lines of several threads do not mix, and stdio's locks and buffers are not
- * involved (a message may be written while memory is short).
+ * Messages. The environment is read once. A message is formatted into one buffer and written with
+ * one write(), so that lines of several threads do not mix. That also avoids stdio's locks and
+ * buffers, for a message may be written while memory is short.
  *
- * Whoever gets messages in place of stderr is called under a lock, shared by all messages, so that
- * who sets another one knows when the last is through. The lock lies where memory is zero in a
- * child of fork(), which is a lock that nobody holds: threads that held it are not there to let go.
+ * A receiver set by zcs_set_log() is called under a lock that all messages share. So a program that
+ * sets another receiver knows that no call of the old one is left. The lock lies in memory that the
+ * kernel clears in a child of fork(). A cleared lock is free, although a thread of the parent may
+ * have held it: that thread does not exist in the child.
+ *
+ * Known limit: a receiver must not call zcs_set_log(), which would wait for that receiver.
  */
 #include <poll.h>
 #include <stdarg.h>
@@ -51,9 +54,9 @@ static int log_level(void)
 }
 
 /*
- * Where nobody reads stderr the message is lost: the caller holds locks and would wait for a
- * reader, and a pipe without one is a SIGPIPE. A pipe that can be written to takes a line as a
- * whole.
+ * Loses the message where nobody reads stderr. The caller holds locks and must not wait for a
+ * reader, and a pipe without a reader raises SIGPIPE. A pipe that poll() reports writable takes a
+ * whole line.
  */
 static void write_line(char *line, size_t len)
 {

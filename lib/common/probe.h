@@ -3,8 +3,8 @@
 #define ZCS_LIB_PROBE_H
 
 /*
- * Static probes (USDT) of provider "zcswap", for bpftrace and systemtap: a nop each, where
- * <sys/sdt.h> was there when the library was built, else nothing.
+ * Static probes (USDT) of provider "zcswap", for bpftrace and systemtap. A probe costs one nop. A
+ * library that was built without <sys/sdt.h> has no probes.
  */
 #ifdef ZCS_HAVE_SDT
 #include <sys/sdt.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sizes with a suffix. strtoull() alone would take a sign, spaces, and a number that wraps around.
+ * Sizes with a suffix. strtoull() alone would accept a sign, spaces, and a number that wraps
+ * around.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 #include "size.h"
 
-/* By how much a suffix shifts the number; negative: it is none. */
+/* The shift that a suffix stands for; -1: no known suffix. */
 static int shift_of(const char *suffix)
 {
 	static const char units[] = "KMGT";

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * A size as people write it: decimal digits, and K, M, G or T for units of 1024, 1024^2 and so on,
- * in capitals or not. Nothing else, no sign and no space.
+ * Parses a size as people write it: decimal digits, and K, M, G or T for units of 1024, 1024^2 and
+ * so on, in capitals or not. Accepts no sign and no space.
  *
  * Context: any; allocates nothing. Return: 0; -EINVAL, also for a size over UINT64_MAX.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text of a known length. The caller asks once without a buffer, or tries one, and knows how large
- * it has to be; nothing is allocated.
+ * Text of a known length, as snprintf() makes it. The caller asks for the length without a buffer
+ * first, or tries a buffer and learns how large it must be. Nothing is allocated.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -8,9 +8,9 @@
 #include <string.h>
 
 /*
- * Whether @bytes at @addr are one word repeated, and which. Both are multiples of 8. Memory is one
- * word repeated exactly if it equals itself moved by one word, so memcmp() does the scan: at memory
- * speed where the words are the same, and at the cost of 8 bytes for most others.
+ * Whether @bytes at @addr are one word repeated, and which word. Both are multiples of 8. Memory is
+ * one word repeated exactly if it equals itself moved by one word, so memcmp() does the scan. The
+ * scan runs at the speed of memory on repeated words, and ends after 8 bytes of most other memory.
  */
 static inline bool zcs_is_one_word(const void *addr, size_t bytes, uint64_t *word)
 {
@@ -18,7 +18,7 @@ static inline bool zcs_is_one_word(const void *addr, size_t bytes, uint64_t *wor
 	return !memcmp(addr, (const char *)addr + sizeof(*word), bytes - sizeof(*word));
 }
 
-/* Whether @bytes at @addr are all 0. */
+/* Whether all @bytes at @addr are 0. */
 static inline bool zcs_is_zero(const void *addr, size_t bytes)
 {
 	uint64_t word;
