@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for something to happen: event counters, epoll, poll.
+ * Waiting for an event: event counters (eventfd), epoll, poll. Each call is one system call. The
+ * fault points are at the calls that make a descriptor, for the others can fail only by a mistake.
  */
 #include <errno.h>
 #include <poll.h>
@@ -75,7 +76,7 @@ int zcs_sys_poll(int event, const int psi[ZCS_PSI_NR], int ms, struct zcs_sys_po
 	struct pollfd fds[1 + ZCS_PSI_NR] = { { .fd = event, .events = POLLIN } };
 	int n;
 
-	/* of what is negative poll() says nothing */
+	/* poll() ignores a negative descriptor */
 	for (unsigned i = 0; i < ZCS_PSI_NR; i++)
 		fds[1 + i] = (struct pollfd){ .fd = psi[i], .events = POLLPRI };
 	n = poll(fds, 1 + ZCS_PSI_NR, ms);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files: memory files, and those that slots lie on. Descriptors are never 0, 1 or 2.
+ * Files: memory files, and the files and block devices that hold swap slots. Descriptors are never
+ * 0, 1 or 2.
  *
- * A transfer is handed through as the kernel made it, short or interrupted: to continue it is the
- * engine's business, which has to do the same for io_uring.
+ * A transfer is passed on as the kernel made it, short or interrupted. The engine continues it, for
+ * the engine must do the same for io_uring.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +67,7 @@ uint64_t zcs_sys_file_limit(void)
 int zcs_sys_ftruncate(int fd, uint64_t bytes)
 {
 	INJECT(FTRUNCATE);
-	/* the kernel says it with a SIGXFSZ, which ends the process */
+	/* the kernel would raise SIGXFSZ, which ends the process */
 	if (bytes > zcs_sys_file_limit())
 		return -EFBIG;
 	return zcs_result(ftruncate(fd, (off_t)bytes));
@@ -150,7 +151,7 @@ static int block_size(int fd, struct zcs_sys_file *file)
 	return 0;
 }
 
-/* The unit of O_DIRECT in a file: that of the device below it, which may be of 4 KiB. */
+/* The unit of O_DIRECT in a file. It is the sector of the device below, which may be 4 KiB. */
 static uint32_t file_sector(int fd)
 {
 #ifdef STATX_DIOALIGN

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A shmem file that is born huge, by an ordinary user, where transparent_hugepage/shmem_enabled is
- * never.
+ * A shmem file that is huge from the start, made by an ordinary user although
+ * transparent_hugepage/shmem_enabled is never.
  *
- * That policy is for memfds. A tmpfs has its own, the mount option huge=always, and whoever is root
- * in a user namespace may mount a tmpfs there. So a child makes the two namespaces for itself,
- * mounts a tmpfs nowhere, makes an unlinked file on it, hands its fd over and is gone; the file
- * keeps the mount. What it saves is the way by small pages, which are cleared one by one and then
- * copied into a huge one: 0.5 to 0.7 ms of 2 MiB.
+ * That policy holds for memfds. A tmpfs has its own policy, the mount option huge=always, and root
+ * of a user namespace may mount a tmpfs there. So a child makes the two namespaces for itself,
+ * mounts a tmpfs outside every tree and makes an unlinked file in it. Then the child sends the
+ * descriptor to its parent and exits; the file keeps the mount. Without this file a huge page costs
+ * 0.5 to 0.7 ms more for each 2 MiB: small pages are cleared one by one and then copied into a huge
+ * one.
  *
- * The child shares this process's memory while the caller sleeps (as in posix_spawn(), nothing of a
- * large process is copied or write-protected) and takes no signals. It calls nothing that locks or
- * allocates. Its end raises no SIGCHLD, and wait() does not find it. A sandbox may refuse or kill
- * it: then there is no fd.
+ * The child shares this process's memory while the caller sleeps, as in posix_spawn(). So nothing
+ * of a large process is copied or write-protected. The child takes no signals, and calls nothing
+ * that locks or allocates. Its exit raises no SIGCHLD, and wait() does not find it.
+ *
+ * Known limit: a sandbox may refuse or kill the child, and then there is no descriptor.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,9 +35,10 @@
 #define POLICY	    "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 /*
- * struct order - what the child is to do
- * @sock: where the fd is sent; @name: of the file
- * @uid_map, @gid_map: the caller's ids, the same in the new namespace; "": there is none
+ * struct order - the child's task
+ * @sock: the socket that the descriptor is sent to
+ * @name: name of the file
+ * @uid_map, @gid_map: the caller's ids, the same in the new namespace; "": no new namespace
  */
 struct order {
 	int sock;
@@ -61,7 +64,7 @@ static void write_text(const char *path, const char *text)
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	ssize_t n = write(fd, text, strlen(text));
 
-	(void)n; /* without the map no file can be made */
+	(void)n; /* a failed map is noticed later: no file can be made */
 	close(fd);
 }
 
@@ -72,7 +75,7 @@ static void map_ids(const struct order *o)
 	write_text("/proc/self/gid_map", o->gid_map);
 }
 
-/* A mount that is in no tree, of any size: the arena's limit is the pool's. */
+/* Mounts a tmpfs outside every tree. Its size has no limit, for the pool limits the arena. */
 static int mount_tmpfs(void)
 {
 	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1;
@@ -97,7 +100,7 @@ static int make_huge_file(const char *name)
 	return fd;
 }
 
-/* One byte, and the fd with it. */
+/* A message of one byte that carries a descriptor. */
 union control {
 	struct cmsghdr header;
 	char space[CMSG_SPACE(sizeof(int))];
@@ -149,9 +152,10 @@ static int child_main(void *arg)
 }
 
 /*
- * ThreadSanitizer takes every clone() for a fork, and would begin anew in memory that is still its
- * own. AddressSanitizer marks what may not be used of a stack, and a child that never returns
- * leaves its marks to whoever gets that memory.
+ * ThreadSanitizer takes every clone() for a fork, and would begin anew in memory that the parent
+ * still uses. AddressSanitizer marks unusable parts of a stack, and a child that never returns
+ * leaves its marks to the next user of that memory. Under either one the child gets a copy of the
+ * memory.
  */
 extern void __tsan_init(void) __attribute__((weak));
 extern void __asan_init(void) __attribute__((weak));
@@ -161,7 +165,7 @@ static int sharing(void)
 	return __tsan_init || __asan_init ? 0 : CLONE_VM;
 }
 
-/* Runs the child to its end; nothing is told but by the socket. */
+/* Runs the child to its end. Only the socket tells how that went. */
 static void run_child(struct order *o, char *stack, int namespaces)
 {
 	sigset_t all, old;
@@ -175,7 +179,10 @@ static void run_child(struct order *o, char *stack, int namespaces)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-/* In namespaces of its own; where those are not to be had, as it is. */
+/*
+ * Asks for the file from a child in new namespaces, or, where those are refused, from a child in
+ * the namespaces of the caller.
+ */
 static int ask_child(struct order *o, int sock, char *stack)
 {
 	int fd;
@@ -191,7 +198,10 @@ static int ask_child(struct order *o, int sock, char *stack)
 	return receive_fd(sock);
 }
 
-/* It makes a fork of such a clone(), on the wrong stack. */
+/*
+ * Whether this process runs under valgrind, which turns such a clone() into a fork on the wrong
+ * stack.
+ */
 static bool under_valgrind(void)
 {
 	const char *preload = getenv("LD_PRELOAD");

@@ -3,8 +3,8 @@
  * Address space and the memory in it: mapping, opening, populating, zapping, collapsing, and the
  * allocation of the library's own memory.
  *
- * A map begins inaccessible and is opened as far as it is used. That costs one mprotect() for each
- * step of growth, and without it mlockall() would fill terabytes.
+ * A map begins inaccessible, and a range of it is opened before its first use. That costs one
+ * mprotect() for each step of growth. Without it mlockall() would fill terabytes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #define COLLAPSE_TRIES 4u
 #define MAX_MAPPINGS   65530u /* the kernel's default */
 
-/* Address space for @bytes, at a multiple of 2 MiB. */
+/* Reserves address space for @bytes at a multiple of 2 MiB. */
 static int reserve_aligned(size_t bytes, char **addr)
 {
 	char *p, *aligned;
@@ -43,10 +43,9 @@ static int reserve_aligned(size_t bytes, char **addr)
 }
 
 /*
- * What is mapped after mlockall(MCL_FUTURE) the kernel fills and locks at once, and
- * mlockall(MCL_CURRENT) does so with whatever is mapped already: it would fill a sparse map of
- * terabytes. It passes over what cannot be accessed. So maps begin inaccessible and unlocked, and
- * are opened as far as they are used.
+ * Two calls fill a sparse map of terabytes. After mlockall(MCL_FUTURE) the kernel fills and locks
+ * each new mapping at once, and mlockall(MCL_CURRENT) fills and locks all present ones. Both pass
+ * over inaccessible ranges. So maps begin inaccessible and unlocked, and are opened step by step.
  */
 int zcs_sys_map(int fd, uint64_t offset, size_t bytes, char **addr)
 {
@@ -79,7 +78,7 @@ int zcs_sys_reserve_closed(size_t bytes, void **addr)
 	if (p == MAP_FAILED)
 		return -errno;
 	munlock(p, bytes);
-	/* a huge page of descriptors for one touched would defeat "costs nothing until touched" */
+	/* a huge page for one touched descriptor would break "costs nothing until touched" */
 	madvise(p, bytes, MADV_NOHUGEPAGE);
 	*addr = p;
 	return 0;
@@ -135,7 +134,10 @@ int zcs_sys_populate(void *addr, size_t bytes)
 	return r;
 }
 
-/* What mlockall(MCL_CURRENT) has locked needs to be told so; Linux 5.18. It stays locked. */
+/*
+ * A range that mlockall(MCL_CURRENT) has locked needs an advice of its own (Linux 5.18), and stays
+ * locked.
+ */
 static int dontneed(void *addr, size_t bytes)
 {
 	int r = zcs_result(madvise(addr, bytes, MADV_DONTNEED));
@@ -144,9 +146,9 @@ static int dontneed(void *addr, size_t bytes)
 }
 
 /*
- * The kernel first empties every CPU's list of pages that are new to the LRU, and waits for a
- * worker on each CPU that has some: 8 to 10 ms, measured. This CPU has some, from populating; a zap
- * empties them at once. -EAGAIN: somebody holds a page for a moment.
+ * The kernel first empties the list of new pages of each CPU, and waits for a worker on each CPU
+ * that has such pages: 8 to 10 ms, measured. This CPU has some, from populating. A zap empties its
+ * list at once, and saves that wait. -EAGAIN: another task holds a page for a moment.
  */
 int zcs_sys_collapse(void *addr, size_t bytes)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPUs and NUMA nodes. A test may make up nodes: their memory is real, and where it lies is not
- * asked for.
+ * CPUs and NUMA nodes. A test may make up nodes. Their memory is real, but no memory is bound to a
+ * made-up node.
  */
 #include <errno.h>
 #include <numa.h>

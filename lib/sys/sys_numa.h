@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Topology. zcs_sys_fake_nodes(n) makes n nodes of it, for tests; 0: the real one. */
+/*
+ * Topology. zcs_sys_fake_nodes(nr, cpu_node) makes up @nr nodes for a test; 0: the real ones. The
+ * functions read cached values or make one system call; zcs_sys_bind() sets the policy of a range.
+ */
 int zcs_sys_nr_nodes(void);
 bool zcs_sys_node_exists(int node);
 int zcs_sys_cpu_node(void);

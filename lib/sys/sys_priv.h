@@ -14,7 +14,7 @@
 			return -injected;                 \
 	} while (0)
 
-/* What a system call returned, or -errno. */
+/* The result of a system call, or -errno. */
 static inline int zcs_result(int r)
 {
 	return r < 0 ? -errno : r;

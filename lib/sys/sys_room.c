@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether memory is short: of the machine, or of a control group that the process is in, of version
- * 1 or 2. And whether somebody waits for it.
+ * How short memory is, in the machine and in each control group around the process (version 1 or
+ * 2), and whether a task waits for memory.
  *
- * A group's room is its limit without what is charged, and with the file pages that it has not used
- * lately. The machine's is MemAvailable. A hierarchy is found by its mount: where only a part of it
- * is mounted, as in a container, the process's path begins with the path of that part.
+ * The room of a group is its limit minus its charge, plus the inactive file pages that the charge
+ * includes. The machine's room is MemAvailable. A hierarchy is found by its mount. In a container
+ * only a part of a hierarchy may be mounted; then the process's path begins with the path of that
+ * part.
+ *
+ * Cost: an answer opens and reads up to four small files for each group on the way up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +26,8 @@
 
 /*
  * struct group - a control group with a memory controller
- * @dir: its directory; @top: length of the path of the mount, above which there is nothing to see
+ * @dir: its directory
+ * @top: length of the path of the mount; no group above the mount can be seen
  */
 struct group {
 	char dir[PATH_BYTES];
@@ -32,8 +36,10 @@ struct group {
 };
 
 /*
- * struct need - what should be available: one part in @part of all there is, @most at most;
- * @lacking: bytes of it
+ * struct need - the memory that should be available
+ * @part: one part in this many of all memory
+ * @most: upper bound in bytes
+ * @lacking: bytes that are missing
  */
 struct need {
 	unsigned part;
@@ -49,8 +55,8 @@ void zcs_sys_fake_room(uint64_t avail, uint64_t of)
 }
 
 /*
- * The number behind @key at the beginning of a line; a file of one number has no key. -ENOENT:
- * none.
+ * Reads the number behind @key at the beginning of a line. A file of one number has the key "".
+ * Return: 0; -ENOENT: no such file, line or number.
  */
 static int read_field(const char *dir, const char *name, const char *key, uint64_t *value)
 {
@@ -112,7 +118,7 @@ static bool parse_mount(const char *line, bool v1, char *root, char *at)
 	return !strncmp(type + 3, "cgroup2 ", 8);
 }
 
-/* What is mounted last hides what is below it. */
+/* The last mount found is used, for a later mount hides an earlier one. */
 static bool find_mount(bool v1, char *root, char *at)
 {
 	char line[LINE_BYTES], r[PATH_BYTES], a[PATH_BYTES];
@@ -169,7 +175,7 @@ static uint64_t limit_of(const struct group *g)
 		read_field(g->dir, "memory.limit_in_bytes", "", &limit);
 		return limit;
 	}
-	/* "max" is no number */
+	/* "max" is not a number and leaves the value as it was */
 	read_field(g->dir, "memory.max", "", &limit);
 	read_field(g->dir, "memory.high", "", &high);
 	return high < limit ? high : limit;
@@ -187,7 +193,7 @@ static void look_at_group(const struct group *g, uint64_t machine, struct need *
 	note_lacking(need, used < limit ? limit - used : 0, limit);
 }
 
-/* The group and those around it, whose limits hold for it as well. */
+/* Looks at a group and at all groups around it, whose limits hold for it as well. */
 static void look_up_groups(struct group *g, uint64_t machine, struct need *need)
 {
 	for (;;) {
@@ -244,7 +250,10 @@ static int open_trigger(const char *path, unsigned stall_ms, unsigned window_s)
 	return -err;
 }
 
-/* The topmost group is the whole machine, unless it is only the topmost one that can be seen. */
+/*
+ * Opens the trigger of the process's group. The root of the hierarchy has no cgroup.type. That
+ * group is the whole machine, and is refused unless @topmost.
+ */
 static int open_group(bool topmost, unsigned stall_ms, unsigned window_s)
 {
 	char path[PATH_BYTES + 32];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals that wait while the calling thread holds a lock that a fault thread needs. A mask is two
- * system calls, so pieces of code that hold them inside of others only count.
+ * Signals that wait while the calling thread holds a lock that a fault thread needs. Setting a mask
+ * is a system call, so a nested section counts its depth instead.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -13,17 +13,21 @@
 #define MASK_BYTES 8u /* the kernel's 64 signals; sigset_t has room for 1024 */
 
 /*
- * @depth: how many pieces of code hold them; @before: the mask that the thread came with. Of the
- *	static model, so that
- * no access allocates, and small: a library that is loaded later gets 512 bytes of it, with all
- * others of its kind.
+ * @depth: nested sections that hold signals
+ * @before: the thread's mask before the first of them
+ *
+ * The variable is of the static model, so that no access allocates. It is small, because a library
+ * loaded later gets only 512 bytes of that model, shared with all others of its kind.
  */
 static _Thread_local struct {
 	unsigned depth;
 	unsigned char before[MASK_BYTES];
 } held __attribute__((tls_model("initial-exec")));
 
-/* Not those that the thread itself raises by what it does: blocked, they end the process. */
+/*
+ * All signals but those that the thread raises by its own instructions: blocked, these end the
+ * process.
+ */
 static void all_from_outside(sigset_t *set)
 {
 	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };

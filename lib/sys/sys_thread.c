@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's own threads. A new thread is like the one that makes it, and that one may be
- * anything: pinned to one CPU, real-time, with memory locked. So what matters is said: no signals;
- * SCHED_OTHER; the CPUs that the process began with, and those of its first thread and of the
- * maker; a stack of no more than is used.
+ * The library's own threads. A new thread inherits the attributes of its maker, which may be pinned
+ * to one CPU, real-time, or have its memory locked. So each attribute that matters is set: no
+ * signals; SCHED_OTHER; the CPUs of the process's start, of its first thread and of the maker; a
+ * stack of 512 KiB.
  *
- * Where one of these is refused (a sandbox, a policy that may not be left, thread-local variables
- * larger than the stack) the thread is made like its maker. The nice value is the maker's.
+ * A sandbox may refuse an attribute, a policy may not be left, or thread-local variables may be
+ * larger than the stack. Then the thread is made like its maker. The nice value is always the
+ * maker's.
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,14 +23,17 @@
 
 static cpu_set_t first_cpus;
 
-/* When the library is loaded, mostly before anybody pins himself. */
+/* Runs when the library is loaded, mostly before any thread is pinned. */
 __attribute__((constructor)) static void note_cpus(void)
 {
 	if (sched_getaffinity(0, sizeof(first_cpus), &first_cpus))
 		CPU_ZERO(&first_cpus);
 }
 
-/* Empty: that cannot be told, as with more CPUs than fit. */
+/*
+ * Finds the CPUs for a new thread. Empty: unknown, for example because there are more CPUs than
+ * fit.
+ */
 static void find_cpus(cpu_set_t *cpus)
 {
 	cpu_set_t more;
@@ -43,7 +47,7 @@ static void find_cpus(cpu_set_t *cpus)
 		CPU_OR(cpus, cpus, &more);
 }
 
-/* Sanitizers need more of a stack than the default that they set themselves. */
+/* Sanitizers need a larger stack than STACK_BYTES, and set their own default. */
 extern void __tsan_init(void) __attribute__((weak));
 extern void __asan_init(void) __attribute__((weak));
 
@@ -78,7 +82,7 @@ static int create(pthread_t *thread, void *(*run)(void *), void *arg)
 	if (!err)
 		err = -pthread_create(thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
-	/* -EAGAIN is for want of anything */
+	/* -EAGAIN says that the system is out of threads, whatever the attributes */
 	return err && err != -EAGAIN ? -pthread_create(thread, NULL, run, arg) : err;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The clock, and waiting by it. Deadlines are by CLOCK_MONOTONIC, which nobody sets.
+ * The clock, and waiting by the clock. Deadlines are by CLOCK_MONOTONIC, which nobody can set. The
+ * one exception is a lock with a deadline, see zcs_sys_lock_for().
  */
 #include <time.h>
 
@@ -40,7 +41,10 @@ void zcs_sys_cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
-/* By the clock that may be set: ThreadSanitizer does not see pthread_mutex_clocklock(). */
+/*
+ * By CLOCK_REALTIME, although that clock may be set: ThreadSanitizer does not know
+ * pthread_mutex_clocklock().
+ */
 int zcs_sys_lock_for(pthread_mutex_t *lock, uint64_t ns)
 {
 	struct timespec until = deadline(CLOCK_REALTIME, ns);

@@ -8,11 +8,11 @@
 #include <time.h>
 
 uint64_t zcs_sys_now_ns(void);
-/* For a condition variable of CLOCK_MONOTONIC: the time in @ns from now. */
+/* The time in @ns from now, for a condition variable of CLOCK_MONOTONIC. */
 struct timespec zcs_sys_deadline(uint64_t ns);
-/* A condition variable whose deadlines are CLOCK_MONOTONIC's. */
+/* Makes a condition variable with deadlines by CLOCK_MONOTONIC. */
 void zcs_sys_cond_init(pthread_cond_t *cond);
-/* Waits for a lock, about @ns at most: 0, -ETIMEDOUT. */
+/* Waits for a lock, at most about @ns. Return: 0, -ETIMEDOUT. */
 int zcs_sys_lock_for(pthread_mutex_t *lock, uint64_t ns);
 /* -EINTR: a signal handler ran meanwhile. */
 int zcs_sys_sleep_us(unsigned us);

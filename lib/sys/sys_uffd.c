@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * userfaultfd: what traps, who waits, and what answers; and the page map, which tells whether a
- * page was written to.
+ * userfaultfd: registers ranges whose touches trap, reads the touches, and answers them. Also the
+ * page map, which tells whether a page was written to.
  *
- * The kernel's own rights decide what there is: with them faults of system calls are told as well,
- * without them those of user mode only. Which of the newer features exist is found by asking.
+ * The caller's privileges decide the kind of userfaultfd. With them the kernel reports faults of
+ * system calls as well, without them faults of user mode only. The newer features are found by
+ * asking the kernel for them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +24,8 @@ static int uffd_open(bool *kernel)
 
 	*kernel = fd >= 0;
 	/*
-	 * only for want of the privilege: with less, what is short for now would be missing for
-	 * good
+	 * Only if the privilege is missing. After another error, such as a lack of memory, a retry
+	 * in user mode would lose faults of system calls for good.
 	 */
 	if (fd < 0 && errno == EPERM)
 		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
@@ -76,9 +77,9 @@ int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp)
 }
 
 /*
- * The kernel wakes waiters before it locks the area: a fault that comes in between begins to wait
- * in an area that is no longer registered, and its event is answered by an UNREGISTER that finds
- * nothing to do. A wake after the fact reaches it.
+ * The kernel wakes waiters before it locks the area. A fault that comes in between begins to wait
+ * in an area that is no longer registered. Its event is answered by an UNREGISTER that finds
+ * nothing to do. A second wake after the call reaches that waiter.
  */
 int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes)
 {
@@ -99,7 +100,7 @@ void zcs_sys_uffd_wake(int uffd, void *addr, size_t bytes)
 	ioctl(uffd, UFFDIO_WAKE, &range);
 }
 
-/* The kernel takes no range that reaches from one mapping into the next. */
+/* The kernel refuses a range that spans two mappings: then the range is continued page by page. */
 int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp)
 {
 	uintptr_t at = (uintptr_t)addr, end = at + bytes;
@@ -115,7 +116,7 @@ int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool 
 		if (!ioctl(uffd, UFFDIO_CONTINUE, &c) || c.mapped > 0) {
 			at += (uintptr_t)c.mapped;
 		} else if (errno == EEXIST) {
-			/* somebody may have begun to wait before the page was mapped */
+			/* a toucher may have begun to wait before the page was mapped */
 			zcs_sys_uffd_wake(uffd, (void *)at, page);
 			at += page;
 		} else if (errno == ENOENT && whole && end - at > page) {

@@ -6,32 +6,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a thread touched. */
+/* struct zcs_sys_touch - a touch that trapped */
 struct zcs_sys_touch {
 	uintptr_t addr;
 	bool write;
 };
 
 /*
- * userfaultfd: full where allowed, else user mode only; *kernel tells which. *wp: writes to
- * protected pages are noted by the kernel itself (WP_ASYNC), and pages can be poisoned. Returns the
- * fd.
+ * Opens a userfaultfd: a full one if the caller has the privilege, else for user mode only;
+ * *@kernel tells which. *@wp: the kernel itself notes writes to protected pages (WP_ASYNC), and
+ * pages can be poisoned. Return: a descriptor that the caller closes, or -errno.
  */
 int zcs_sys_uffd(bool *kernel, bool *wp);
 int zcs_sys_uffd_register(int uffd, void *addr, size_t bytes, bool wp);
 int zcs_sys_uffd_unregister(int uffd, void *addr, size_t bytes);
 /*
- * Maps pages that exist, write-protected if @wp; pages mapped already are skipped. Wakes whoever
- * waits for them.
+ * Maps pages that exist, write-protected if @wp, and wakes the threads that wait for them. Skips
+ * pages that are mapped already.
  */
 int zcs_sys_uffd_continue(int uffd, void *addr, size_t bytes, size_t page, bool wp);
-/* Whoever waits for a page of the range faults again. */
+/* Wakes the threads that wait for a page of the range: they touch it again. */
 void zcs_sys_uffd_wake(int uffd, void *addr, size_t bytes);
-/* The next touch that a userfaultfd has to tell; -EAGAIN: none. */
+/* Reads the next touch that trapped. Does not sleep. -EAGAIN: no touch. */
 int zcs_sys_uffd_read(int uffd, struct zcs_sys_touch *touch);
 int zcs_sys_uffd_poison(int uffd, void *addr, size_t bytes);
 /*
- * Takes away the write-protection of pages, and the markers that the zap of protected pages left.
+ * Removes the write-protection of pages, and the markers that remain after a zap of protected
+ * pages.
  */
 int zcs_sys_uffd_unprotect(int uffd, void *addr, size_t bytes);
 

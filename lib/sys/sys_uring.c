@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_uring. Transfers through a ring do not pass zcs_sys_pread(); their fault points are asked for
- * by zcs_sys_transfer_fault().
+ * io_uring. A transfer through a ring does not pass zcs_sys_pread(), so its engine asks
+ * zcs_sys_transfer_fault() for the fault points.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -10,7 +10,9 @@
 #include "sys_priv.h"
 #include "sys_uring.h"
 
-/* As zcs_sys_new_fd() does; the ring has its descriptor in two places. */
+/*
+ * Moves a ring's descriptor as zcs_sys_new_fd() does. The ring keeps the descriptor in two places.
+ */
 static int move_ring(struct io_uring *ring)
 {
 	int fd = ring->ring_fd;

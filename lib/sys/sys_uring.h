@@ -5,10 +5,11 @@
 #include <liburing.h>
 
 /*
- * A ring of @entries; -ENOSYS, -EPERM: not to be had here; -EOPNOTSUPP: too old for read and write.
+ * Makes a ring of @entries. Return: 0; -ENOSYS, -EPERM: this system has no io_uring or forbids it;
+ * -EOPNOTSUPP: too old for read and write.
  */
 int zcs_sys_uring(struct io_uring *ring, unsigned entries);
-/* Hands over what is prepared and waits for @wait completions. */
+/* Submits the prepared entries and waits for @wait completions. Sleeps if @wait is not 0. */
 int zcs_sys_uring_enter(struct io_uring *ring, unsigned wait);
 /* A free entry; NULL: the ring is full. */
 struct io_uring_sqe *zcs_sys_uring_sqe(struct io_uring *ring);

@@ -3,8 +3,8 @@
 #define ZCS_LIB_UAPI_H
 
 /*
- * Kernel constants that may be newer than the installed headers (Debian 12 has those of 6.1).
- * Whether the running kernel knows them is found at run time.
+ * Kernel constants that may be newer than the installed headers (Debian 12 has those of Linux 6.1).
+ * The library tries at run time whether the running kernel knows them.
  */
 #include <linux/memfd.h>
 #include <linux/userfaultfd.h>
