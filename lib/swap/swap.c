@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a swap: its devices are opened in the order of the specification and sorted by
- * priority, their slots numbered, the maps and checksums made, and the threads started last;
- * closing waits for the requests and goes the same way back. A swap that could not be opened is
- * taken down by the same function as one that is closed.
+ * The life of a swap. The devices are opened in the order of the specification, sorted by priority,
+ * and their slots numbered. Then the maps and checksums are made, and the threads start last.
+ * Closing waits for the requests and undoes these steps in the reverse order. The same function
+ * takes down a swap that could not be opened.
+ *
+ * Cost: 4 bytes of checksum and about 3 bits of maps for each slot of 4 KiB, all populated at the
+ * start.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +34,7 @@ static int by_prio(const void *a, const void *b)
 {
 	const struct zcs_swap_dev *x = a, *y = b;
 
-	/* the first slots, set in the order of the spec, keep equal ones in that order */
+	/* @first, set in the order of the spec, keeps equal devices in that order */
 	if (x->prio != y->prio)
 		return x->prio > y->prio ? -1 : 1;
 	return x->first < y->first ? -1 : 1;
@@ -106,7 +109,10 @@ static int start_engine(struct zcs_swap *s)
 		s->stats.why_not = "switched off by ZCSWAP_NO_URING";
 	} else {
 		s->engine = &zcs_swap_uring;
-		/* not after the start: the engine's thread may find that it fails, and says so */
+		/*
+		 * before the start: the engine's thread may find that the ring fails, and clears
+		 * this
+		 */
 		s->stats.uring = true;
 		err = s->engine->start(s);
 		if (!err)
@@ -157,8 +163,8 @@ static void free_swap(struct zcs_swap *s)
 }
 
 /*
- * What was not there before a swap that could not be opened should not be there after it, unless
- * another store has it by now: that one was quicker to lock it.
+ * Removes the files that a failed opening has made. Another store may have locked such a file
+ * first; then the file is that store's and stays.
  */
 static void remove_made(const struct zcs_swap *s)
 {

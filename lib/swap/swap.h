@@ -12,22 +12,25 @@
 /*
  * DOC: swap
  *
- * Slots on files and block devices, and the I/O that fills and reads them. It knows nothing of
- * folios, backups or pools: a request is an address, an order and a slot. Several devices make one
- * swap: one space of slot numbers, devices of a higher priority filled first, devices of the same
- * priority striped by 2 MiB.
+ * Slots on files and block devices, and the I/O that fills and reads them. This room knows nothing
+ * of folios, backups or pools: a request is an address, an order and a slot. Several devices make
+ * one swap with one space of slot numbers. Devices of a higher priority are filled first; devices
+ * of the same priority are striped by 2 MiB.
  *
- * A slot is 4 KiB. A cluster is 512 slots, aligned to 2 MiB in its device; a run of 2^order slots
- * is aligned to its size and lies in one cluster. What was allocated as one run may be read, freed
- * and retired in aligned parts, because each slot has its own checksum.
+ * A slot is 4 KiB. A cluster is 512 slots, aligned to 2 MiB in its device. A run of 2^order slots
+ * is aligned to its size and lies in one cluster. Each slot has its own checksum, so aligned parts
+ * of an allocated run may be read, freed and retired one by one.
  *
- *	 free ──alloc──▶ used ──retire──▶ retired		free + used + retired == slots, always
+ *	 free ──alloc──▶ used ──retire──▶ retired
  *	   ▲               │
- *	   └─────free──────┘
+ *	   └─────free──────┘		free + used + retired == slots, always
  *
- * All functions are thread-safe. None but open allocates memory, and close frees it: slot maps and
- * checksums have their size, and their memory, when zcs_swap_open() returns; requests are the
- * caller's.
+ * All functions are thread-safe. Only zcs_swap_open() allocates memory, and zcs_swap_close() frees
+ * it. Slot maps and checksums have their size, and their pages, when zcs_swap_open() returns. The
+ * caller owns the memory of its requests.
+ *
+ * Context of all functions, unless their comment says more: the caller may hold locks of its own,
+ * but no lock of the swap. They take the locks of the swap for a moment and do not sleep otherwise.
  */
 
 #define ZCS_SLOT_BYTES	   4096u
@@ -45,88 +48,102 @@ struct zcs_swap;
  *
  *	file:/path?size=8G	a file that must not exist; it is unlinked at once
  *	file:?size=8G		an unnamed file in TMPDIR, else in /tmp
- *	file:/path?keep=1	a file that is kept, and may exist: then regular, the caller's own, without
- *				other links, mode 0600. It is locked while open
- *	/dev/..., dev:/dev/...	a block device, opened exclusively. WHAT IT HOLDS IS OVERWRITTEN
+ *	file:/path?keep=1	a file that is kept and may exist. An existing file must be regular,
+ *				the caller's own, of mode 0600 and without other links. The
+ *				file is locked while it is open
+ *	/dev/..., dev:/dev/...	a block device, opened exclusively. ITS CONTENTS ARE OVERWRITTEN
  *
- *	Keys follow "?" and are joined by "&": size (K, M, G, T; of an existing file or a device the
- *	default is all of it), prio (the higher is filled first; 0), keep (0), discard (0; 1: give
- *	freed clusters back, after which a write may meet ENOSPC), direct (1: O_DIRECT or fail, 0:
- *	never, else where the file system takes it), depth (requests in flight; 32). %XX in a path
- *	is the byte XX.
- * @swap: where the swap is put
+ *	Keys follow "?" and are joined by "&":
  *
- * Files are made with mode 0600, never reached through a symlink, and preallocated.
+ *	size	bytes, with K, M, G or T; default: all of an existing file or device
+ *	prio	the higher is filled first; default 0
+ *	keep	0 (default) or 1
+ *	discard	1: give freed clusters back, after which a write may meet ENOSPC; default 0
+ *	direct	1: O_DIRECT or fail; 0: never; default: O_DIRECT if the file system takes it
+ *	depth	requests in flight; default 32
  *
- * Return: 0, or after a message that names device and reason: -EINVAL: the spec, or a size under 2
- * MiB; -EEXIST: the file exists and keep=1 is not given; -ELOOP: a symlink; -EPERM: an existing
- * file that is not only the caller's; -EBUSY: in use; -ENOTBLK: no block device; -EOPNOTSUPP:
- * direct=1 and refused; -ENOSPC, -EFBIG, -ENOMEM, or what the system says.
+ *	%XX in a path is the byte XX.
+ * @swap: receives the swap
+ *
+ * Files are made with mode 0600, preallocated, and never reached through a symlink.
+ *
+ * Context: sleeps, allocates, makes threads; not on an I/O thread.
+ *
+ * Return: 0, or an error after a message that names device and reason. -EINVAL: the spec, or a size
+ * under 2 MiB; -EEXIST: the file exists and keep=1 is not given; -ELOOP: a symlink; -EPERM: an
+ * existing file that is not only the caller's; -EBUSY: in use; -ENOTBLK: no block device;
+ * -EOPNOTSUPP: direct=1 and refused; -ENOSPC, -EFBIG, -ENOMEM, or another error of a system call.
  */
 int zcs_swap_open(const char *spec, struct zcs_swap **swap);
 
 /**
- * zcs_swap_close - wait for the requests and free everything; NULL is ignored. No call may be going
- * on.
+ * zcs_swap_close - wait for the requests and free everything; NULL is ignored
+ *
+ * No other call may use the swap meanwhile. Context: sleeps; not on an I/O thread.
  */
 void zcs_swap_close(struct zcs_swap *swap);
 
 /**
  * zcs_swap_alloc - allocate a run of 2^@order slots
  * @order: 0 to ZCS_CLUSTER_ORDER
- * @slot: where its first slot is put
+ * @slot: receives the first slot
  *
- * At most 10 steps per device. Finds a run if there is one. Waits only if the one run left is being
- * discarded. A device that takes no writes is left alone.
+ * Takes at most 10 steps per device, and finds a run if one is free. A device that is left alone
+ * after failed writes (swap_outage.c) gives out no slots.
  *
- * Return: 0; -ENOSPC; the error of the last write to a device that is left alone; -EINVAL.
+ * Context: sleeps only if a run is being discarded and no other is free.
+ *
+ * Return: 0; -ENOSPC; -EINVAL; or, if a device that is left alone has free slots, the error of its
+ * last write.
  */
 int zcs_swap_alloc(struct zcs_swap *swap, unsigned order, uint32_t *slot);
 
 /**
- * zcs_swap_free - free an aligned run of used slots; discarding it, if asked for, is done by a
- * thread
+ * zcs_swap_free - free an aligned run of used slots; a thread discards it if the device asks for
+ * that
  */
 void zcs_swap_free(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
 /**
  * zcs_swap_free_failed - free the run of a write that failed
  *
- * If the device takes other writes the slots may be bad: they are free once more, and when their
- * next write fails as well they are retired. If the device takes none, that is an outage, and they
- * stay good (swap_outage.c).
+ * If the device takes other writes, these slots may be bad. They are free once more, and are
+ * retired when their next write fails as well. If the device takes no write, that is an outage and
+ * the slots stay good (swap_outage.c).
  */
 void zcs_swap_free_failed(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
 /** zcs_swap_retire - take an aligned run of used slots out of use for good */
 void zcs_swap_retire(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
-/** zcs_swap_name - the file or device that a used slot is in, for messages */
+/** zcs_swap_name - the file or device of a used slot, for messages */
 const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot);
 
 /** zcs_swap_avail - bytes of free slots, exactly */
 int64_t zcs_swap_avail(struct zcs_swap *swap);
 
 /**
- * zcs_swap_has_room - whether a device with free slots takes writes, or is to be tried again now
+ * zcs_swap_has_room - whether a device with free slots takes writes, or is due for another attempt
  */
 bool zcs_swap_has_room(struct zcs_swap *swap);
 
 enum zcs_swap_op { ZCS_SWAP_READ, ZCS_SWAP_WRITE };
 
-/* somebody waits for it: it goes before all that is queued; reads only */
+/* a thread waits for it: goes ahead of all queued requests; reads only */
 #define ZCS_SWAP_URGENT 1u
 
 /**
- * struct zcs_swap_req - one transfer of a whole run; the caller's memory until @done is called
+ * struct zcs_swap_req - one transfer of a whole run; the caller's memory, the swap's until @done is
+ * called
  * @op: READ or WRITE
  * @order, @slot: a run of used slots
  * @flags: ZCS_SWAP_URGENT
- * @addr: aligned to 4 KiB. What is written must not change until @done, or the checksum fails on
- *	reading
- * @done: called once, on an I/O thread, with no lock held; it may submit, free the request, and
- *	must not block. 0; -EIO: the device, a file that was truncated, or a checksum that does not
- *	match (the expected one is kept: reading again may succeed); another error of the transfer
+ * @addr: aligned to 4 KiB. The memory of a write must not change until @done, or the checksum fails
+ *	on reading
+ * @done: called once, on an I/O thread, with no lock held. It may submit, may free the request, and
+ *	must not block. @err is 0, -EIO (the device, a truncated file, or a checksum that does not
+ *	match) or another error of the transfer. The expected checksum is kept, so a second read may
+ *	succeed
  * @user: the caller's
  */
 struct zcs_swap_req {
@@ -137,7 +154,7 @@ struct zcs_swap_req {
 	void *addr;
 	void (*done)(struct zcs_swap_req *req, int err);
 	void *user;
-	/* the swap's, from submit to done */
+	/* the swap's, from zcs_swap_submit() to @done */
 	TAILQ_ENTRY(zcs_swap_req) link;
 	struct zcs_swap_dev *dev;
 	int err;
@@ -153,51 +170,56 @@ struct zcs_swap_req {
  * zcs_swap_submit - queue a transfer
  * @req: all fields above "the swap's" set; not queued already
  *
- * Takes a lock for a moment, and may write to an eventfd. A request that is wrong is logged and its
- * @done called with -EINVAL before this returns.
+ * May write to an eventfd. A wrong request is logged, and its @done is called with -EINVAL before
+ * this returns.
  */
 void zcs_swap_submit(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /**
- * zcs_swap_cancel - take a transfer back
+ * zcs_swap_cancel - take a queued transfer back
  *
- * Return: true: it had not been given to the kernel, is the caller's again, and @done will not be
- * called; false: @done was or will be called.
+ * Return: true: the request was still queued, is the caller's again, and @done will not be called;
+ * false: @done was or will be called.
  */
 bool zcs_swap_cancel(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /**
- * zcs_swap_hurry - make a queued read urgent, because somebody now waits for it; else do nothing
+ * zcs_swap_hurry - make a queued read urgent, because a thread now waits for it; else do nothing
  */
 void zcs_swap_hurry(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /**
  * zcs_swap_read - read a run and wait for it
  *
- * The caller's thread moves and verifies it itself, which saves two wake-ups, so it is never
- * queued; while it is under way writes are held back as for an urgent read. Not on an I/O thread.
+ * The calling thread itself moves and verifies the run, which saves two wake-ups. So the read is
+ * never queued. Meanwhile writes are held back as for an urgent read.
  *
- * Return: as for @done.
+ * Context: sleeps for the device; not on an I/O thread. Return: as for @done.
  */
 int zcs_swap_read(struct zcs_swap *swap, uint32_t slot, unsigned order, void *addr);
 
-/** zcs_swap_drain - wait until no request and no discard is left; not on an I/O thread */
+/** zcs_swap_drain - wait until no request and no discard is left; sleeps; not on an I/O thread */
 void zcs_swap_drain(struct zcs_swap *swap);
 
 /**
- * struct zcs_swap_stats - what a swap holds and did
+ * struct zcs_swap_stats - state and counters of a swap
  * @slots, @free, @used, @retired: slots
  * @discarded: slots discarded
- * @reads, @writes: requests that succeeded; @read_bytes, @written_bytes: their bytes
+ * @reads, @writes: requests that succeeded
+ * @read_bytes, @written_bytes: their bytes
  * @read_errors, @write_errors: requests that failed, bad checksums included
- * @bad_checksums: requests that read other bytes than were written
- * @shorts: transfers that were short and continued; @retries: that were begun again
+ * @bad_checksums: reads whose bytes differ from the written ones
+ * @shorts: transfers that were short and continued
+ * @retries: transfers that were interrupted and begun again
  * @full: times that the ring was full
  * @cancelled: requests taken back
- * @outages: times that a device began to take no writes; @away: devices that take none now
- * @queued, @flying: requests now waiting, and with the kernel
+ * @outages: times that a device went away (began to take no writes)
+ * @away: devices that are away now
+ * @queued: requests that wait now
+ * @flying: requests in flight now
  * @uring: io_uring is used; otherwise @why_not says why
- * @direct: devices that use O_DIRECT; @buffered: devices that do not
+ * @direct: devices that use O_DIRECT
+ * @buffered: devices that do not
  */
 struct zcs_swap_stats {
 	uint64_t slots, free, used, retired, discarded;
@@ -212,7 +234,7 @@ struct zcs_swap_stats {
 
 void zcs_swap_stats(struct zcs_swap *swap, struct zcs_swap_stats *stats);
 
-/** zcs_swap_text - the same and the devices in one line. Return: its length, as snprintf() */
+/** zcs_swap_text - the statistics and the devices in one line. Return: its length, as snprintf() */
 int zcs_swap_text(struct zcs_swap *swap, char *text, size_t size);
 
 /** zcs_swap_check - verify the slot maps. Return: 0; -EUCLEAN, logged */

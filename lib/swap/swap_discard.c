@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Discards. A cluster that became free is marked stale; a thread of its own collects stale clusters
- * for a tenth of a second, takes neighbouring ones out of the slot maps, discards them with one
- * call (a hole in a file, BLKDISCARD on a device) and puts them back. It has its own thread because
- * one call may take milliseconds, in which neither a caller nor a transfer should wait. A cluster
- * that is allocated before its turn came is not discarded at all: it is about to be overwritten.
+ * Discards. A cluster that becomes free is marked stale. A thread collects stale clusters for a
+ * tenth of a second and takes neighbouring ones out of the slot maps. Then the thread discards them
+ * with one call (a hole in a file, BLKDISCARD on a device) and puts them back into the maps.
+ *
+ * The thread is needed because one call may take milliseconds, in which neither a caller nor a
+ * transfer should wait. A cluster that is allocated again before its turn is not discarded: the
+ * next write overwrites it.
+ *
+ * Known limit: an allocation that finds no other run waits for the discard.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,7 +29,10 @@ static uint32_t nr_stale(const struct zcs_swap *s)
 	return nr;
 }
 
-/* Discards @nr clusters that are out of the maps; entered and left with the lock held. */
+/*
+ * Discards @nr clusters that are out of the maps. The caller holds the lock, which is given up
+ * meanwhile.
+ */
 static void discard_run(struct zcs_swap *s, struct zcs_swap_dev *d, uint32_t cluster, uint32_t nr)
 {
 	int err;
@@ -61,7 +68,7 @@ static void discard_all(struct zcs_swap *s)
 	pthread_cond_broadcast(&s->slots_cond);
 }
 
-/* Lets more clusters become stale, unless somebody waits. */
+/* Waits for more clusters to become stale, unless a caller waits for the discards. */
 static void collect(struct zcs_swap *s)
 {
 	struct timespec until = zcs_sys_deadline(BATCH_NS);

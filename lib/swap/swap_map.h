@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * A set of numbers under nr as bits, with a word over each 64 words that says which of them are not
- * 0, and so on up: the lowest member is found in at most 6 steps however large the set.
+ * A set of numbers under nr, as bits. A word of the next level has a bit for each of 64 words, set
+ * if that word is not 0, and so on up. So the lowest member is found in at most 6 steps, however
+ * large the set.
  */
 #define ZCS_MAP_LEVELS 6
 
@@ -34,7 +35,7 @@ static inline size_t zcs_map_bytes(uint64_t nr)
 	return (size_t)words * 8;
 }
 
-/* An empty set in @memory, which is zero; returns what is left of the memory. */
+/* Makes an empty set in @memory, which is zero. Return: the memory behind the set. */
 static inline uint64_t *zcs_map_init(struct zcs_map *map, uint64_t nr, uint64_t *memory)
 {
 	map->levels = 0;
@@ -87,14 +88,15 @@ static inline int64_t zcs_map_first(const struct zcs_map *map)
 	return *map->level[map->levels - 1] ? zcs_map_descend(map, map->levels, 0) : -1;
 }
 
-/* The lowest member that is not under @n, a number that the set may have; or -1. */
+/* The lowest member from @n on, where @n is a number that the set may have; or -1. */
 static inline int64_t zcs_map_from(const struct zcs_map *map, uint64_t n)
 {
 	if (zcs_map_test(map, n))
 		return (int64_t)n;
 	for (unsigned l = 0; l < map->levels; l++, n /= 64) {
 		/*
-		 * above n: in level 0 it is no member itself, higher up it has been looked through
+		 * bits above n: n itself is no member in level 0, and has been searched in a higher
+		 * level
 		 */
 		uint64_t above = map->level[l][n / 64] & ~(UINT64_MAX >> (63 - n % 64));
 

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a write that failed says: that its slots are bad, or that the device is away for a while (a
- * path of a multipath device, a link, a server). The error does not tell: both are -EIO. So it is
- * told by what the next writes come to.
+ * The blame for a failed write: its slots are bad, or the device is away for a while (a path of a
+ * multipath device, a link, a server). The error does not tell, for both are -EIO. The results of
+ * the next writes tell.
  *
  *	write fails ──▶ its slots are set aside ──a write elsewhere works──▶ suspect, and free again
  *	                                        ──it fails again, the same──▶ retired
  *
- *	ROW fail in a row ──▶ left alone for 10 ms, then one write, far away from the others
- *	                        works: those slots are bad, see above
- *	                        fails: an outage; nothing is said against the slots. Left alone for
- *	                        twice as long,
- *	                               1 s at most, and so on until one write works
+ *	ROW writes fail in a row ──▶ the device is left alone for 10 ms, then one attempt far away
+ *	                               works: the slots are bad, see above
+ *	                               fails: an outage; the slots stay good. The device is left
+ *	                               alone for twice as long, and so on up to 1 s, until an
+ *	                               attempt works
  *
- * Left alone means that no slot of the device is given out, so other devices take its place, and
- * where there is none the writes are refused before anybody waits. Reads are not held back: their
- * callers try again as they see fit. Nothing runs by itself: the first allocation after the pause
- * is the attempt. It is made far away, for slots are given out from the lowest on, and a large bad
- * area would look like an outage for ever.
+ * A device that is left alone gives out no slots. So other devices take its place, and without
+ * another device writes are refused before a writer waits. Reads are not held back, for their
+ * callers decide whether to try again. Nothing runs by itself: the first allocation after the pause
+ * is the attempt. The attempt is made far away from the failed slots: slots are given out from the
+ * lowest on, and a large bad area would look like an endless outage.
  *
- * All of it is under the slots_lock, which a write takes here only while something is in doubt.
+ * Cost: none while all writes work. All state is under the slots_lock, which the end of a write
+ * takes here only while a write is in doubt.
+ *
+ * Known limit: a device that works again is noticed up to 1 s late, at the end of the pause.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,12 +31,11 @@
 #include "swap_priv.h"
 #include "sys/sys.h"
 
-#define ROW	  8u
-#define PAUSE_NS  UINT64_C(10000000)
-#define PAUSE_MAX UINT64_C(1000000000)
-#define NS_IN_MS  1000000u
-#define GOLDEN_PART \
-	40503u /* of 65536: places that follow each other at this distance lie far apart */
+#define ROW	    8u
+#define PAUSE_NS    UINT64_C(10000000)
+#define PAUSE_MAX   UINT64_C(1000000000)
+#define NS_IN_MS    1000000u
+#define GOLDEN_PART 40503u /* of 65536: successive places at this distance lie far apart */
 
 enum news { NOTHING, AWAY, BACK };
 
@@ -42,7 +44,7 @@ static bool overlap(const struct zcs_slot_run *run, uint32_t slot, unsigned orde
 	return run->slot < slot + (1u << order) && slot < run->slot + (1u << run->order);
 }
 
-/* Neither of the device nor of the slots: the file system was full, or the kernel had no memory. */
+/* An error that blames neither the device nor the slots: a full file system, or no memory. */
 bool zcs_outage_concerns(int err)
 {
 	return err && err != -ENOSPC && err != -EDQUOT && err != -ENOMEM && err != -EFAULT;
@@ -68,7 +70,7 @@ static void remove_suspect(struct zcs_outage *o, uint32_t slot, unsigned order)
 	}
 }
 
-/* In the place of the oldest, if there are many. */
+/* Replaces the oldest suspect when all entries are in use. */
 static void add_suspect(struct zcs_outage *o, uint32_t slot, unsigned order)
 {
 	struct zcs_slot_run *run = &o->suspect[o->next_suspect++ % ZCS_OUTAGE_RUNS];
@@ -85,7 +87,7 @@ static struct zcs_slot_run *find_run(struct zcs_outage *o, uint32_t slot, unsign
 	return NULL;
 }
 
-/* A run that failed, that nobody has any more, and that is judged. */
+/* Settles a run that failed, that its writer has freed, and that is judged. */
 static void settle_run(struct zcs_swap_dev *d, struct zcs_slot_run *run)
 {
 	struct zcs_outage *o = &d->outage;
@@ -103,8 +105,7 @@ static void settle_run(struct zcs_swap_dev *d, struct zcs_slot_run *run)
 }
 
 /*
- * Judges all runs that are set aside; those that their writers still have are settled when these
- * give them up.
+ * Judges all failed runs. A run that its writer has not freed yet is settled when the writer does.
  */
 static void judge_runs(struct zcs_swap_dev *d, bool bad)
 {

@@ -13,13 +13,13 @@
 /*
  * struct zcs_slots - the slot maps of a device, under the swap's slots_lock
  * @nr: slots, a multiple of 512
- * @free: by order, the free blocks: number n is the slots from n << order. A buddy system: two free
- *	neighbours that make a block of the next order are one
- * @used: a bit a slot
- * @stale: free clusters that are still to be discarded; each is in free[9] too
+ * @free: the free blocks, by order; number n stands for the slots from n << order. A buddy system:
+ *	two free buddies are joined into one block of the next order
+ * @used: a bit for each slot
+ * @stale: free clusters that wait for their discard; each is in free[9] too
  * @nr_free, @nr_used, @nr_retired: slots; their sum is @nr
- * @nr_discarding: clusters being discarded, and @nr_aside: slots set aside: counted in @nr_free,
- *	but in no map
+ * @nr_discarding: clusters that are being discarded; counted in @nr_free, but in no map
+ * @nr_aside: slots that are set aside; counted in @nr_free, but in no map
  * @nr_stale: members of @stale
  */
 struct zcs_slots {
@@ -36,26 +36,29 @@ struct zcs_slots {
 int zcs_slots_init(struct zcs_slots *slots, uint32_t nr);
 void zcs_slots_fini(struct zcs_slots *slots);
 int zcs_slots_alloc(struct zcs_slots *slots, unsigned order, uint32_t *slot);
-/* The lowest run from slot @from on, or if there is none, of all. */
+/* Allocates the lowest run from slot @from on, or else the lowest of all. */
 int zcs_slots_alloc_from(struct zcs_slots *slots, unsigned order, uint32_t from, uint32_t *slot);
 bool zcs_slots_used(const struct zcs_slots *slots, uint32_t slot, unsigned order);
 void zcs_slots_free(struct zcs_slots *slots, uint32_t slot, unsigned order, bool discard);
 void zcs_slots_retire(struct zcs_slots *slots, uint32_t slot, unsigned order);
-/* Used slots that are free but not given out; they end free or retired. */
+/*
+ * Sets used slots aside: they count as free but are not given out. Later they become free or
+ * retired.
+ */
 void zcs_slots_set_aside(struct zcs_slots *slots, uint32_t slot, unsigned order);
 void zcs_slots_back_from_aside(struct zcs_slots *slots, uint32_t slot, unsigned order,
 			       bool discard);
 void zcs_slots_retire_aside(struct zcs_slots *slots, uint32_t slot, unsigned order);
-/* Takes neighbouring stale clusters, @max at most, out of the maps; and puts them back. */
+/* Takes neighbouring stale clusters, at most @max, out of the maps; the second puts them back. */
 uint32_t zcs_slots_discard_begin(struct zcs_slots *slots, uint32_t max, uint32_t *cluster);
 void zcs_slots_discard_end(struct zcs_slots *slots, uint32_t cluster, uint32_t nr);
 int zcs_slots_check(const struct zcs_slots *slots);
 
 /*
- * struct zcs_swap_spec - one device, as asked for
+ * struct zcs_swap_spec - the specification of one device
  * @path: decoded, to be freed; "": an unnamed file
- * @size: bytes; 0: all there is
- * @direct: 1 insisted on, 0 refused, -1 either
+ * @size: bytes; 0: the whole file or device
+ * @direct: 1: insist on O_DIRECT; 0: refuse it; -1: either
  * @depth: 0: the default
  */
 struct zcs_swap_spec {
@@ -66,13 +69,14 @@ struct zcs_swap_spec {
 	unsigned depth;
 };
 
-/* As many runs as are likely to fail at once; of more, nothing is remembered. */
+/* Enough for the runs that are likely to fail at once; further runs are not remembered. */
 #define ZCS_OUTAGE_RUNS 128u
 
 /*
  * struct zcs_slot_run - slots whose write failed, numbered within their device
- * @given: their writer has given them up
- * @judged: whether they or the device are to blame is known; @bad: they are
+ * @given: their writer has freed them
+ * @judged: known whether the slots or the device are to blame
+ * @bad: the slots are to blame
  */
 struct zcs_slot_run {
 	uint32_t slot;
@@ -81,19 +85,23 @@ struct zcs_slot_run {
 };
 
 /*
- * struct zcs_outage - how a device takes writes; under the slots_lock, but @doubt and @away for who
- * only looks
- * @doubt: something of the following is not as it is with a device that works
- * @row: writes that failed since the last that worked; @since_ns: when the first of them did;
- *	@error: of the last
- * @alone: no slots are given out before @until_ns, and then one run for one write: @probing, slot
- *	@probe
- * @away: that one failed too
+ * struct zcs_outage - how a device takes writes; see swap_outage.c for the states
+ *
+ * All of it is under the slots_lock, but readers without the lock may look at @doubt and @away.
+ *
+ * @doubt: some member below differs from that of a healthy device
+ * @row: writes that failed since the last one that worked
+ * @since_ns: time of the first of them
+ * @error: error of the last of them
+ * @alone: no slots are given out before @until_ns, and then one run for one write, the attempt
+ * @probing: that attempt is under way
+ * @probe: slot of the attempt
+ * @away: an attempt has failed too
  * @pause_ns: from one attempt to the next
- * @place: where the last attempt was made, in parts of the device
+ * @place: place of the last attempt, in 65536ths of the device
  * @outages: times that @away became true
- * @run: what failed and is not settled; @suspect: what failed once while the device worked; free
- *	places have no @bad
+ * @run: runs that failed and are not settled
+ * @suspect: runs that failed once while the device worked; an unused entry has no @bad
  */
 struct zcs_outage {
 	atomic_bool doubt, away;
@@ -113,15 +121,15 @@ struct zcs_outage {
  * @first: its first slot in the swap
  * @made: a kept file that did not exist before
  * @bytes: usable, a multiple of 2 MiB
- * @sector: a transfer is continued at a multiple of this
+ * @sector: a short transfer continues at a multiple of this
  * @direct: O_DIRECT is on
  * @sparse: the file system could not preallocate
  * @refusing: its file system had no room for the last write
- * @writing: a buffered write is under way, from its transfer to the end of its sync; under the
+ * @writing: a buffered write is in flight, from its transfer to the end of its sync; under the
  *	swap's lock
  * @outage, @slots: see there
- * @turn, @turn_left: in the first device of its priority: the device to allocate from, and how many
- *	slots more before the next one's turn
+ * @turn: in the first device of its priority: the device to allocate from
+ * @turn_left: slots that are left before the next device's turn
  */
 struct zcs_swap_dev {
 	char *name;
@@ -137,7 +145,7 @@ struct zcs_swap_dev {
 	uint32_t turn_left;
 };
 
-/* OWN is no queue: reads that their callers' threads do themselves. */
+/* OWN is no queue: it counts the reads that their callers' threads do themselves. */
 enum zcs_swap_queue {
 	ZCS_QUEUE_URGENT,
 	ZCS_QUEUE_READ,
@@ -146,15 +154,17 @@ enum zcs_swap_queue {
 	ZCS_QUEUES
 };
 
-/* Of a request; 0 is what its owner's memory should say before the first submit. */
+/* State of a request. The owner sets 0 (IDLE) before the first submission. */
 enum zcs_req_state { ZCS_REQ_IDLE, ZCS_REQ_QUEUED, ZCS_REQ_FLYING };
 
 /* A request is in one list at a time. */
 TAILQ_HEAD(zcs_req_list, zcs_swap_req);
 
 /*
- * How requests reach the kernel. start() makes the I/O threads and leaves nothing on failure;
- * wake() rouses one that sleeps. @ring: one thread, and transfers that run side by side.
+ * struct zcs_swap_engine - how requests reach the kernel
+ * @ring: one thread, whose transfers run side by side
+ * @start: makes the I/O threads; leaves nothing behind on failure
+ * @wake: wakes a thread that sleeps
  */
 struct zcs_swap_engine {
 	bool ring;
@@ -165,22 +175,24 @@ struct zcs_swap_engine {
 extern const struct zcs_swap_engine zcs_swap_uring, zcs_swap_threads;
 struct zcs_uring;
 
-/* Kinds of messages; of each there are only so many. */
+/* Kinds of messages about transfers; each kind has a limit of its own. */
 enum zcs_complaint { ZCS_COMPLAINT_READ, ZCS_COMPLAINT_WRITE, ZCS_COMPLAINT_SUM, ZCS_COMPLAINTS };
 
 /*
  * struct zcs_swap
  * @dev: by falling priority
- * @sum: a checksum a slot; written when its write is done, read when its read is
+ * @sum: a checksum for each slot; set when the slot's write is done, compared when its read is
  * @slots_lock: protects the devices' slots, turns and discard flags
- * @slots_cond: a cluster became stale, or was discarded, or @discard_flush or @discard_stop changed
+ * @slots_cond: a cluster became stale or was discarded, or @discard_flush or @discard_stop changed
  * @lock: protects all below it
  * @queue: requests that no thread has taken
- * @pending: requests from submit to the return of done
- * @flying, @flying_bytes: taken by a thread and not landed, by queue
+ * @pending: requests from submission to the return of their done()
+ * @flying, @flying_bytes: requests in flight, by queue: taken by a thread and not landed
  * @calm: bytes that landed since the last urgent read
- * @idle: threads that sleep until woken; @stop: they are to end
- * @work: for the engine of threads; @drained: pending became 0
+ * @idle: threads that sleep until woken
+ * @stop: the threads are to end
+ * @work: for the engine of threads
+ * @drained: @pending became 0
  * @complaints: messages so far, by kind
  */
 struct zcs_swap {
@@ -221,25 +233,33 @@ int zcs_swap_reserve(size_t bytes, void **memory);
 struct zcs_swap_dev *zcs_swap_dev_of(struct zcs_swap *swap, uint32_t slot, unsigned order);
 
 /*
- * -- swap_outage.c; all but the first two with the slots_lock held, and slots numbered within the
- * device
+ * -- swap_outage.c; the caller holds the slots_lock, except in the first two. Slots are numbered
+ * within the device
  */
-/* Whether an error of a write may be the slots' or the device's. */
+/* Whether an error of a write may be the fault of the slots or the device. */
 bool zcs_outage_concerns(int err);
-/* What a write that is over says about its slots and its device. */
+/*
+ * Draws the conclusions from the end of a write for its slots and its device. Takes the slots_lock.
+ */
 void zcs_outage_judge(struct zcs_swap *swap, const struct zcs_swap_req *req);
-/* Whether slots may be given out now; and a run, under that condition. */
+/*
+ * Whether slots of the device may be given out now. The second gives out a run under that
+ * condition.
+ */
 bool zcs_outage_allows(const struct zcs_swap_dev *dev);
 int zcs_outage_alloc(struct zcs_swap_dev *dev, unsigned order, uint32_t *slot);
-/* A run is given up; @failed: by its writer, after an error. True: it has been seen to. */
+/*
+ * Notes that a writer frees a run; @failed: after an error. Return: true: the run is set aside or
+ * settled, and the caller has nothing more to do.
+ */
 bool zcs_outage_give_up(struct zcs_swap_dev *dev, uint32_t slot, unsigned order, bool failed);
-/* Gives back what is set aside, for there is no other slot. False: nothing was. */
+/* Frees all runs that are set aside, because no other slot is left. Return: false: no run was. */
 bool zcs_outage_return_runs(struct zcs_swap_dev *dev);
 
 /* -- swap_sum.c */
 /* Stores the checksums of slots @from to @from + @nr of a request. */
 void zcs_swap_sum(struct zcs_swap *swap, struct zcs_swap_req *req, uint32_t from, uint32_t nr);
-/* Compares those of all its slots: 0, or -EIO and a message. */
+/* Compares the checksums of all slots of a request. Return: 0; -EIO after a message. */
 int zcs_swap_verify(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /* -- swap_discard.c */
@@ -249,44 +269,50 @@ void zcs_swap_discard_stop(struct zcs_swap *swap);
 void zcs_swap_discard_flush(struct zcs_swap *swap);
 
 /* -- swap_stats.c */
-/* A message about a transfer, unless there were many of its kind. */
+/* Logs a message about a transfer, unless there were many of its kind. Takes the swap's lock. */
 void zcs_swap_complain(struct zcs_swap *swap, const struct zcs_swap_req *req,
 		       enum zcs_complaint kind, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Adds one to a member of the swap's stats; takes its lock. */
+/* Adds one to a counter of the swap's stats. Takes the swap's lock. */
 void zcs_swap_count(struct zcs_swap *swap, uint64_t *counter);
 
 /* -- swap_queue.c, for the engines */
 /*
- * A request that may go to the kernel now, or NULL; @sleep: the caller will then sleep until woken.
+ * Takes a request that may go to the kernel now. Return: NULL: no request; with @sleep the caller
+ * then sleeps until woken.
  */
 struct zcs_swap_req *zcs_swap_next(struct zcs_swap *swap, bool sleep);
-/* The same, but waits on @work; NULL: the thread is to end. */
+/* The same, but waits on @work. Return: NULL: the thread is to end. */
 struct zcs_swap_req *zcs_swap_wait(struct zcs_swap *swap);
 /* The caller no longer sleeps. */
 void zcs_swap_awake(struct zcs_swap *swap);
 bool zcs_swap_stopped(struct zcs_swap *swap);
-/* The transfer of @req is over; what is left to do is the caller's. Others may start. */
+/* Notes that the transfer of @req is over, so that others may start. The caller does the rest. */
 void zcs_swap_landed(struct zcs_swap *swap, struct zcs_swap_req *req);
-/* The caller moves @req itself, at once and beside the queues. False: it is refused. */
+/*
+ * Notes that the caller moves @req itself, at once and beside the queues. Return: false: refused.
+ */
 bool zcs_swap_begin_own(struct zcs_swap *swap, struct zcs_swap_req *req);
-/* Accounts for @req, which has landed, and calls its done. */
+/* Accounts for @req, which has landed, and calls its done(). */
 void zcs_swap_finish(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /* -- swap_transfer.c */
-/* What a transfer came to: true if it goes on. */
+/* Notes how much a transfer moved, or its error. Return: whether the transfer goes on. */
 bool zcs_swap_step(struct zcs_swap *swap, struct zcs_swap_req *req, int64_t moved);
-/* An error of a transfer: true if it is to be begun again, else it is the request's from now on. */
+/*
+ * Notes an error of a transfer. Return: true: the transfer is begun again; false: the request has
+ * failed with this error.
+ */
 bool zcs_swap_again(struct zcs_swap *swap, struct zcs_swap_req *req, int err);
 /* Moves what is left of a request with pread or pwrite. */
 void zcs_swap_move(struct zcs_swap *swap, struct zcs_swap_req *req);
-/* All of it, from the transfer to zcs_swap_finish(), on the caller's thread. */
+/* Does a whole request on the caller's thread, from the transfer to zcs_swap_finish(). */
 void zcs_swap_do(struct zcs_swap *swap, struct zcs_swap_req *req);
 /* Waits until a buffered write is on disk. */
 void zcs_swap_sync(struct zcs_swap *swap, struct zcs_swap_req *req);
 
 /* -- swap_uring.c */
-/* When its thread has ended; nothing if there was none. */
+/* Frees the ring, after its thread has ended. Does nothing if there is no ring. */
 void zcs_uring_free(struct zcs_swap *swap);
 
 /* -- swap_threads.c */
@@ -303,7 +329,7 @@ static inline uint64_t zcs_req_offset(const struct zcs_swap_req *req)
 	return (uint64_t)(req->slot - req->dev->first) * ZCS_SLOT_BYTES;
 }
 
-/* What is left of a transfer: bytes, address, place on the device. */
+/* The rest of a transfer: bytes, address, place on the device. */
 static inline size_t zcs_req_left(const struct zcs_swap_req *req)
 {
 	return zcs_req_bytes(req) - req->moved;

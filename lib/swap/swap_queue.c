@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queues between those who submit and the threads that do the I/O.
+ * The queues between submitters and the threads that do the I/O.
  *
  *	submit ─▶ urgent ─┐
  *	       ─▶ reads  ─┼─ next ─▶ engine ─▶ kernel ─▶ checksum ─▶ done
  *	       ─▶ writes ─┘
  *
- * What is with the kernel cannot be overtaken, so little is given to it: 8 MiB of writes and 8 MiB
- * of reads nobody waits for, 4 whole clusters each, and 2 MiB while an urgent read is there. After
- * 64 MiB without an urgent read nobody is there to overtake them, and it is 32 MiB: that counts
- * where the I/O thread has to wait for a CPU (writes at 0.78 of the device's speed with 8 MiB, at
- * all of it with 32). Bytes are bounded and not requests, for small requests need more of them to
- * keep a device busy. A quarter of the depth is left to urgent reads, and one request while there
- * are none: with 12 of 16 a device wrote at 0.92 of what it does with all of them. Of two classes
- * that both wait the one with fewer requests under way is next, so neither starves the other. A
- * transfer that has landed, and is only to be summed, no longer counts.
+ * A request in the kernel cannot be overtaken, so the kernel is given few bytes at a time:
  *
- * Where O_DIRECT is refused, the writes of a device go one at a time, from the transfer to the end
- * of its sync. The kernel keeps errors of writing out by the open file and tells each once: of two
- * writes the first to be synced would be told of the other's, and the other, whose pages are then
- * freed, of none.
+ *	8 MiB (4 clusters) of writes, and as much of reads that no thread waits for
+ *	2 MiB while an urgent read is there
+ *	32 MiB after 64 MiB without an urgent read
+ *
+ * The last limit counts where the I/O thread has to wait for a CPU: writes reach 0.78 of the
+ * device's speed with 8 MiB, and all of it with 32 MiB. Bytes are bounded and not requests, for a
+ * device needs more small requests to stay busy.
+ *
+ * A quarter of the depth is left to urgent reads, or one request after 64 MiB without any: with 12
+ * of 16 requests a device wrote at 0.92 of its speed with 16. Of two classes that both wait, the
+ * one with fewer requests in flight is next, so neither starves the other. A landed transfer, of
+ * which only the checksum is missing, no longer counts.
+ *
+ * Without O_DIRECT the writes of a device go one at a time, from the transfer to the end of its
+ * sync. The kernel keeps errors of writing out for each open file and reports each error once. Of
+ * two writes, the first to be synced would receive the other's error. The other would then look
+ * good, and its pages would be freed.
  */
 #include <errno.h>
 
@@ -42,13 +47,15 @@ static void unlink_req(struct zcs_swap *s, struct zcs_swap_req *req)
 	TAILQ_REMOVE(&s->queue[req->queue], req, link);
 }
 
-/* What the engine has; the reads of the callers' own threads take nothing of the depth. */
+/*
+ * Requests that the engine has in flight. Reads of the callers' own threads use none of the depth.
+ */
 static uint32_t all_flying(const struct zcs_swap *s)
 {
 	return s->flying[ZCS_QUEUE_URGENT] + s->flying[ZCS_QUEUE_READ] + s->flying[ZCS_QUEUE_WRITE];
 }
 
-/* The first of a queue that its device is ready for. */
+/* The first request of a queue whose device is ready for it. */
 static struct zcs_swap_req *first_ready(const struct zcs_swap *s, enum zcs_swap_queue q)
 {
 	struct zcs_swap_req *req = TAILQ_FIRST(&s->queue[q]);
@@ -152,7 +159,7 @@ void zcs_swap_awake(struct zcs_swap *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Whether the caller must wake a thread for what it queued: the engine to do it with. */
+/* Whether the caller must wake a thread for its new request: the engine to wake, or NULL. */
 static const struct zcs_swap_engine *to_wake(struct zcs_swap *s, const struct zcs_swap_req *req)
 {
 	if (!s->idle || !may_start(s, (enum zcs_swap_queue)req->queue))
@@ -249,7 +256,7 @@ void zcs_swap_hurry(struct zcs_swap *s, struct zcs_swap_req *req)
 		engine->wake(s);
 }
 
-/* Whether the last write that says something about it found no room in the device's file system. */
+/* Notes whether the last conclusive write found no room in the device's file system. */
 static void note_room(const struct zcs_swap_req *req)
 {
 	if (!req->err)
@@ -277,7 +284,7 @@ static void account(struct zcs_swap *s, const struct zcs_swap_req *req)
 	}
 }
 
-/* Whether a thread that sleeps could start something, now that a transfer has landed. */
+/* Whether a sleeping thread could start a request, now that a transfer has landed. */
 static const struct zcs_swap_engine *to_wake_any(struct zcs_swap *s)
 {
 	if (!s->idle || !(may_start(s, ZCS_QUEUE_URGENT) || may_start(s, ZCS_QUEUE_READ) ||

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Slots. A buddy system kept as bits: one set of free blocks for each order, 2.2 bits a slot in
- * all, and one bit a slot for the used ones, so that a part of a run can be freed and a slot freed
- * twice is noticed.
+ * all. One more bit a slot marks the used ones, so that a part of a run can be freed, and a slot
+ * freed twice is noticed.
  *
- * The lowest free block of the smallest order that serves is taken and halved until it fits. So
- * small runs fill the holes of clusters that are in use before they open another one, and the
- * device is filled from its start. Freeing joins a block with its buddy as often as the buddy is
- * free. Both take at most 10 steps of at most 6 words each: 50-100 ns, against 300 us and more for
- * the transfer of a cluster. The run map of the arenas (runs.h) is not used here because it looks
- * at 64 open units and then gives up, and a store that is nearly full must find the run that is
- * left; and because a cluster must be taken out of the maps by number while it is discarded.
+ * An allocation takes the lowest free block of the smallest order that is large enough, and halves
+ * the block until it fits. So small runs fill the holes of clusters in use before they open another
+ * cluster, and the device is filled from its start. Freeing joins a block with its buddy as often
+ * as the buddy is free. Both take at most 10 steps of at most 6 words each: 50-100 ns, against 300
+ * us and more for the transfer of a cluster.
+ *
+ * The run map of the arenas (runs.h) does not fit here. That map looks at 64 open units and then
+ * gives up, but a store that is nearly full must find the last run. Also a cluster must be taken
+ * out of the maps by number while it is discarded.
  *
  *	order 0   . . . . . # . .	one free slot: 5
  *	order 1    .   .   .   #	a pair: 6, 7
@@ -26,7 +28,7 @@
 #include "swap_priv.h"
 #include "sys/sys.h"
 
-/* Memory that has its pages now, so that no slot that is used first needs one then. */
+/* Reserves memory and populates it now, so that the first use of a slot allocates nothing. */
 int zcs_swap_reserve(size_t bytes, void **memory)
 {
 	int err;
@@ -78,7 +80,7 @@ void zcs_slots_fini(struct zcs_slots *slots)
 	memset(slots, 0, sizeof(*slots));
 }
 
-/* The words of @used, and the bits in each, that a run covers. */
+/* The bits of a word of @used that a run covers; run_words() says how many such words. */
 static uint64_t run_mask(uint32_t slot, unsigned order)
 {
 	return order >= 6 ? UINT64_MAX : ((UINT64_C(1) << (1u << order)) - 1) << (slot % 64);
@@ -119,7 +121,7 @@ static void not_stale(struct zcs_slots *slots, uint32_t cluster)
 	slots->nr_stale--;
 }
 
-/* Halves a free block of order @from until it fits. */
+/* Takes a free block of order @from and halves it until it fits. */
 static void take_block(struct zcs_slots *slots, unsigned from, int64_t block, unsigned order,
 		       uint32_t *slot)
 {
@@ -163,7 +165,7 @@ int zcs_slots_alloc_from(struct zcs_slots *slots, unsigned order, uint32_t at, u
 	return zcs_slots_alloc(slots, order, slot);
 }
 
-/* Joins free slots with their neighbours. */
+/* Puts free slots into the maps and joins them with their buddies. */
 static void join(struct zcs_slots *slots, uint32_t slot, unsigned order, bool discard)
 {
 	uint32_t block = slot >> order;
@@ -242,8 +244,8 @@ void zcs_slots_discard_end(struct zcs_slots *slots, uint32_t cluster, uint32_t n
 }
 
 /*
- * Adds up the free blocks of one order; -EUCLEAN if a slot of one is used, or its buddy is free
- * too.
+ * Adds up the free blocks of one order. -EUCLEAN: a slot of such a block is used, or its buddy or a
+ * block around it is free too.
  */
 static int check_order(const struct zcs_slots *slots, unsigned order, uint64_t *free)
 {
@@ -310,8 +312,8 @@ const char *zcs_swap_name(struct zcs_swap *swap, uint32_t slot)
 }
 
 /*
- * From the devices [@first, @first + @nr), which have one priority: 2 MiB from each in turn; those
- * @refusing or not.
+ * Allocates from the devices [@first, @first + @nr), which have one priority: 2 MiB from each in
+ * turn. Considers only devices that are @refusing, or only those that are not.
  */
 static int alloc_striped(struct zcs_swap *s, unsigned first, unsigned nr, unsigned order,
 			 bool refusing, uint32_t *slot)
@@ -355,8 +357,8 @@ static int alloc_by_priority(struct zcs_swap *s, unsigned order, bool refusing, 
 }
 
 /*
- * A device that had no room for what its slots were to hold would be the first choice for ever: it
- * is the last.
+ * Tries a device without room in its file system last. Its slots stay free, so it would otherwise
+ * be the first choice for ever.
  */
 static int alloc_ready(struct zcs_swap *s, unsigned order, uint32_t *slot)
 {
@@ -366,8 +368,8 @@ static int alloc_ready(struct zcs_swap *s, unsigned order, uint32_t *slot)
 }
 
 /*
- * No room, or there may be some when a device that is left alone takes writes again. Its pause may
- * be over by now.
+ * The error of an allocation that found no run. -ENOSPC, or the last error of a device that is left
+ * alone and has free slots, for it may take writes again later. Its pause may be over by now.
  */
 static int why_none(const struct zcs_swap *s)
 {
@@ -415,7 +417,7 @@ int zcs_swap_alloc(struct zcs_swap *s, unsigned order, uint32_t *slot)
 
 enum end { FREE, FAILED, RETIRED };
 
-/* Used slots that become free or retired, or are set aside. */
+/* Ends the use of a run, which becomes free or retired, or is set aside. */
 static void end_run(struct zcs_swap *s, uint32_t slot, unsigned order, enum end end)
 {
 	struct zcs_swap_dev *d = zcs_swap_dev_of(s, slot, order);

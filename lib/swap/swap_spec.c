@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a specification to open devices. Two things matter here: a message that lets the reader mend
- * what he wrote, and not to be led astray by what lies in the file system. So a file is made with
- * O_EXCL unless it may exist, is never opened through a symlink in its last place, and what exists
- * already is accepted only if it is regular, ours, readable by nobody else and without a second
- * name. Devices may be named by symlinks (/dev/disk/by-id), because only root can put a device
- * there.
+ * From a specification to open devices. Two things matter here: a message that lets the reader
+ * correct the specification, and safety from other users' files.
+ *
+ * So a file is made with O_EXCL unless keep=1 is given, and is never opened through a symlink in
+ * its last component. An existing file is accepted only if it is regular, the caller's, private
+ * (mode 0600) and without a second name. A device may be named by a symlink (/dev/disk/by-id),
+ * because only root can make one there.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -117,7 +118,7 @@ static size_t find_key(const char *name)
 	return i;
 }
 
-/* @given: a bit for each key that was there before. */
+/* Parses one key. @given has a bit for each key that was there before. */
 static int parse_dev_key(struct zcs_swap_spec *spec, const char *where, char *key, unsigned *given)
 {
 	char *value = strchr(key, '=');
@@ -166,7 +167,7 @@ static int hex(char c)
 	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
-/* Replaces each %XX by the byte it stands for, in place. */
+/* Replaces each %XX by its byte, in place. */
 static int decode(char *path)
 {
 	char *to = path;
@@ -195,7 +196,7 @@ static bool strip(char **text, const char *prefix)
 	return true;
 }
 
-/* One device; @text is cut up. */
+/* Parses one device. Cuts @text up. */
 static int parse_dev(char *text, struct zcs_swap_spec *spec)
 {
 	char *list, *path = text;
@@ -246,7 +247,7 @@ static int parse_next(char *text, struct zcs_swap_spec *specs, unsigned *nr)
 	return err;
 }
 
-/* A ";" at the end, with nothing behind it, is let pass. */
+/* Parses a specification. An empty device after the last ";" is allowed. */
 int zcs_swap_parse(const char *text, struct zcs_swap_spec *specs, unsigned *nr)
 {
 	char *copy = strdup(text), *rest = copy;
@@ -271,7 +272,7 @@ void zcs_swap_free_specs(struct zcs_swap_spec *specs, unsigned nr)
 		free(specs[i].path);
 }
 
-/* One line for a device that cannot be had; returns @err. */
+/* Logs why a device cannot be used, in one line. Return: @err. */
 static int refuse_dev(const struct zcs_swap_dev *d, int err, const char *what)
 {
 	zcs_warn("swap %s: %s", d->name, what);
@@ -292,13 +293,13 @@ static int open_kept(struct zcs_swap_dev *d)
 	d->made = fd >= 0;
 	if (fd != -EEXIST)
 		return fd;
-	/* not to hang on a FIFO; the flag is gone once O_DIRECT is set or cleared */
+	/* O_NONBLOCK, for a FIFO would block; the flag goes when O_DIRECT is set or cleared */
 	return zcs_sys_open(d->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
 /*
- * Until it has the lock, another store may remove the file, if that one made it, or change its
- * size.
+ * Locks a kept file and examines it again. Before the lock is held, another store may change the
+ * size of the file, or remove a file that it has made.
  */
 static int lock_kept(const struct zcs_swap_dev *d, struct zcs_sys_file *f)
 {
@@ -380,7 +381,7 @@ static int open_file(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 	return 0;
 }
 
-/* Makes the file @size long, with blocks behind all of it. */
+/* Makes the file @size long and allocates blocks for all of it. */
 static int preallocate(struct zcs_swap_dev *d, uint64_t size)
 {
 	int err;
@@ -441,7 +442,7 @@ static int open_block(const struct zcs_swap_spec *spec, struct zcs_swap_dev *d)
 	return 0;
 }
 
-/* Some file systems take the flag and then refuse the transfer. */
+/* Tries a read, for some file systems accept O_DIRECT and then refuse the transfer. */
 static int try_transfer(const struct zcs_swap_dev *d)
 {
 	void *page;

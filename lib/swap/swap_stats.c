@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a swap holds and did, as numbers and as a line of text; and what it says about transfers
- * that failed. A device that breaks fails thousands of them, so that only the first few of a kind
- * are said, and all are counted.
+ * Statistics of a swap, as numbers and as a line of text, and its messages about failed transfers.
+ * A broken device fails thousands of transfers, so only the first few of each kind are logged; all
+ * are counted.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,7 +94,7 @@ int zcs_swap_text(struct zcs_swap *s, char *text, size_t size)
 		     (unsigned long long)st.shorts, (unsigned long long)st.retries,
 		     (unsigned long long)st.full, (unsigned long long)st.cancelled,
 		     (unsigned long long)st.outages);
-	/* a discard that fails is switched off */
+	/* a failed discard clears @discard meanwhile */
 	pthread_mutex_lock(&s->slots_lock);
 	for (unsigned i = 0; i < s->nr_devs; i++)
 		add_dev(&t, &s->dev[i]);

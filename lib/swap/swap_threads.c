@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine of threads, for where io_uring is not to be had: four threads that each take a request
- * and do all of its transfer (swap_transfer.c). One of the four is always left to urgent reads (a
- * quarter of the depth, swap_queue.c).
+ * The engine of threads, used where io_uring is missing or forbidden. Each of four threads takes a
+ * request and does all of its transfer (swap_transfer.c). One of the four is always left to urgent
+ * reads (a quarter of the depth, swap_queue.c).
+ *
+ * Known limit: at most four transfers in flight, whatever the depth of the specification.
  */
 #include "swap_priv.h"
 #include "sys/sys.h"
@@ -36,7 +38,7 @@ static int start_threads(struct zcs_swap *s)
 		err = zcs_sys_thread(&s->thread[s->nr_threads], thread_main, s);
 		s->nr_threads += !err;
 	}
-	/* one is enough to go on with */
+	/* one thread is enough to work */
 	return s->nr_threads ? 0 : err;
 }
 

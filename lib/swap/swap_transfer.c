@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One transfer, from the first byte to the end of the request: moved with pread or pwrite until it
- * is whole, synced where it went through the page cache, summed or verified, and finished. A thread
- * does all of it for one request; the ring takes from here what a result means and whether to go
- * on.
+ * One transfer, from the first byte to the end of the request. pread or pwrite moves it until it is
+ * whole. Then it is synced if it went through the page cache, summed or verified, and finished. A
+ * thread does all of this for one request. The ring shares the interpretation of a result and the
+ * decision whether to go on.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static bool fail(struct zcs_swap *s, struct zcs_swap_req *req, int err, const ch
 {
 	bool write = req->op == ZCS_SWAP_WRITE;
 
-	/* of a device that takes no writes that has been said */
+	/* an outage of the device has been logged already */
 	if (!req->err && !(write && atomic_load(&req->dev->outage.away)))
 		zcs_swap_complain(s, req, write ? ZCS_COMPLAINT_WRITE : ZCS_COMPLAINT_READ,
 				  "%s of slot %u, order %u, at byte %llu: %s",
@@ -38,8 +38,8 @@ bool zcs_swap_again(struct zcs_swap *s, struct zcs_swap_req *req, int err)
 }
 
 /*
- * A short transfer goes on at a multiple of the sector. One that moved less than a sector met the
- * end of a file that was truncated; going on would only find the end again.
+ * A short transfer continues at a multiple of the sector. A transfer of less than a sector has met
+ * the end of a truncated file, and would only meet the end again.
  */
 bool zcs_swap_step(struct zcs_swap *s, struct zcs_swap_req *req, int64_t moved)
 {
@@ -76,8 +76,8 @@ void zcs_swap_move(struct zcs_swap *s, struct zcs_swap_req *req)
 }
 
 /*
- * What was written through the page cache is not on disk yet, and an error would come when the
- * pages it came from are gone: so it is waited for.
+ * Waits until a write through the page cache is on disk. An error that came later would be too
+ * late, for the pages of the write would be freed.
  */
 void zcs_swap_sync(struct zcs_swap *s, struct zcs_swap_req *req)
 {

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The io_uring engine: one ring and one thread that alone touches it. It takes what may start,
- * hands it to the kernel with one call, sums the writes it has just started while the device works
- * on them, and reaps. What has landed is verified only when the device has been given what comes
- * next: some devices end many transfers with one interrupt, and would idle for as long as all of
- * these are summed. Submitters wake it through an eventfd that the ring reads, and only if it
- * sleeps and could start what they bring.
+ * The io_uring engine: one ring, touched by one thread alone. The thread takes requests that may
+ * start and hands them to the kernel with one call. Then it sums the writes it has just started
+ * while the device works on them, and reaps completions. A landed transfer is verified only after
+ * the device has its next work: some devices end many transfers with one interrupt, and would idle
+ * during the sums of all of these. A submitter wakes the thread through an eventfd that the ring
+ * reads, and only if the thread sleeps and could start the new request.
  *
- * Why submitters do not fill the ring themselves: the kernel finishes a transfer in the context of
- * the thread that started it, so a caller that waits for its read would be woken, finish, wake the
- * I/O thread that reaps, and be woken again. A read that its caller waits for is best not given to
- * the ring at all (zcs_swap_read()). Buffers are not registered: that saves 10 us of the 1100 us a
- * transfer of 2 MiB took, and an arena is larger than what may be registered. A lone read is not
- * split: pieces of it came no sooner than the whole. DEFER_TASKRUN is not used, for completions
- * must show up without a call even when calls are suddenly refused.
+ * Submitters do not fill the ring themselves, because the kernel finishes a transfer in the context
+ * of the thread that started it. A caller that waits for its read would be woken, finish, wake the
+ * I/O thread that reaps, and be woken again. A read with a waiting caller is best done without the
+ * ring (zcs_swap_read()).
  *
- * A ring that fails (a sandbox forbids its call later on) is given up: what the kernel did not take
- * is moved by pread and pwrite, what it took is waited for, and from then on the thread works as
- * those of swap_threads.c do.
+ *	buffers are not registered	saves 10 of the 1100 us of a 2 MiB transfer, and an arena is
+ *					larger than the limit for registered memory
+ *	a lone read is not split	its pieces came no sooner than the whole
+ *	no DEFER_TASKRUN		completions must show up without a call, even when
+ *					calls are suddenly refused
+ *
+ * A ring may fail later on, when a sandbox forbids its call. Then pread and pwrite move the
+ * requests that the kernel did not take, and the thread waits for the others. From then on the
+ * thread works like those of swap_threads.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,13 +36,14 @@
 
 /*
  * struct zcs_uring
- * @event: eventfd; @counter: what is read from it
+ * @event: eventfd
+ * @counter: receives the value of @event
  * @entries: size of the ring
- * @req: of the last entries that were prepared, by @prepared % @entries; NULL: the event
- * @with_kernel: prepared and not reaped, the event not counted
+ * @req: requests of the last prepared entries, by @prepared % @entries; NULL: the event
+ * @with_kernel: prepared and not reaped, without the event
  * @tries: calls that failed in a row
- * @unsummed: writes that fly and whose checksums are not all made
- * @landed: transfers that are over, and are to be summed or verified and finished
+ * @unsummed: writes in flight whose checksums are not complete
+ * @landed: transfers that are over, and are still to be summed or verified, and finished
  */
 struct zcs_uring {
 	struct zcs_swap *swap;
@@ -60,7 +64,7 @@ static void lose_ring(struct zcs_uring *u, const char *why)
 	zcs_warn("swap %s: io_uring failed: %s; going on without it", u->swap->dev[0].name, why);
 }
 
-/* Lets the kernel have what is prepared, and waits for @wait completions. May lose the ring. */
+/* Submits the prepared entries and waits for @wait completions. May lose the ring. */
 static void enter_ring(struct zcs_uring *u, unsigned wait)
 {
 	int r = zcs_sys_uring_enter(&u->ring, wait);
@@ -75,7 +79,7 @@ static void enter_ring(struct zcs_uring *u, unsigned wait)
 		zcs_sys_sleep_us(1000);
 }
 
-/* A free entry; NULL when the ring was lost. */
+/* A free entry; NULL: the ring was lost. */
 static struct io_uring_sqe *get_sqe(struct zcs_uring *u)
 {
 	for (unsigned i = 0; !u->dead; i++) {
@@ -109,7 +113,7 @@ static void arm_event(struct zcs_uring *u)
 	set_req(u, sqe, NULL);
 }
 
-/* How much a transfer may move, or an error; a fault point may have it held before. */
+/* How much a transfer may move, or an error. A fault point may hold the transfer first. */
 static int64_t allowed(struct zcs_swap_req *req)
 {
 	if (!req->held)
@@ -119,7 +123,7 @@ static int64_t allowed(struct zcs_swap_req *req)
 	return req->allowed;
 }
 
-/* Gives a transfer to the kernel; what it came to if that was decided here, else -EINPROGRESS. */
+/* Gives a transfer to the kernel. Return: -EINPROGRESS, or its result if that was decided here. */
 static int64_t give(struct zcs_uring *u, struct zcs_swap_req *req)
 {
 	static struct __kernel_timespec tick = { .tv_nsec = 1000000 };
@@ -141,7 +145,7 @@ static int64_t give(struct zcs_uring *u, struct zcs_swap_req *req)
 	return -EINPROGRESS;
 }
 
-/* Makes the checksums of the next slots of a write that flies, @max at most. */
+/* Makes the checksums of the next slots of a write in flight, at most @max. */
 static void sum_some(struct zcs_uring *u, struct zcs_swap_req *req, uint32_t max)
 {
 	uint32_t all = 1u << req->order, nr = all - req->hashed < max ? all - req->hashed : max;
@@ -154,7 +158,7 @@ static void sum_some(struct zcs_uring *u, struct zcs_swap_req *req, uint32_t max
 
 static void land(struct zcs_uring *u, struct zcs_swap_req *req);
 
-/* Has the kernel write out what is in the page cache of a buffered write. */
+/* Makes the kernel write a buffered write from the page cache to disk. */
 static void run_sync(struct zcs_uring *u, struct zcs_swap_req *req)
 {
 	struct io_uring_sqe *sqe = NULL;
@@ -176,7 +180,7 @@ static void run_sync(struct zcs_uring *u, struct zcs_swap_req *req)
 	land(u, req);
 }
 
-/* The transfer is over, one way or another. */
+/* Handles the end of a transfer, good or bad. */
 static void land(struct zcs_uring *u, struct zcs_swap_req *req)
 {
 	bool write = req->op == ZCS_SWAP_WRITE;
@@ -209,7 +213,7 @@ static void finish_one(struct zcs_uring *u)
 	zcs_swap_finish(u->swap, req);
 }
 
-/* Moves what is left of a request, or has the kernel do it. */
+/* Moves the rest of a request, or makes the kernel move it. */
 static void run_transfer(struct zcs_uring *u, struct zcs_swap_req *req)
 {
 	bool again = true;
@@ -256,7 +260,7 @@ static void reap(struct zcs_uring *u)
 	}
 }
 
-/* Moves what the kernel did not take from the dead ring, and waits for what it took. */
+/* Empties the dead ring: waits for the requests that the kernel took, and moves the others. */
 static void empty_dead_ring(struct zcs_uring *u)
 {
 	unsigned left = io_uring_sq_ready(&u->ring), requests = 0;
@@ -287,7 +291,7 @@ static void use_threads(struct zcs_swap *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* One round; false when the swap is being closed. */
+/* Does one round. Return: false: the swap is being closed. */
 static bool do_round(struct zcs_uring *u)
 {
 	bool busy = !TAILQ_EMPTY(&u->unsummed) || !TAILQ_EMPTY(&u->landed);
