@@ -176,7 +176,7 @@ static void work(struct zcs_device *dev, const struct zcs_sys_polled *polled)
 		zcs_room_tell(dev);
 }
 
-static void *run(void *arg)
+static void *background_main(void *arg)
 {
 	struct zcs_device *dev = arg;
 
@@ -194,7 +194,7 @@ static void *run(void *arg)
 
 int zcs_background_start(struct zcs_device *dev)
 {
-	int err = zcs_sys_thread(&dev->background, run, dev);
+	int err = zcs_sys_thread(&dev->background, background_main, dev);
 
 	dev->has_background = !err;
 	return err;

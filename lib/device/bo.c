@@ -32,7 +32,7 @@ static uint64_t rounded(uint64_t size)
 }
 
 /* Ranges that overlap are equal: a key of one address finds the bo around it. */
-static int compare(const void *a, const void *b)
+static int compare_bos(const void *a, const void *b)
 {
 	const struct zcs_bo *x = a, *y = b;
 
@@ -47,7 +47,7 @@ static int add_to_tree(struct zcs_bo *bo)
 	void *node;
 
 	pthread_rwlock_wrlock(&dev->tree_lock);
-	node = zcs_fault(ZCS_FAULT_ALLOC_BO) ? NULL : tsearch(bo, &dev->tree, compare);
+	node = zcs_fault(ZCS_FAULT_ALLOC_BO) ? NULL : tsearch(bo, &dev->tree, compare_bos);
 	pthread_rwlock_unlock(&dev->tree_lock);
 	return node ? 0 : -ENOMEM;
 }
@@ -57,7 +57,7 @@ struct zcs_bo *zcs_bo_find(struct zcs_device *dev, uintptr_t addr)
 	struct zcs_bo key = { .start = addr, .end = addr + 1 }, **node, *bo = NULL;
 
 	pthread_rwlock_rdlock(&dev->tree_lock);
-	node = tfind(&key, &dev->tree, compare);
+	node = tfind(&key, &dev->tree, compare_bos);
 	if (node) {
 		uint64_t refs = atomic_load(&(*node)->refs);
 
@@ -154,13 +154,13 @@ int zcs_bo_create(struct zcs_device *device, uint64_t size, const struct zcs_bo_
 	return err;
 }
 
-static void destroy(struct zcs_bo *bo)
+static void destroy_bo(struct zcs_bo *bo)
 {
 	struct zcs_device *dev = bo->device;
 
 	zcs_sys_hold_signals();
 	pthread_rwlock_wrlock(&dev->tree_lock);
-	tdelete(bo, &dev->tree, compare);
+	tdelete(bo, &dev->tree, compare_bos);
 	pthread_rwlock_unlock(&dev->tree_lock);
 	zcs_bulk_remove(bo);
 	zcs_lru_remove(bo);
@@ -186,7 +186,7 @@ struct zcs_bo *zcs_bo_get(struct zcs_bo *bo)
 void zcs_bo_put(struct zcs_bo *bo)
 {
 	if (bo && !zcs_inherited(bo) && atomic_fetch_sub(&bo->refs, 1) == 1)
-		destroy(bo);
+		destroy_bo(bo);
 }
 
 void zcs_bo_put_later(struct zcs_bo *bo)
@@ -213,7 +213,7 @@ void zcs_bo_destroy_dead(struct zcs_device *dev)
 		pthread_mutex_unlock(&dev->dead_lock);
 		if (!bo)
 			return;
-		destroy(bo);
+		destroy_bo(bo);
 	}
 }
 
@@ -239,7 +239,7 @@ static uint64_t missing(struct zcs_bo *bo)
  * Room for a pin; false: there is none to be had. What can be evicted may be in somebody's hands
  * just now.
  */
-static bool make_room(struct zcs_device *dev, bool *interrupted)
+static bool make_room_for_pin(struct zcs_device *dev, bool *interrupted)
 {
 	uint64_t contended = dev->contended;
 
@@ -296,7 +296,7 @@ static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 			return err;
 		if (interrupted && ctx && ctx->interruptible)
 			return -EINTR;
-		room = make_room(bo->device, &interrupted);
+		room = make_room_for_pin(bo->device, &interrupted);
 	}
 }
 

@@ -20,12 +20,12 @@
 #include "store/store.h"
 #include "sys/sys.h"
 
-#define LOW_PERCENT  80u
-#define HIGH_PERCENT 90u
-#define SMALL_UNITS  10u
-#define SETTLE_US    500u
-#define SETTLE_TRIES 2000u
-#define HEADROOM     (UINT64_C(32) << 20 >> ZCS_PAGE_SHIFT)
+#define LOW_PERCENT    80u
+#define HIGH_PERCENT   90u
+#define SMALL_UNITS    10u
+#define BUSY_POLL_US   500u
+#define BUSY_POLLS_MAX 2000u
+#define HEADROOM       (UINT64_C(32) << 20 >> ZCS_PAGE_SHIFT)
 
 static const struct zcs_device_params default_params = ZCS_DEVICE_PARAMS_INIT;
 
@@ -40,7 +40,7 @@ static bool is_unset(const struct zcs_pool_params *p)
 	return unset;
 }
 
-static bool params_ok(const struct zcs_device_params *params, const char *call)
+static bool device_params_ok(const struct zcs_device_params *params, const char *call)
 {
 	unsigned low_percent = params->low_percent ? params->low_percent : LOW_PERCENT,
 		 high_percent = params->high_percent ? params->high_percent : HIGH_PERCENT;
@@ -53,7 +53,7 @@ static bool params_ok(const struct zcs_device_params *params, const char *call)
 	       zcs_expect_in(call, high_percent, <= 100);
 }
 
-static void init(struct zcs_device *d)
+static void init_device(struct zcs_device *d)
 {
 	d->life = zcs_life_begin();
 	d->refs = 1;
@@ -111,7 +111,7 @@ static int open_events(struct zcs_device *d)
 }
 
 /* Not each time that a page is taken over a limit that cannot be kept. */
-static void wake(void *arg)
+static void wake_background(void *arg)
 {
 	if (zcs_room_may_try(arg))
 		zcs_background_wake(arg);
@@ -142,10 +142,10 @@ static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p
 	uint64_t max = zcs_pool_max(d->pool);
 
 	set_marks(d, p, max);
-	zcs_pool_set_hooks(d->pool, zcs_reclaim_hook, max ? wake : NULL, d->high, d);
+	zcs_pool_set_hooks(d->pool, zcs_reclaim_hook, max ? wake_background : NULL, d->high, d);
 }
 
-static int start(struct zcs_device *d, const struct zcs_device_params *p)
+static int start_device(struct zcs_device *d, const struct zcs_device_params *p)
 {
 	int err = zcs_pool_create(p->pool.struct_size ? &p->pool : NULL, &d->pool);
 
@@ -169,13 +169,13 @@ int zcs_device_create(const struct zcs_device_params *params, struct zcs_device 
 
 	if (!params)
 		params = &default_params;
-	if (!zcs_expect(device, != NULL) || !params_ok(params, __func__))
+	if (!zcs_expect(device, != NULL) || !device_params_ok(params, __func__))
 		return -EINVAL;
 	d = zcs_sys_calloc(ZCS_FAULT_ALLOC_DEVICE, 1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
-	init(d);
-	err = start(d, params);
+	init_device(d);
+	err = start_device(d, params);
 	if (err)
 		free_device(d);
 	else
@@ -412,8 +412,8 @@ int zcs_device_check(struct zcs_device *device)
 	if (zcs_inherited(device))
 		return -ECHILD;
 	/* a fault thread is not through with a touch when its toucher goes on */
-	for (unsigned i = 0; device->serving && i < SETTLE_TRIES; i++)
-		zcs_sys_sleep_us(SETTLE_US);
+	for (unsigned i = 0; device->busy_touchers && i < BUSY_POLLS_MAX; i++)
+		zcs_sys_sleep_us(BUSY_POLL_US);
 	zcs_sys_hold_signals();
 	pthread_mutex_lock(&device->work_lock);
 	pthread_rwlock_rdlock(&device->tree_lock);

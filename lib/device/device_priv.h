@@ -128,8 +128,8 @@ struct zcs_bulk {
  *	@parked
  * @refused: the store's refusals for want of a run of slots when it was last looked at
  * @policy: never NULL; @hitless: probes since the last touch of a bo that was in memory still
- * @serving: fault threads with work in hand. A toucher goes on before its touch is counted and its
- *	bo placed
+ * @busy_touchers: fault threads with work in hand. A toucher goes on before its touch is counted and
+ *	its bo placed
  * @limit_failed: times that nothing could be evicted, over the limit
  * @over_no_space, @over_failed, @over_said: the background thread's: the store's refusals and
  *	failed writes that were seen then, and the reasons that were said
@@ -170,7 +170,7 @@ struct zcs_device {
 	pthread_t toucher[ZCS_TOUCHERS_MAX];
 	unsigned nr_touchers, waiting;
 	STAILQ_HEAD(, zcs_parked) parked;
-	_Atomic unsigned serving;
+	_Atomic unsigned busy_touchers;
 	bool has_background;
 	const struct zcs_policy *policy;
 	_Atomic uint64_t random, refused, hitless;

@@ -31,7 +31,7 @@ static uint64_t pages_of(const struct zcs_bo *bo)
 }
 
 /* With the lock held. */
-static void leave(struct zcs_lru *lru, struct zcs_bo *bo)
+static void leave_list(struct zcs_lru *lru, struct zcs_bo *bo)
 {
 	if (bo->place == ZCS_LRU_OFF)
 		return;
@@ -42,7 +42,7 @@ static void leave(struct zcs_lru *lru, struct zcs_bo *bo)
 	lru->count--;
 }
 
-static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
+static void enter_list(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
 {
 	TAILQ_INSERT_TAIL(head_of(lru, place, bo->priority), bo, lru);
 	if (place == ZCS_LRU_INACTIVE)
@@ -52,11 +52,11 @@ static void enter(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list plac
 	lru->count++;
 }
 
-static void move(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
+static void move_bo(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
 {
-	leave(lru, bo);
+	leave_list(lru, bo);
 	if (!bo->pins)
-		enter(lru, bo, place);
+		enter_list(lru, bo, place);
 }
 
 void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place)
@@ -64,7 +64,7 @@ void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place)
 	struct zcs_lru *lru = &bo->device->lru;
 
 	zcs_lru_lock(lru);
-	move(lru, bo, place);
+	move_bo(lru, bo, place);
 	zcs_lru_unlock(lru);
 }
 
@@ -74,9 +74,9 @@ void zcs_lru_read_again(struct zcs_bo *bo, bool keep)
 
 	zcs_lru_lock(lru);
 	if (bo->place == ZCS_LRU_OUT && keep)
-		move(lru, bo, ZCS_LRU_ACTIVE);
+		move_bo(lru, bo, ZCS_LRU_ACTIVE);
 	else if (bo->place != ZCS_LRU_ACTIVE)
-		move(lru, bo, ZCS_LRU_FRESH);
+		move_bo(lru, bo, ZCS_LRU_FRESH);
 	zcs_lru_unlock(lru);
 }
 
@@ -85,7 +85,7 @@ void zcs_lru_remove(struct zcs_bo *bo)
 	struct zcs_lru *lru = &bo->device->lru;
 
 	zcs_lru_lock(lru);
-	leave(lru, bo);
+	leave_list(lru, bo);
 	zcs_lru_unlock(lru);
 }
 
@@ -96,7 +96,7 @@ void zcs_lru_pin(struct zcs_bo *bo)
 	zcs_lru_lock(lru);
 	if (!bo->pins++)
 		zcs_count(bo->device->pinned);
-	leave(lru, bo);
+	leave_list(lru, bo);
 	zcs_lru_unlock(lru);
 }
 
@@ -109,7 +109,7 @@ bool zcs_lru_unpin(struct zcs_bo *bo)
 	pinned = bo->pins > 0;
 	if (pinned && !--bo->pins) {
 		atomic_fetch_sub(&bo->device->pinned, 1);
-		enter(lru, bo, ZCS_LRU_ACTIVE);
+		enter_list(lru, bo, ZCS_LRU_ACTIVE);
 	}
 	zcs_lru_unlock(lru);
 	return pinned;
@@ -122,10 +122,10 @@ void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority)
 
 	zcs_lru_lock(lru);
 	place = bo->place;
-	leave(lru, bo);
+	leave_list(lru, bo);
 	bo->priority = priority;
 	if (place != ZCS_LRU_OFF)
-		enter(lru, bo, place);
+		enter_list(lru, bo, place);
 	zcs_lru_unlock(lru);
 }
 
@@ -175,7 +175,7 @@ struct cursor {
 };
 
 /* The next bo, with a reference; NULL at the end, and the mark is gone. */
-static struct zcs_bo *next(struct zcs_lru *lru, struct zcs_lru_head *head, struct cursor *c)
+static struct zcs_bo *next_bo(struct zcs_lru *lru, struct zcs_lru_head *head, struct cursor *c)
 {
 	struct zcs_bo *bo;
 
@@ -230,7 +230,7 @@ uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsig
 	struct zcs_bo *bo;
 	uint64_t sum = 0;
 
-	while (sum < target && (bo = next(lru, head, &c))) {
+	while (sum < target && (bo = next_bo(lru, head, &c))) {
 		int64_t n = fn(bo, arg);
 
 		sum += n > 0 ? (uint64_t)n : 0;

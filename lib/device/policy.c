@@ -80,7 +80,7 @@ void zcs_policy_touched(struct zcs_bo *bo, enum zcs_touch what)
 
 /* -- pass 1 and 2 */
 
-static uint64_t purge(struct zcs_device *dev, uint64_t pages)
+static uint64_t purge_bos(struct zcs_device *dev, uint64_t pages)
 {
 	uint64_t n = 0;
 
@@ -103,7 +103,7 @@ static uint64_t free_kept(struct zcs_device *dev, uint64_t pages)
 	return n;
 }
 
-static uint64_t free_clean(struct zcs_device *dev, uint64_t pages, struct zcs_spare spare)
+static uint64_t free_clean_bos(struct zcs_device *dev, uint64_t pages, struct zcs_spare spare)
 {
 	uint64_t n = zcs_cache_shrink(dev->pool, -1, pages);
 
@@ -116,16 +116,16 @@ static uint64_t free_clean(struct zcs_device *dev, uint64_t pages, struct zcs_sp
 
 uint64_t zcs_policy_free_clean(struct zcs_device *dev, uint64_t pages)
 {
-	return free_clean(dev, pages, spare_none);
+	return free_clean_bos(dev, pages, spare_none);
 }
 
 uint64_t zcs_policy_free(struct zcs_device *dev, uint64_t pages, bool patient)
 {
-	uint64_t n = purge(dev, pages);
+	uint64_t n = purge_bos(dev, pages);
 
 	if (n >= pages)
 		return n;
-	return n + free_clean(dev, pages - n, patient ? spare_some(dev) : spare_none);
+	return n + free_clean_bos(dev, pages - n, patient ? spare_some(dev) : spare_none);
 }
 
 /* -- pass 3 */
@@ -141,7 +141,7 @@ static int64_t probe_one(struct zcs_bo *bo, void *spare)
 }
 
 /* Makes @pages more of a priority INACTIVE. */
-static uint64_t probe(struct zcs_device *dev, unsigned priority, uint64_t pages, bool patient)
+static uint64_t probe_bos(struct zcs_device *dev, unsigned priority, uint64_t pages, bool patient)
 {
 	struct zcs_spare none = spare_none, spare = patient ? spare_some(dev) : none;
 	uint64_t n = 0;
@@ -170,7 +170,7 @@ uint64_t zcs_policy_write_now(struct zcs_device *dev, uint64_t pages)
 		n += write_inactive(dev, p, pages - n, spare_none);
 		if (n >= pages)
 			break;
-		probe(dev, p, pages - n, false);
+		probe_bos(dev, p, pages - n, false);
 		n += write_inactive(dev, p, pages - n, spare_none);
 	}
 	return n;
@@ -203,7 +203,7 @@ uint64_t zcs_policy_write_silent(struct zcs_device *dev, uint64_t pages, bool st
 		have += zcs_lru_inactive(&dev->lru, p);
 		want = (n < pages ? pages - n : 0) + watch;
 		if (have < want)
-			have += probe(dev, p, want - have, true);
+			have += probe_bos(dev, p, want - have, true);
 	}
 	return n;
 }

@@ -95,7 +95,7 @@ static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_
  * Frees without I/O and begins to write, with signals held. Returns the pages freed; *before: pages
  * that writes had freed before the first of these was begun.
  */
-static uint64_t begin(struct zcs_device *dev, uint64_t pages, bool writes, uint64_t *before)
+static uint64_t begin_reclaim(struct zcs_device *dev, uint64_t pages, bool writes, uint64_t *before)
 {
 	uint64_t n;
 
@@ -112,7 +112,7 @@ uint64_t zcs_reclaim_pages(struct zcs_device *dev, uint64_t pages, bool writebac
 			   bool *interrupted)
 {
 	bool writes = writeback && zcs_store_frees(dev->store);
-	uint64_t before, n = begin(dev, pages, writes, &before);
+	uint64_t before, n = begin_reclaim(dev, pages, writes, &before);
 
 	return writes && n < pages ? n + wait_for_writes(dev, before, pages - n, interrupted) : n;
 }

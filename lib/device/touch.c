@@ -159,7 +159,7 @@ static void try_again(struct turn *t, struct zcs_bo *bo, uint64_t index, int err
 	zcs_tt_wake(bo->tt, index);
 }
 
-static void failed(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
+static void fail_touch(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
 {
 	if (zcs_tt_poison(bo->tt, index)) {
 		try_again(t, bo, index, err);
@@ -207,7 +207,7 @@ static void serve_touch(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_e
 		err = restore(t, bo, event, &what);
 	}
 	if (err)
-		failed(t, bo, event->index, err);
+		fail_touch(t, bo, event->index, err);
 	note(bo, event, what);
 	if (!err && bo->failing)
 		bo->failing = false;
@@ -226,7 +226,7 @@ static void end_waiting(struct turn *t)
 
 		if (parked) {
 			serve_touch(t, parked->bo, &parked->event);
-			atomic_fetch_sub(&t->dev->serving, 1);
+			atomic_fetch_sub(&t->dev->busy_touchers, 1);
 			free(parked);
 		} else {
 			t->may_wait = false;
@@ -269,7 +269,7 @@ static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t a
  * meanwhile: a second thread woken for each event finds nothing, on the CPU that the toucher needs.
  * Once the turn is shared it ends.
  */
-static void serve(struct zcs_device *dev, struct zcs_arena *arena)
+static void serve_arena(struct zcs_device *dev, struct zcs_arena *arena)
 {
 	struct turn turn = { .dev = dev, .arena = arena };
 	struct zcs_sys_touch touch;
@@ -317,12 +317,12 @@ void *zcs_touch_run(void *arg)
 
 		if (!zcs_sys_epoll_wait(dev->epfd, -1, &what) || dev->stop)
 			continue;
-		atomic_fetch_add(&dev->serving, 1);
+		atomic_fetch_add(&dev->busy_touchers, 1);
 		if (what == dev)
 			serve_fetch(dev);
 		else if (what)
-			serve(dev, what);
-		atomic_fetch_sub(&dev->serving, 1);
+			serve_arena(dev, what);
+		atomic_fetch_sub(&dev->busy_touchers, 1);
 	}
 	return NULL;
 }

@@ -76,7 +76,7 @@ bool zcs_toucher_park(struct zcs_bo *bo, const struct zcs_tt_event *event)
 	may_wait = one_is_left(dev);
 	if (!may_wait) {
 		STAILQ_INSERT_TAIL(&dev->parked, parked, next);
-		atomic_fetch_add(&dev->serving, 1);
+		atomic_fetch_add(&dev->busy_touchers, 1);
 	}
 	pthread_mutex_unlock(&dev->toucher_lock);
 	if (may_wait)

@@ -24,7 +24,7 @@ static inline enum zcs_lru_list bo_place(struct zcs_bo *bo)
  */
 static inline void bo_settle(struct zcs_device *device)
 {
-	bo_wait_for(device->serving == 0);
+	bo_wait_for(device->busy_touchers == 0);
 }
 
 /* As long as this is held, restores and evictions of the bo wait. */

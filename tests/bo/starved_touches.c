@@ -124,7 +124,8 @@ static void they_wait_for_memory(void **state)
 /* So many as there may be threads that wait; the others are parked. */
 static void wait_until_all_wait(struct sample *s)
 {
-	bo_wait_for(waiting(s->device) == ZCS_TOUCHERS_MAX - 1 && s->device->serving >= TOUCHERS);
+	bo_wait_for(waiting(s->device) == ZCS_TOUCHERS_MAX - 1 &&
+		    s->device->busy_touchers >= TOUCHERS);
 }
 
 static void they_wait_for_a_device_that_hangs(void **state)

@@ -14,8 +14,7 @@ LIB = public_api.ROOT / "lib"
 DEFINITION = re.compile(r"^(?:__attribute__\(\(\w+\)\) )?static (?!inline\b)[^;{}=()]*?\b(\w+)\([^;{}]*\)\n\{", re.M)
 
 TWICE = """
-    block_ok compare fetch_one fill fill_hole finish free_pages gather leave make_room node_ok params_ok place
-    refuse run serve split_block start walk without_io
+    block_ok compare fill fill_hole finish free_pages gather make_room node_ok refuse split_block walk
 """.split()
 
 
