@@ -14,7 +14,7 @@ LIB = public_api.ROOT / "lib"
 DEFINITION = re.compile(r"^(?:__attribute__\(\(\w+\)\) )?static (?!inline\b)[^;{}=()]*?\b(\w+)\([^;{}]*\)\n\{", re.M)
 
 TWICE = """
-    block_ok compare fill fill_hole finish free_pages gather make_room node_ok refuse split_block walk
+    refuse
 """.split()
 
 
