@@ -254,8 +254,10 @@ static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, siz
 	int64_t n;
 
 	for (size_t i = 0; i < nr; i++)
-		e[i] = (struct zcs_extent){ vec[i].index, zcs_folio_pfn(vec[i].folio), vec[i].order,
-					    0 };
+		e[i] = (struct zcs_extent){ .index = vec[i].index,
+					    .pfn = zcs_folio_pfn(vec[i].folio),
+					    .order = vec[i].order,
+					    .folio = vec[i].folio };
 	n = b->o.store->ops->insert(&b->o, e, nr, flags);
 	if (n == (int64_t)nr)
 		return nr;
@@ -279,7 +281,7 @@ static void give_to_store(struct zcs_backup *b, const struct zcs_insert *vec, si
 
 	for (size_t i = 0; i < nr; i++)
 		pages += UINT64_C(1) << vec[i].order;
-	zcs_pool_uncharge(b->o.pool, pages);
+	zcs_pool_lend(b->o.pool, pages);
 	atomic_fetch_add(&b->o.store->counts.freed, pages);
 }
 
@@ -375,7 +377,7 @@ static void free_pages(struct zcs_backup *b, const struct zcs_block *blk)
 	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
 
 	if (zcs_store_owns(b->o.store))
-		zcs_pool_charge_back(b->o.pool, zcs_block_pages(blk));
+		zcs_pool_take_back_to_free(b->o.pool, zcs_block_pages(blk));
 	zcs_pool_account_inserted(b->o.pool, zcs_folio_arena(folio)->node, blk->order, -1);
 	zcs_folio_set_state(folio, ZCS_FS_BUSY);
 	zcs_object_free_folio(&b->o, folio);
@@ -472,7 +474,7 @@ static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
 				release_block(b, &blk);
 			else if (!split_block(b, &blk))
 				continue;
-			else if (zcs_e_is_page(blk.entry))
+			else if (zcs_e_is_page(blk.entry) && !zcs_store_owns(b->o.store))
 				zero_part(b, &blk, index, upto);
 		}
 		index = upto;
@@ -563,8 +565,8 @@ int zcs_backup_stats(struct zcs_backup *backup, struct zcs_backup_stats *stats)
 		return -ECHILD;
 	pthread_mutex_lock(&backup->o.lock);
 	st.num_pages = backup->o.num_pages;
-	st.resident_pages = backup->o.resident_pages;
-	st.slot_pages = backup->o.slot_pages;
+	st.resident_pages = zcs_object_in_pool(&backup->o);
+	st.slot_pages = backup->o.slot_pages + backup->o.resident_pages - st.resident_pages;
 	st.same_pages = backup->o.same_pages;
 	st.metadata_bytes = sizeof(*backup) + zcs_table_bytes(&backup->o.table);
 	zcs_object_unlock(&backup->o);

@@ -65,7 +65,7 @@ static int claim_resident(struct batch *batch, struct claim *c)
 	if (!zcs_folio_move(c->folio, ZCS_FS_INSERTED, ZCS_FS_BUSY))
 		return -ENOENT;
 	if (!zcs_store_owns(o->store) ||
-	    !zcs_pool_charge(batch->pool, zcs_block_pages(&c->blk), batch->req, true))
+	    !zcs_pool_take_back(batch->pool, zcs_block_pages(&c->blk), batch->req))
 		return 0;
 	zcs_folio_set_state(c->folio, ZCS_FS_INSERTED);
 	return -ENOMEM;
@@ -175,9 +175,10 @@ static size_t ask_store(struct batch *batch, int *err)
 	if (!batch->nr)
 		return batch->nr;
 	for (size_t i = 0; i < batch->nr; i++)
-		e[i] = (struct zcs_extent){ batch->claim[i].blk.index,
-					    zcs_folio_pfn(batch->claim[i].folio),
-					    batch->claim[i].blk.order, 0 };
+		e[i] = (struct zcs_extent){ .index = batch->claim[i].blk.index,
+					    .pfn = zcs_folio_pfn(batch->claim[i].folio),
+					    .order = batch->claim[i].blk.order,
+					    .folio = batch->claim[i].folio };
 	n = o->store->ops->take(o, e, batch->nr);
 	if (n == (int64_t)batch->nr)
 		return batch->nr;
@@ -231,7 +232,7 @@ static void put_back(struct batch *batch, size_t i)
 	if (zcs_e_is_page(c->blk.entry)) {
 		zcs_folio_set_state(c->folio, ZCS_FS_INSERTED);
 		if (zcs_store_owns(o->store))
-			zcs_pool_uncharge(batch->pool, zcs_block_pages(&c->blk));
+			zcs_pool_lend(batch->pool, zcs_block_pages(&c->blk));
 	} else if (batch->fetch.part[i].err || is_foreign(batch) ||
 		   !block_ops(batch)->attach(o, &c->blk, c->folio)) {
 		zcs_object_free_folio(o, c->folio);

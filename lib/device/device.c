@@ -145,12 +145,23 @@ static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p
 	zcs_pool_set_hooks(d->pool, zcs_reclaim_hook, max ? wake_background : NULL, d->high, d);
 }
 
+/* The store first: it may demand where the pool's memory is. */
+static int open_store_and_pool(struct zcs_device *d, const struct zcs_device_params *p)
+{
+	struct zcs_pool_params params = p->pool;
+	int err = zcs_store_open(p->store ? p->store : "mem:", &d->store);
+
+	if (!err && d->store->ops->demand)
+		err = d->store->ops->demand(d->store, &params, &d->pool);
+	if (err || d->pool)
+		return err;
+	return zcs_pool_create(params.struct_size ? &params : NULL, &d->pool);
+}
+
 static int start_device(struct zcs_device *d, const struct zcs_device_params *p)
 {
-	int err = zcs_pool_create(p->pool.struct_size ? &p->pool : NULL, &d->pool);
+	int err = open_store_and_pool(d, p);
 
-	if (!err)
-		err = zcs_store_open(p->store ? p->store : "mem:", &d->store);
 	if (!err)
 		err = open_events(d);
 	if (err)
@@ -310,9 +321,12 @@ static uint64_t kept_in_slots(struct zcs_store *store, uint64_t written)
 
 static void fill_sizes(struct zcs_stats *st, struct zcs_device *d)
 {
+	/* pages that a store owns are inserted, and are not resident */
+	uint64_t inserted = st->pool.inserted_pages, lent = zcs_pool_lent(d->pool);
+
 	st->size_bytes = d->bytes;
 	st->mapped_bytes = st->pool.active_pages * ZCS_PAGE_SIZE;
-	st->inserted_bytes = st->pool.inserted_pages * ZCS_PAGE_SIZE;
+	st->inserted_bytes = inserted > lent ? (inserted - lent) * ZCS_PAGE_SIZE : 0;
 	st->resident_bytes = st->mapped_bytes + st->inserted_bytes;
 	pthread_rwlock_rdlock(&d->tree_lock);
 	twalk_r(d->tree, add_absent, st);

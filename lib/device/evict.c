@@ -22,6 +22,7 @@
 #include <errno.h>
 
 #include "device_priv.h"
+#include "store/store.h"
 #include "sys/sys.h"
 
 static const struct zcs_ctx try_only = { .struct_size = sizeof(try_only), .no_wait = true };
@@ -44,6 +45,9 @@ static void place_evicted(struct zcs_bo *bo, bool written)
 	struct zcs_tt *tt = bo->tt;
 	enum zcs_lru_list to = ZCS_LRU_ACTIVE;
 
+	/* what a store owns is not the device's to evict any more */
+	if (zcs_store_owns(bo->device->store))
+		written = true;
 	if (!tt->pages)
 		to = tt->handles && !written ? ZCS_LRU_INACTIVE : ZCS_LRU_OUT;
 	zcs_lru_move(bo, to);
@@ -69,6 +73,7 @@ int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ct
 
 	if (n)
 		return n;
+	bo->tt->used_ns = bo->touched_ns;
 	n = zcs_lru_pins(bo) ? -EBUSY : back_up(bo->tt, flags);
 	if (n > 0)
 		place_evicted(bo, flags & ZCS_BACKUP_WRITEBACK);
@@ -147,6 +152,7 @@ int64_t zcs_evict_probe(struct zcs_bo *bo, void *spare)
 	n = try_lock(bo);
 	if (n)
 		return n;
+	bo->tt->used_ns = bo->touched_ns;
 	n = zcs_lru_pins(bo) ? -EBUSY : zcs_tt_backup_locked(bo->tt, 0, bo->tt->nr, 0);
 	if (n >= 0) {
 		bo->probed_ns = zcs_sys_now_ns();

@@ -164,14 +164,16 @@ static uint64_t write_inactive(struct zcs_device *dev, unsigned priority, uint64
 
 uint64_t zcs_policy_write_now(struct zcs_device *dev, uint64_t pages)
 {
-	uint64_t n = 0;
+	uint64_t n = 0, probed;
 
 	for (unsigned p = 0; p < ZCS_PRIORITIES && n < pages; p++) {
 		n += write_inactive(dev, p, pages - n, spare_none);
 		if (n >= pages)
 			break;
-		probe_bos(dev, p, pages - n, false);
-		n += write_inactive(dev, p, pages - n, spare_none);
+		probed = probe_bos(dev, p, pages - n, false);
+		/* pages that a probe gave to an owning store are free */
+		n += zcs_store_owns(dev->store) ? probed
+						: write_inactive(dev, p, pages - n, spare_none);
 	}
 	return n;
 }
@@ -202,7 +204,10 @@ uint64_t zcs_policy_write_silent(struct zcs_device *dev, uint64_t pages, bool st
 			n += write_inactive(dev, p, pages - n - have, spare_some(dev));
 		have += zcs_lru_inactive(&dev->lru, p);
 		want = (n < pages ? pages - n : 0) + watch;
-		if (have < want)
+		/* pages that a probe gave to an owning store are free, and need not be watched */
+		if (zcs_store_owns(dev->store))
+			n += n < pages ? probe_bos(dev, p, pages - n, true) : 0;
+		else if (have < want)
 			have += probe_bos(dev, p, want - have, true);
 	}
 	return n;

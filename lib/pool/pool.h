@@ -32,14 +32,14 @@
  * @max_pages: the limit; 0: none
  * @arena_shift: a pool page number is slot << arena_shift | pfn
  * @arena: by slot (node * ZCS_ARENA_KINDS + kind); made when first needed
- * @resident: pages that hold memory, limited by @max_pages; @kept: as in struct zcs_pool_stats
+ * @resident: pages that hold memory, limited by @max_pages; @lent: pages that a store owns; @kept: as in struct zcs_pool_stats
  */
 struct zcs_pool_shown {
 	uint64_t life;
 	uint64_t max_pages;
 	unsigned arena_shift;
 	_Atomic(struct zcs_arena *) arena[ZCS_MAX_SLOTS];
-	_Atomic uint64_t resident, kept;
+	_Atomic uint64_t resident, kept, lent;
 };
 
 static inline struct zcs_pool_shown *zcs_pool_shown(const struct zcs_pool *pool)
@@ -120,10 +120,33 @@ uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
 /* Counts @nr pages against the limit; @effort: may ask the device to make room. 0, -ENOMEM. */
 int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req, bool effort);
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
-/* Pages that were uncharged, and are about to be freed: that uncharges them once more. */
-static inline void zcs_pool_charge_back(struct zcs_pool *pool, uint64_t nr)
+/* Inserted pages are a store's from now on, which has to account for their memory. */
+static inline void zcs_pool_lend(struct zcs_pool *pool, uint64_t nr)
+{
+	atomic_fetch_add(&zcs_pool_shown(pool)->lent, nr);
+	atomic_fetch_sub(&zcs_pool_shown(pool)->resident, nr);
+}
+
+static inline uint64_t zcs_pool_lent(const struct zcs_pool *pool)
+{
+	return atomic_load(&zcs_pool_shown(pool)->lent);
+}
+
+/* They are the pool's again, within the limit (0, -ENOMEM) or not: then they are about to be freed. */
+static inline int zcs_pool_take_back(struct zcs_pool *pool, uint64_t nr,
+				     const struct zcs_request *req)
+{
+	int err = zcs_pool_charge(pool, nr, req, true);
+
+	if (!err)
+		atomic_fetch_sub(&zcs_pool_shown(pool)->lent, nr);
+	return err;
+}
+
+static inline void zcs_pool_take_back_to_free(struct zcs_pool *pool, uint64_t nr)
 {
 	atomic_fetch_add(&zcs_pool_shown(pool)->resident, nr);
+	atomic_fetch_sub(&zcs_pool_shown(pool)->lent, nr);
 }
 
 /* -- writes of memory that was taken back */

@@ -51,13 +51,14 @@ struct zcs_pool_params;
 
 /*
  * struct zcs_extent - a block that changes owner: 2^order pages at @pfn of the arena's file, at page
- *	@index of the object
+ *	@index of the object; @folio: the same, for a store in this process
  */
 struct zcs_extent {
 	uint64_t index;
 	uint64_t pfn;
 	uint32_t order;
 	uint32_t reserved;
+	struct zcs_folio *folio;
 };
 
 /*

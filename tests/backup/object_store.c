@@ -143,6 +143,9 @@ static const struct zcs_store_ops ops = {
 	.drop = drop,
 };
 
+/* The same, of a store that owns what is inserted. */
+static struct zcs_store_ops owner_ops;
+
 static struct zcs_pool *pool;
 static struct zcs_store *store;
 static struct zcs_backup *backup;
@@ -491,6 +494,49 @@ static void a_tt_is_backed_up_and_restored_through_it(void **state)
 	}
 }
 
+/* The limit has room for two folios: one that is inserted is the store's, and makes room for another. */
+static void what_a_store_owns_is_charged_when_it_is_taken(void **state)
+{
+	const uint64_t bytes = 2 * ZCS_PAGE_SIZE;
+	struct zcs_folio *more, *back = NULL;
+
+	(void)state;
+	memset(&rec, 0, sizeof(rec));
+	rec.accepts = rec.gives = UINT64_MAX;
+	owner_ops = ops;
+	owner_ops.flags = ZCS_STORE_OWNS;
+	pool = zcs_test_pool(ZCS_BACKING_SMALL, 2 * bytes, 0);
+	zcs_assert_ok(zcs_store_new(&owner_ops, &rec, &store));
+	backup = zcs_test_backup(store, 4);
+	for (unsigned i = 0; i < 2; i++)
+		folio[i] = zcs_test_folio(pool, 1);
+	zcs_test_fill_folio(folio[0], 1);
+	zcs_assert_is(zcs_backup_insert_folio(backup, folio[0], 1, 0, 0), 1);
+	zcs_assert_is(zcs_test_stats(pool).resident_pages, 2);
+	zcs_test_pool_ok(pool);
+	more = zcs_test_folio(pool, 1);
+	zcs_assert_is(zcs_backup_take_folio(backup, 1, pool, &back), -ENOMEM);
+	assert_null(back);
+	zcs_assert_is(rec.takes, 0);
+	zcs_assert_is(zcs_test_inserted(pool, 1), 1);
+	zcs_test_pool_ok(pool);
+	/* refused by the store, it is uncharged once more */
+	zcs_folio_put(more);
+	rec.gives = 0;
+	rec.error = -EINTR;
+	zcs_assert_is(zcs_backup_take_folio(backup, 1, pool, &back), -EINTR);
+	zcs_test_pool_ok(pool);
+	rec.gives = UINT64_MAX;
+	zcs_assert_ok(zcs_backup_take_folio(backup, 1, pool, &back));
+	assert_ptr_equal(back, folio[0]);
+	assert_true(zcs_test_folio_is(back, 1));
+	/* dropped, it is freed and not charged */
+	zcs_assert_is(zcs_backup_insert_folio(backup, back, 1, 0, 0), 1);
+	zcs_backup_drop(backup, 1, 1);
+	zcs_folio_put(folio[1]);
+	close_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +555,7 @@ int main(void)
 		zcs_test(the_end_of_an_object_is_one_call_before_the_pages_are_free),
 		zcs_test(the_store_closes_with_its_last_backup),
 		zcs_test(a_tt_is_backed_up_and_restored_through_it),
+		zcs_test(what_a_store_owns_is_charged_when_it_is_taken),
 	};
 
 	setenv("ZCSWAP_LOG", "off", 1);
