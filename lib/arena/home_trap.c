@@ -41,9 +41,12 @@
  * gave up the content of that range. No other owner of the addresses meets them.
  *
  * A hole traps while it is being populated, too. Were it mapped first, then a write in between
- * would be lost if populating fails. One thing cannot be mended: a write to an UNTRAPPED page whose
- * content is in a backup ends with the restore, which brings the older bytes back. A device makes
- * no bo of a home that could trap and does not.
+ * would be lost if populating fails.
+ *
+ * One thing cannot be mended. Where nothing ever traps (ZCS_HOME_NEVER), a write to a page whose
+ * content is in a backup ends with the restore, which brings the older bytes back; a device asks
+ * there that bos are pinned while they are used. It makes no bo of a home that could trap and does
+ * not.
  *
  * Nothing is charged here, so that all of it lies below the pool; the callers count what fails. It
  * costs a compare where a home always trapped, as nearly all do, and a punch a block where not.
