@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*-
- * The background thread: it keeps memory below the marks, so that those who need memory find it.
+ * The background thread keeps memory below the marks, so that a thread that needs memory finds
+ * some.
  *
- *	sleeps ──▶ the pool passed the high mark      balance down to the low mark
- *	           a pressure event of the kernel     balance down to the cap that it sets (pressure.c)
- *	           a bo died where nobody could       destroys it
- *	           destroy it
+ *	sleeps ──▶ the pool passed the high mark      balances down to the low mark
+ *	           a pressure event of the kernel     balances down to the event's cap (pressure.c)
+ *	           a bo died where it could not       destroys it
+ *	           be destroyed
  *
- * To balance is to go round: free without I/O, begin to write as much as lacks, probe what can be
- * written in a later round (policy.c), tell the touches that wait (room.c), pause for STEP_US. A round
- * that finds only bos that were probed just now makes no progress. After a few of these bos in use are
- * taken too. The thread gives up when that helps nothing either, says so once if nothing can be
- * evicted (over.c), and tries again by itself later.
+ * A balance is a sequence of rounds. A round frees without I/O, begins to write as many pages as
+ * are missing, and probes bos that a later round can write (policy.c). Then it wakes the touches
+ * that wait (room.c) and pauses for STEP_US.
+ *
+ * A round that finds only bos that were probed just now makes no progress. After a few of these,
+ * bos in use are taken too. The thread gives up when that does not help either. It logs that once
+ * if no page can be evicted (over.c), and tries again by itself later.
+ *
+ * Cost: about one round for each STEP_US while memory is short, more while a touch waits; none while
+ * the pool is below its marks.
  */
 #include "device_priv.h"
 #include "store/store.h"
@@ -27,7 +33,7 @@ void zcs_background_wake(struct zcs_device *dev)
 		zcs_sys_event_add(dev->event);
 }
 
-/* A touch that waits is worth taking bos without patience, as many as make room for it. */
+/* While a touch waits, takes bos without patience, as many as make room for that touch. */
 static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
 {
 	uint64_t max = zcs_pool_max(dev->pool), resident = zcs_pool_resident(dev->pool), over;
@@ -39,8 +45,8 @@ static uint64_t write_some(struct zcs_device *dev, uint64_t pages, bool stuck)
 }
 
 /*
- * One round towards @target resident pages; false: nothing can be done, or nothing is left to do.
- * @stuck: the rounds before it made no progress.
+ * Does one round towards @target resident pages. @stuck: the rounds before made no progress.
+ * Return: false: nothing can be done, or nothing is left to do.
  */
 static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 {
@@ -61,9 +67,9 @@ static bool round_towards(struct zcs_device *dev, uint64_t target, bool stuck)
 }
 
 /*
- * Whether the pool is over its limit and nothing can be evicted, even without patience: no page is
- * left, or the store takes none. A bo whose lock is held, or that is touched each time it is about
- * to go, can be evicted.
+ * Whether the pool is over its limit and no page can be evicted, even without patience: no page is
+ * left, or the store accepts none. A bo whose lock is held, or that is touched each time before it
+ * goes, still counts as evictable.
  */
 static bool nothing_goes(struct zcs_device *dev)
 {
@@ -77,7 +83,10 @@ static bool nothing_goes(struct zcs_device *dev)
 	       (zcs_store_frees(dev->store) && !zcs_store_room(dev->store));
 }
 
-/* Told once, until something changes; a touch that waited in vain may have noted it before. */
+/*
+ * Notes the failure once, until @changes moves on. A touch that waited in vain may have noted it
+ * first.
+ */
 static void note_nothing_goes(struct zcs_device *dev, uint64_t changes)
 {
 	zcs_room_note_vain(dev, changes);
@@ -88,8 +97,8 @@ static void note_nothing_goes(struct zcs_device *dev, uint64_t changes)
 }
 
 /*
- * Rounds until @target is reached or they bring nothing. A probed bo is a victim after so many rounds
- * without progress, and a bo in use after as many again.
+ * Does rounds until @target is reached or no round frees a page. A probed bo is a victim after as
+ * many rounds without progress as its silence lasts, and a bo in use after as many again.
  */
 static void go_round(struct zcs_device *dev, uint64_t target)
 {
@@ -133,8 +142,8 @@ static bool is_over_high(struct zcs_device *dev)
 }
 
 /*
- * A balance can end over the mark because everything was in use just then: the thread takes it up
- * again by itself. Nobody wakes the thread when a cap is passed.
+ * Sleeps until there is work. A balance may end over the mark because all bos were in use, so the
+ * thread tries again by itself. A cap also needs that, for passing it wakes nobody.
  */
 static void wait_for_work(struct zcs_device *dev, struct zcs_sys_polled *polled)
 {
@@ -152,7 +161,10 @@ static void wait_for_work(struct zcs_device *dev, struct zcs_sys_polled *polled)
 			zcs_pressure_lost(dev, (enum zcs_psi)i);
 }
 
-/* A process that waits in its own control group waits in the machine too: that is one event. */
+/*
+ * Answers one event of pressure. A process that waits in its own control group waits in the machine
+ * too: the second event is the same one.
+ */
 static void answer_pressure(struct zcs_device *dev, const struct zcs_sys_polled *polled)
 {
 	if (polled->pressed[ZCS_PSI_GROUP])

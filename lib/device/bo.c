@@ -3,12 +3,15 @@
  * Buffer objects: a contiguous tt whose home is the address, a place in the LRU, a pin count.
  *
  * A bo has no pages until it is touched: its tt starts as if it had been purged, and a touch of an
- * empty slot commits a zero page. Sizes from 2 MiB on are rounded to huge pages, smaller ones to
- * pages, which the small-page arena packs.
+ * empty slot commits a zero page. Sizes from 2 MiB on are rounded up to huge pages. Smaller sizes
+ * are rounded up to pages, which the small-page arena packs.
  *
- * Bos are found by address in a tree (tsearch), read by the fault threads. The last reference may
- * be dropped where destroying is out of the question, by a walker that holds another bo's lock:
- * then the background thread does it.
+ * Bos are found by address in a tree (tsearch), which the fault threads read. A walker that holds
+ * another bo's lock may drop a last reference, but must not destroy the bo: the background thread
+ * does that.
+ *
+ * Known limit: creating and destroying a bo takes the tree's lock for writing, which stops all
+ * touches for that moment.
  */
 #include <errno.h>
 #include <search.h>
@@ -31,7 +34,10 @@ static uint64_t rounded(uint64_t size)
 	return (size + to - 1) & ~(to - 1);
 }
 
-/* Ranges that overlap are equal: a key of one address finds the bo around it. */
+/*
+ * Compares addresses. Ranges that overlap are equal, so a key of one address finds the bo around
+ * it.
+ */
 static int compare_bos(const void *a, const void *b)
 {
 	const struct zcs_bo *x = a, *y = b;
@@ -69,7 +75,7 @@ struct zcs_bo *zcs_bo_find(struct zcs_device *dev, uintptr_t addr)
 	return bo;
 }
 
-/* The tt, its backup, its address served by the fault threads. */
+/* Makes the tt and its backup, and has the fault threads serve its address. */
 static int make_tt(struct zcs_bo *bo, uint64_t size)
 {
 	struct zcs_device *dev = bo->device;
@@ -80,8 +86,8 @@ static int make_tt(struct zcs_bo *bo, uint64_t size)
 	bo->start = (uintptr_t)zcs_tt_address(bo->tt);
 	bo->end = bo->start + size;
 	/*
-	 * near vm.max_map_count: what is written to it would be outside every limit, and could
-	 * never be evicted
+	 * near vm.max_map_count a home does not trap: its pages would be outside every limit, and
+	 * could never be evicted
 	 */
 	if (bo->tt->home.traps == ZCS_HOME_UNTRAPPED)
 		err = -ENOMEM;
@@ -98,7 +104,7 @@ static int make_tt(struct zcs_bo *bo, uint64_t size)
 	return err;
 }
 
-/* With the LRU's lock held, or alone. */
+/* The caller holds the LRU's lock, or is the only user of the bo. */
 static void make_purgeable(struct zcs_bo *bo, bool purgeable)
 {
 	if (bo->purgeable != purgeable)
@@ -236,8 +242,8 @@ static uint64_t missing(struct zcs_bo *bo)
 }
 
 /*
- * Room for a pin; false: there is none to be had. What can be evicted may be in somebody's hands
- * just now.
+ * Makes room for a pin. Return: false: no page can be evicted. A page whose bo is locked just now
+ * counts as evictable.
  */
 static bool make_room_for_pin(struct zcs_device *dev, bool *interrupted)
 {
@@ -253,8 +259,9 @@ static bool make_room_for_pin(struct zcs_device *dev, bool *interrupted)
 }
 
 /*
- * As many blocks at a time as are read at once, so that a touch of the bo need not wait for all of
- * it. What is restored stays so, for it is pinned. Who may not wait for the lock takes it once.
+ * Restores a bo from slot *@at on, as many blocks at a time as are read at once, so that a touch of
+ * the bo need not wait for all of it. Restored blocks stay, for the bo is pinned. A caller that may
+ * not wait for the lock takes it once.
  */
 static int restore_from(struct zcs_tt *tt, uint64_t *at, const struct zcs_ctx *ctx)
 {
@@ -267,9 +274,9 @@ static int restore_from(struct zcs_tt *tt, uint64_t *at, const struct zcs_ctx *c
 }
 
 /*
- * Room is made with nothing locked: a restore that runs into the limit holds the tt's lock, and
- * there only what needs no waiting is freed. Tries that bring nothing are counted: touches may take
- * what was freed.
+ * Restores all of a pinned bo. Room is made with no lock held: a restore at the limit holds the
+ * tt's lock, under which only pages that need no wait are freed. Attempts that restore no page are
+ * counted, for touches may take the freed pages.
  */
 static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 {
@@ -289,8 +296,8 @@ static int restore_all(struct zcs_bo *bo, const struct zcs_ctx *ctx)
 		idle = left < least ? 0 : idle + 1;
 		least = left < least ? left : least;
 		/*
-		 * a write may have ended, and made room, just before there was nothing left to
-		 * evict
+		 * one more attempt after the last one found nothing to evict: a write may have
+		 * ended meanwhile
 		 */
 		if (!room || idle >= PIN_RETRIES)
 			return err;
@@ -392,7 +399,7 @@ int zcs_bo_set_purgeable(struct zcs_bo *bo, bool purgeable)
 		return -EINVAL;
 	if (zcs_inherited(bo))
 		return -ECHILD;
-	/* the tt's lock: who asks must not be told "not dropped" while it is just being dropped */
+	/* under the tt's lock, or the owner could be told "not dropped" during a purge */
 	zcs_tt_lock(bo->tt, NULL);
 	zcs_lru_lock(&bo->device->lru);
 	make_purgeable(bo, purgeable);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bulk moves. A bulk is a list of bos in the order they were added; moving it moves each member
- * that is evictable to its LRU's tail, under one hold of the lock. Members that are evicted or
- * pinned keep their membership and are passed over, so that nothing dangles when one leaves the LRU
- * (what TTM's ranges got wrong).
+ * Bulk moves. A bulk is a list of bos in the order in which they were added. Moving a bulk moves
+ * each evictable member to its LRU's tail, under one hold of the lock. Evicted and pinned members
+ * stay in the bulk and are passed over, so that no pointer into a list is left when a member leaves
+ * the LRU.
+ *
+ * Cost: one step for each member, evicted members included, with the LRU's lock held.
  */
 #include <errno.h>
 #include <stdlib.h>

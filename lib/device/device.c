@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device: one pool, one store, the LRU over its bos, the threads that serve them.
+ * The device: one pool, one store, the LRU over its bos, and the threads that serve them.
  *
- * References are held by the creator and by each bo (and bulk), so that destroying the device
- * before its last bo is safe. The last reference may be dropped on one of the device's own threads
- * (a bo that died in a walk is destroyed by the background thread): then a thread made for it takes
- * the device down.
+ * The creator, each bo and each bulk hold a reference, so a device may be destroyed before its last
+ * bo. The last reference may be dropped on one of the device's own threads, for example when the
+ * background thread destroys a bo that died in a walk. Then a new thread takes the device down.
+ *
+ * Known limit: if that thread cannot be made, the device stays in memory, with a message.
  */
 #include <errno.h>
 #include <search.h>
@@ -29,7 +30,10 @@
 
 static const struct zcs_device_params default_params = ZCS_DEVICE_PARAMS_INIT;
 
-/* No pool is asked for. Of one that is, struct_size must not have been forgotten. */
+/*
+ * Whether the caller asks for no pool: all of the pool's parameters are 0. A caller that asks for
+ * one must set struct_size.
+ */
 static bool is_unset(const struct zcs_pool_params *p)
 {
 	bool unset = !p->struct_size && !p->max_bytes && !p->cache_bytes && !p->node &&
@@ -110,7 +114,7 @@ static int open_events(struct zcs_device *d)
 	return d->event < 0 ? d->event : 0;
 }
 
-/* Not each time that a page is taken over a limit that cannot be kept. */
+/* Wakes the background thread, but not for each page over a limit that cannot be kept. */
 static void wake_background(void *arg)
 {
 	if (zcs_room_may_try(arg))
@@ -118,9 +122,9 @@ static void wake_background(void *arg)
 }
 
 /*
- * The room above the high mark is for what touches take while the background thread wakes up,
- * watches and writes: 10 ms at 3 GiB/s. More of a large pool would only be memory that is never
- * used. A pool of a few huge folios would lose whole ones.
+ * Sets the water marks. Touches take the room above the high mark while the background thread wakes
+ * up, watches and writes: 10 ms at 3 GiB/s. A larger room of a large pool would never be used. A
+ * pool of a few huge folios would lose whole ones.
  */
 static void set_marks(struct zcs_device *d, const struct zcs_device_params *p, uint64_t max)
 {
@@ -136,7 +140,7 @@ static void set_marks(struct zcs_device *d, const struct zcs_device_params *p, u
 		d->high = max - HEADROOM;
 }
 
-/* The pool's limit and water marks; the hooks. */
+/* Sets the water marks by the pool's limit, and connects the pool's hooks. */
 static void connect_pool(struct zcs_device *d, const struct zcs_device_params *p)
 {
 	uint64_t max = zcs_pool_max(d->pool);
@@ -282,8 +286,8 @@ static void fill_events(struct zcs_stats *st, const struct zcs_device *d)
 }
 
 /*
- * A bo's pages that are not in memory; its tt's lock, which a restore holds for long, is not
- * needed.
+ * Adds a bo's pages that are not in memory. Does not need the tt's lock, which a restore holds for
+ * long.
  */
 static void add_absent(const void *node, VISIT visit, void *arg)
 {
@@ -298,7 +302,7 @@ static void add_absent(const void *node, VISIT visit, void *arg)
 	st->same_bytes += backup.same_pages * ZCS_PAGE_SIZE;
 }
 
-/* @clean was counted at another moment than what is resident. */
+/* Sets the clean and dirty bytes. @clean was counted at another moment than the resident bytes. */
 static void set_clean(struct zcs_stats *st, uint64_t clean)
 {
 	st->clean_bytes = clean < st->resident_bytes ? clean : st->resident_bytes;
@@ -306,8 +310,8 @@ static void set_clean(struct zcs_stats *st, uint64_t clean)
 }
 
 /*
- * Slots in use are those of pages that are nowhere else, those that resident pages keep, and
- * writes.
+ * Bytes of slots that resident pages keep or writes fill: all used slots without those of pages
+ * that are only in the store.
  */
 static uint64_t kept_in_slots(struct zcs_store *store, uint64_t written)
 {
@@ -361,8 +365,7 @@ static bool has_copy(const struct zcs_tt *tt, const struct zcs_block *blk)
 }
 
 /*
- * Pages, mapped or inserted, whose content is in a slot too, as far as is known before the next
- * zap.
+ * Pages, mapped or inserted, that also have a copy in a slot, as far as known before the next zap.
  */
 static uint64_t clean_pages(struct zcs_tt *tt)
 {
@@ -405,7 +408,7 @@ int zcs_bo_stats(struct zcs_bo *bo, struct zcs_stats *stats)
 	return 0;
 }
 
-/* After its writes and reads ahead have ended. */
+/* Checks a bo, after its writes and reads ahead have ended. */
 static void check_bo(const void *node, VISIT visit, void *err)
 {
 	struct zcs_tt *tt = (*(struct zcs_bo *const *)node)->tt;
@@ -425,7 +428,7 @@ int zcs_device_check(struct zcs_device *device)
 		return -EINVAL;
 	if (zcs_inherited(device))
 		return -ECHILD;
-	/* a fault thread is not through with a touch when its toucher goes on */
+	/* a toucher goes on before its fault thread has finished the touch */
 	for (unsigned i = 0; device->busy_touchers && i < BUSY_POLLS_MAX; i++)
 		zcs_sys_sleep_us(BUSY_POLL_US);
 	zcs_sys_hold_signals();

@@ -13,19 +13,19 @@
 #include "sys/sys.h"
 #include "tt/tt_priv.h"
 
-#define ZCS_FAULT_THREADS 3u /* to begin with */
+#define ZCS_FAULT_THREADS 3u /* threads at the start */
 #define ZCS_TOUCHERS_MAX  32u
 
 struct zcs_store;
 
 /*-
- * Where a bo is in the LRU; policy.c has the picture of who moves it:
+ * The list of the LRU that a bo is in; policy.c has the picture of the moves:
  *
- *	ACTIVE	  mapped, as far as known in use. Oldest first
+ *	ACTIVE	  mapped, and taken to be in use. Oldest first
  *	FRESH	  mapped, had to be read again, and not known to be wanted twice. Oldest first
  *	INACTIVE  zapped and inserted, not written. A touch costs a few us and brings the bo back to
- *		  ACTIVE; silence makes it a victim
- *	OUT	  evicted: nothing to gain. TTM's unevictable list
+ *		  ACTIVE; silence makes the bo a victim
+ *	OUT	  evicted: no page is left to gain. TTM's unevictable list
  *	OFF	  pinned, or being created or destroyed: in no list
  */
 enum zcs_lru_list {
@@ -41,10 +41,11 @@ TAILQ_HEAD(zcs_lru_head, zcs_bo);
 
 /*
  * struct zcs_lru - every evictable bo of a device
- * @lock: innermost: nothing is locked under it
+ * @lock: innermost: no other lock is taken under it
  * @list: by list and priority; OUT uses priority 0
- * @moves: counts arrivals in lists; @count: bos in lists; @inactive: pages of those in INACTIVE, of
- *	their size, by priority
+ * @moves: counts arrivals in lists
+ * @count: bos in lists
+ * @inactive: sum of the sizes of the bos in INACTIVE, in pages, by priority
  */
 struct zcs_lru {
 	pthread_mutex_t lock;
@@ -61,18 +62,21 @@ struct zcs_touch_stats {
 
 /*
  * struct zcs_bo - a contiguous tt with a place in the LRU
- * @life: of the process that made it (life.h)
+ * @life: of the process that made the bo (life.h)
  * @refs: users; walkers and fault threads hold one while they work
  * @start, @end: addresses
- * @lru, @place, @moved: under the LRU's lock: node, list, the LRU's @moves when it came to this
- *	place
- * @priority, @purgeable, @pins: under the LRU's lock as well
- * @purged: content was dropped and the owner has not asked since
- * @bulk, @in_bulk: the bulk it belongs to
- * @probed_ns: when it was made INACTIVE; @touched_ns: when it was last restored on touch
- * @failing: its last touch could be neither resolved nor poisoned, and somebody was told
- * @fetch, @fetching, @fetch_at: node in the prefetch queue (which holds a reference); in it, or in
- *	the hands of a fetcher; the slot that is next
+ * @lru: node; this and the members up to @purged are under the LRU's lock
+ * @place: list
+ * @moved: the LRU's @moves when the bo came to this place
+ * @priority, @purgeable, @pins: set by the owner
+ * @purged: the content was dropped, and the owner has not asked since
+ * @bulk, @in_bulk: the bulk that the bo belongs to
+ * @probed_ns: time when the bo became INACTIVE
+ * @touched_ns: time of the last restore on touch
+ * @failing: the last touch failed and could not be poisoned; already logged
+ * @fetch: node in the prefetch queue, which holds a reference
+ * @fetching: in that queue, or taken by a fault thread that restores it
+ * @fetch_at: the next slot to restore
  * @dead: node in the list of bos that the background thread destroys
  */
 struct zcs_bo {
@@ -105,35 +109,48 @@ struct zcs_bulk {
 
 /*
  * struct zcs_device - pool, store, LRU, policy
- * @life: of the process that made it (life.h)
+ * @life: of the process that made the device (life.h)
  * @refs: the creator and each bo
  * @tree: bos by address (tsearch), under @tree_lock
- * @low, @high: pages; 0: no limit of our own
- * @cap, @cap_until: after a pressure event: what may be resident, until when; 0: no pressure
- * @epfd: userfaultfds of the arenas in use, and the prefetch event; @arenas: those in it, by slot
- * @fetch_lock: protects @fetch, @fetchers (fault threads that restore for it) and @fetch_set (the
- *	event is set)
+ * @low, @high: water marks in pages; 0: the pool has no limit
+ * @cap, @cap_until: pages that may be resident after a pressure event, and until when; 0: no
+ *	pressure
+ * @arm_lock: protects @armed
+ * @epfd: userfaultfds of the arenas in use, the prefetch event and @stop_event
+ * @armed: arenas whose userfaultfd is in @epfd, by slot
+ * @no_touch: an arena has no userfaultfd: its bos are not restored on touch
+ * @kernel_touch: touches by system calls are restored too
+ * @fetch_lock: protects @fetch, @fetchers and @fetch_set
+ * @fetch: bos to restore
+ * @fetchers: fault threads that restore for @fetch
+ * @fetch_set: @fetch_event is set
  * @fetch_held: no thread may wait for a prefetch now
  * @dead_lock, @dead: bos whose last reference was dropped where they could not be destroyed
- * @psi, @psi_error: triggers of pressure, -1: none, and why
- * @event: wakes the background thread; @awake: it is set
+ * @event: wakes the background thread
+ * @awake: @event is set
+ * @psi, @psi_error: triggers of pressure; -1: no trigger, and why
  * @work_lock: held by the background thread while it works
- * @room: signalled, under @room_lock, when the background thread has freed something; @pace: when a
- *	touch waits for room, of which there are @hurry
+ * @room_lock: protects @hurry and the two conditions
+ * @room: the background thread has freed pages
+ * @pace: a touch has begun to wait for room
+ * @hurry: touches that wait for room
  * @freed: pages that the background thread freed without I/O
- * @changes: counts what may make something evictable; @vain: its value when the background thread
- *	last found that nothing is, with @vain_slots bytes of free slots, at @vain_ns
- * @hot_pages, @hot_until_ns: so much may be resident until then, for all of it is in use
- * @toucher_lock: protects @toucher, @nr_touchers, @waiting (fault threads that may wait) and
- *	@parked
- * @refused: the store's refusals for want of a run of slots when it was last looked at
- * @policy: never NULL; @hitless: probes since the last touch of a bo that was in memory still
- * @busy_touchers: fault threads with work in hand. A toucher goes on before its touch is counted and
- *	its bo placed
- * @limit_failed: times that nothing could be evicted, over the limit
- * @over_no_space, @over_failed, @over_said: the background thread's: the store's refusals and
- *	failed writes that were seen then, and the reasons that were said
- * @over_changes: the background thread's: @changes when it last said that nothing goes
+ * @changes: counts events that may make a page evictable
+ * @vain, @vain_slots, @vain_ns: @changes, free bytes of the store and time when the background
+ *	thread last found nothing evictable
+ * @hot_pages, @hot_until_ns: pages that may be resident until then, for all of them are in use
+ * @toucher_lock: protects @toucher, @nr_touchers, @waiting and @parked
+ * @waiting: fault threads that may wait
+ * @busy_touchers: fault threads with a touch to finish. A toucher goes on before its touch is
+ *	counted and its bo placed
+ * @policy: never NULL
+ * @refused: the store's count of blocks without a run of slots, at the last look
+ * @hitless: probes since the last touch of a bo that was still in memory
+ * @limit_failed: times that no page could be evicted over the limit
+ * @over_no_space, @over_failed: the store's refusals and failed writes at the last look; the
+ *	background thread's
+ * @over_said: reasons that were logged; the background thread's
+ * @over_changes: @changes when the background thread last found that no page can go
  */
 struct zcs_device {
 	uint64_t life;
@@ -202,23 +219,26 @@ static inline void zcs_lru_unlock(struct zcs_lru *lru)
 /* Moves a bo to a list's tail, unless it is pinned (then it stays off). */
 void zcs_lru_move(struct zcs_bo *bo, enum zcs_lru_list place);
 /*
- * Where a bo belongs that had to be read again: FRESH, or ACTIVE if it is there, or was OUT and
- * @keep.
+ * Places a bo that had to be read again in FRESH. It stays in ACTIVE if it is there, and becomes
+ * ACTIVE if it was OUT and @keep.
  */
 void zcs_lru_read_again(struct zcs_bo *bo, bool keep);
 void zcs_lru_remove(struct zcs_bo *bo);
-/* A pinned bo is off the LRU. Who takes pages away looks at the pins with the tt's lock held. */
+/*
+ * Pins a bo, which leaves the LRU. A step that takes pages away checks the pins with the tt's lock
+ * held.
+ */
 void zcs_lru_pin(struct zcs_bo *bo);
-/* True if it was pinned; the last unpin puts it at the tail. */
+/* Unpins a bo; the last unpin puts it at the tail of ACTIVE. Return: false: it was not pinned. */
 bool zcs_lru_unpin(struct zcs_bo *bo);
 unsigned zcs_lru_pins(struct zcs_bo *bo);
 void zcs_lru_set_priority(struct zcs_bo *bo, unsigned priority);
 /*
- * Calls @fn for each bo of a list of a priority, oldest first, until the sum of what it returns
- * reaches
- * @target. Each bo is met once, whatever happens to it meanwhile. Negative values do not count, and
- *	the bo
- * stays where it is. Returns the sum.
+ * Calls @fn for each bo of a list and priority, oldest first, until the sum of the results reaches
+ * @target. Each bo is met once, whatever happens to it meanwhile. A negative result does not count,
+ *	and leaves the bo where it is.
+ *
+ * Context: no LRU lock; @fn runs without it, on a reference. Return: the sum.
  */
 uint64_t zcs_lru_walk_one(struct zcs_device *dev, enum zcs_lru_list place, unsigned priority,
 			  uint64_t target, int64_t (*fn)(struct zcs_bo *bo, void *arg), void *arg);
@@ -233,13 +253,16 @@ int zcs_lru_check(struct zcs_device *dev);
 
 /* -- bo.c */
 struct zcs_bo *zcs_bo_find(struct zcs_device *dev, uintptr_t addr);
-/* Drops a reference where the bo cannot be destroyed. */
+/*
+ * Drops a reference where the bo cannot be destroyed; the background thread destroys it. Context:
+ * any lock of a tt; does not sleep.
+ */
 void zcs_bo_put_later(struct zcs_bo *bo);
 void zcs_bo_destroy_dead(struct zcs_device *dev);
 
 /* -- touchers.c */
 /*
- * struct zcs_parked - a touch that has to wait, and no thread may
+ * struct zcs_parked - a touch that has to wait while no fault thread may
  * @bo: with a reference
  */
 struct zcs_parked {
@@ -253,67 +276,73 @@ void zcs_touchers_stop(struct zcs_device *dev);
 /* Whether the caller is one of the device's fault threads. */
 bool zcs_touchers_are_me(struct zcs_device *dev);
 /*
- * Whether this fault thread may wait, for there is another; then zcs_toucher_waited() is due, until
- * it returns NULL.
+ * Whether this fault thread may wait, because another one is left to serve. Then the caller must
+ * call zcs_toucher_waited() until that returns NULL. May make a thread.
  */
 bool zcs_toucher_may_wait(struct zcs_device *dev);
-/* A touch that was parked, for the caller, who may go on waiting, to free; or NULL. */
+/*
+ * Ends a wait, or takes a parked touch. Return: a parked touch that the caller serves and frees,
+ * and the caller may still wait; NULL: no touch is parked.
+ */
 struct zcs_parked *zcs_toucher_waited(struct zcs_device *dev);
 /*
- * Takes over the caller's reference; false: not parked, there is no memory, or again a thread that
- * may wait.
+ * Parks a touch. Return: true: the caller's reference is taken over; false: not parked, because
+ * memory is short or a thread may wait again.
  */
 bool zcs_toucher_park(struct zcs_bo *bo, const struct zcs_tt_event *event);
 
 /* -- room.c */
-/* Whether a touch that needs memory should wait, and not in vain. */
+/* Whether a touch that needs memory should wait, and can hope for room. */
 bool zcs_room_is_short(struct zcs_device *dev);
-/* Waits until it is not short any more, a second at most; nothing may be locked. */
+/* Waits until room is no longer short, at most a second. Context: no lock held; sleeps. */
 void zcs_room_wait_for(struct zcs_device *dev, struct zcs_bo *bo);
-/* Waits until the background thread has freed something, some milliseconds at most. */
+/*
+ * Waits until the background thread has freed pages, at most some milliseconds. Context: no lock
+ * held; sleeps.
+ */
 void zcs_room_wait(struct zcs_device *dev);
-/* Something may be evictable that was not. */
+/* Notes that a page may be evictable that was not before. */
 void zcs_room_changed(struct zcs_device *dev);
-/* Pages that were freed in all; to see whether a stretch of work brought anything. */
+/* Pages freed in all. A caller compares two values to learn whether its work freed any. */
 uint64_t zcs_room_freed(struct zcs_device *dev);
-/* Something was freed: it is not in vain any more. */
+/* Notes that pages were freed, so that waiting is no longer in vain. */
 void zcs_room_note_progress(struct zcs_device *dev);
-/* Nothing was evictable; @changes: the device's from before it was tried. */
+/* Notes that no page was evictable; @changes is the device's from before the attempt. */
 void zcs_room_note_vain(struct zcs_device *dev, uint64_t changes);
 bool zcs_room_in_vain(struct zcs_device *dev);
 /* Whether the background thread should try again. */
 bool zcs_room_may_try(struct zcs_device *dev);
-/* Tells those who wait. */
+/* Wakes the touches that wait for room. */
 void zcs_room_tell(struct zcs_device *dev);
-/* The background thread between two rounds: less than @us if somebody begins to wait. */
+/* Pauses the background thread between two rounds: @us, or less if a touch begins to wait. */
 void zcs_room_pause(struct zcs_device *dev, unsigned us);
-/* Whether somebody waits, and nothing is being written that could make room. */
+/* Whether a touch waits and no write is under way that could make room. */
 bool zcs_room_is_urgent(struct zcs_device *dev);
 
 /* -- touch.c */
 int zcs_touch_start(struct zcs_device *dev);
-/* What a fault thread does; @dev is the device. */
+/* The main function of a fault thread; @dev is the device. */
 void *zcs_touch_run(void *dev);
 /* Makes the fault threads serve an arena. */
 int zcs_touch_serve(struct zcs_device *dev, struct zcs_arena *arena);
 
 /* -- fetch.c */
-/* Queues a bo to be restored; it is restored from its beginning, if it was queued already. */
+/* Queues a bo to be restored. A bo that is queued already is restored from its beginning. */
 void zcs_fetch_bo(struct zcs_bo *bo);
-/* No prefetch is begun while too many fault threads wait. */
+/* Begins no prefetch while @held: too many fault threads wait. */
 void zcs_fetch_hold(struct zcs_device *dev, bool held);
 /* Restores a folio of the first bo in the queue; may sleep. On a fault thread. */
 void zcs_fetch_one(struct zcs_device *dev);
 
 /* -- evict.c */
 /*
- * Takes a bo's pages away, and moves it to where it then belongs in the LRU. Context: nothing locked;
- * may sleep in the tt's lock, unless @ctx forbids it. Return: pages; -EBUSY: pinned, or the lock is
+ * Takes a bo's pages away, and moves the bo to its new place in the LRU. Context: no lock held; may
+ * sleep in the tt's lock, unless @ctx forbids it. Return: pages; -EBUSY: pinned, or the lock is
  * held and @ctx may not wait; or as zcs_tt_backup().
  */
 int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ctx);
 
-/* Bos that a walk passes over: those probed after @probed_ns, and touched after @touched_ns. */
+/* struct zcs_spare - a walk passes over bos that were probed or touched after these times */
 struct zcs_spare {
 	uint64_t probed_ns, touched_ns;
 };
@@ -324,26 +353,31 @@ struct zcs_spare {
  */
 int64_t zcs_evict_purge(struct zcs_bo *bo, void *unused);
 int64_t zcs_evict_clean(struct zcs_bo *bo, void *spare);
-/* @wanted: a uint64_t, pages that are wanted still */
+/* @wanted: a uint64_t, the pages that are still wanted */
 int64_t zcs_evict_kept(struct zcs_bo *bo, void *wanted);
 int64_t zcs_evict_probe(struct zcs_bo *bo, void *spare);
 int64_t zcs_evict_write(struct zcs_bo *bo, void *spare);
-/* Of a bo in OUT: pages are in memory, for a write failed or found no room, or a touch came. 1: moved */
+/*
+ * For a bo in OUT that has pages in memory, because a write failed or found no room, or a touch
+ * came. Return: 1: the bo was moved.
+ */
 int64_t zcs_evict_reconsider(struct zcs_bo *bo, void *unused);
-/* The store forgets its copies of clean pages: they leave memory only by another write. */
+/*
+ * Makes the store forget its copies of clean pages, which then need another write to leave memory.
+ */
 void zcs_evict_forget_copies(struct zcs_bo *bo);
 
 /* -- policy.c */
 /*
- * struct zcs_policy - numbers that decide which bos go
- * @silence_ns: a bo that was probed is a victim if it was not touched for so long
- * @quiet_ns: a FRESH bo that was touched so recently is being restored piece by piece, and is not
- *	probed: the next piece would say that it is in use
- * @watched_part: of what may be resident, one part in so many is kept INACTIVE
- * @hitless_probes, @hitless_part: after so many probes without a touch of a bo that is in memory,
- *	the watched part is smaller, by this factor
- * @age_one_in: so rarely the oldest ACTIVE bo is probed before the FRESH ones
- * @keep_one_in: so rarely a bo that was read again becomes ACTIVE at once
+ * struct zcs_policy - numbers that decide which bos leave memory
+ * @silence_ns: a probed bo is a victim if no touch came for so long
+ * @quiet_ns: a FRESH bo is not probed for so long after a touch. It is being restored piece by
+ *	piece, and the touch of the next piece would make it look in use
+ * @watched_part: one part in so many of the resident pages is kept INACTIVE
+ * @hitless_probes: probes without a hit before the watched part shrinks
+ * @hitless_part: factor by which it shrinks
+ * @age_one_in: one time in so many, the oldest ACTIVE bo is probed before the FRESH ones
+ * @keep_one_in: one in so many bos that were read again becomes ACTIVE at once
  */
 struct zcs_policy {
 	uint64_t silence_ns, quiet_ns, watched_part, hitless_probes, hitless_part;
@@ -351,69 +385,80 @@ struct zcs_policy {
 };
 extern const struct zcs_policy zcs_policy_default;
 
-/* A touch of the bo was served: where it belongs now. Context: nothing locked; does not sleep. */
+/* Places a bo whose touch was served. Context: no lock held; does not sleep. */
 void zcs_policy_touched(struct zcs_bo *bo, enum zcs_touch what);
 /*
- * Free about @pages pages without I/O, or begin to write so many. @patient: bos that were probed just
- * now are spared. @stuck: sparing brought nothing for a while. Context: signals held, nothing locked;
- * do not wait for writes. zcs_policy_free_clean(): also under the locks of a tt and its backup, purges
- * nothing. Return: pages that are free, or will be when the writes ended.
+ * Free about @pages pages without I/O, or begin to write so many. @patient: spares bos that were
+ * probed just now. @stuck: sparing brought no pages for a while.
+ *
+ * Context: signals held, no lock held; do not wait for writes. zcs_policy_free_clean() may also be
+ * called under the locks of a tt and its backup, for it purges nothing. Return: pages that are
+ * free, or will be when the writes have ended.
  */
 uint64_t zcs_policy_free_clean(struct zcs_device *dev, uint64_t pages);
 uint64_t zcs_policy_free(struct zcs_device *dev, uint64_t pages, bool patient);
 uint64_t zcs_policy_write_now(struct zcs_device *dev, uint64_t pages);
 uint64_t zcs_policy_write_silent(struct zcs_device *dev, uint64_t pages, bool stuck);
-/* Looks for bos in OUT that have pages in memory; how many it moved. */
+/* Looks for bos in OUT that have pages in memory. Return: bos moved. */
 uint64_t zcs_policy_reconsider(struct zcs_device *dev);
 
 /* -- reclaim.c */
 /*
- * Frees pages. Context: no lock held; sleeps until writes ended, if @writeback, 5 s at most. Return:
- * pages; *interrupted, unless NULL, is set if a signal ended the waiting.
+ * Frees pages. Context: no lock held; with @writeback sleeps until the writes have ended, at most 5
+ * s. Return: pages; *@interrupted, unless NULL, is set if a signal ended the wait.
  */
 uint64_t zcs_reclaim_pages(struct zcs_device *dev, uint64_t pages, bool writeback,
 			   bool *interrupted);
 /*
- * Room in the store for @pages pages, as far as clean pages of pinned bos keep copies there. Such a
- * copy lets a page go again without I/O, but a pinned bo's pages cannot go. The copies of other bos
- * stay: their pages can go at once.
+ * Makes room in the store for @pages pages, by giving up copies of clean pages of pinned bos. Such
+ * a copy lets a page leave memory without I/O, but the pages of a pinned bo cannot leave. The
+ * copies of other bos stay, for their pages can leave at once.
  */
 void zcs_reclaim_store(struct zcs_device *dev, uint64_t pages);
-/* Whether something is left that might be evicted, now or when its lock is free. */
+/* Whether a page is left that might be evicted, now or when the lock of its bo is free. */
 bool zcs_reclaim_may(struct zcs_device *dev);
-/* The pool's hook: frees without waiting, whatever the caller holds. */
+/*
+ * The pool's hook: frees pages without waiting. Context: the caller may hold a tt's lock and its
+ * backup's. Return: pages.
+ */
 int64_t zcs_reclaim_hook(void *arg, uint64_t nr_pages);
 
 /* -- background.c */
 int zcs_background_start(struct zcs_device *dev);
 void zcs_background_stop(struct zcs_device *dev);
-/* Wakes the background thread, from any thread; does not sleep. */
+/* Wakes the background thread. Context: any thread and lock; does not sleep. */
 void zcs_background_wake(struct zcs_device *dev);
-/* What the background thread does on a pressure event. */
+/* Answers a pressure event, on the background thread. */
 void zcs_background_on_pressure(struct zcs_device *dev, enum zcs_psi whose);
 
 /* -- pressure.c */
 void zcs_pressure_watch(struct zcs_device *dev);
 bool zcs_pressure_is_watched(const struct zcs_device *dev);
-/* A trigger is gone: tries again. */
+/* Makes a new trigger for one that is gone. */
 void zcs_pressure_lost(struct zcs_device *dev, enum zcs_psi whose);
-/* Counts an event, and sets the cap; false: there is room, nothing need be evicted. */
+/*
+ * Counts a pressure event and sets the cap. Return: false: memory is not short, no page need be
+ * evicted.
+ */
 bool zcs_pressure_event(struct zcs_device *dev, enum zcs_psi whose);
-/* Whether what is resident has grown over the cap of the last event, if that still holds. */
+/*
+ * Whether more pages are resident than the cap of the last event allows, if that cap still holds.
+ */
 bool zcs_pressure_is_over_cap(struct zcs_device *dev);
 
 /* -- over.c */
 /* Pages over the pool's limit. */
 uint64_t zcs_over_pages(const struct zcs_device *dev);
-/* On the background thread: over the limit, and nothing can be evicted. */
+/* Notes, on the background thread, that the pool is over its limit and no page can be evicted. */
 void zcs_over_note(struct zcs_device *dev);
 
 /* -- device.c */
-/* A number, another one each time; by any thread, without a lock. */
+/* A pseudo-random number. Context: any thread; takes no lock. */
 uint64_t zcs_device_random(struct zcs_device *dev);
 void zcs_device_get(struct zcs_device *dev);
 /*
- * The last reference frees the device; on the background thread it ends that thread's loop instead.
+ * Drops a reference; the last one frees the device. On a thread of the device itself, a new thread
+ * does that.
  */
 void zcs_device_unref(struct zcs_device *dev);
 

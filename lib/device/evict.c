@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Eviction of one bo: the steps of which every way to free memory is made. Which bos, and in what
- * order, is policy.c's; who asks for memory, and waits for it, is reclaim.c's and background.c's.
+ * Eviction of one bo: the steps that every way to free memory is made of. policy.c chooses the bos
+ * and their order. reclaim.c and background.c ask for memory and wait for it.
  *
- *	zcs_evict_bo()		zaps and inserts, writes or drops: what the owner asks for
+ *	zcs_evict_bo()		zaps and inserts, writes or drops, as the owner asks
  *	zcs_evict_purge()	drops the content of a purgeable bo
  *	zcs_evict_clean()	frees inserted folios of which the store has a copy
- *	zcs_evict_kept()	gives up memory that the home was made with, and nobody touched
+ *	zcs_evict_kept()	gives up memory that the home was made with and that nobody touched
  *	zcs_evict_probe()	zaps and inserts, without a write: is the bo in use?
- *	zcs_evict_write()	begins to write what is inserted
+ *	zcs_evict_write()	begins to write the inserted folios
  *	zcs_evict_reconsider()	takes back a bo that left memory only in part
  *
- * All but the first are for walks of the LRU: a walker may hold another tt and its backup, so they
- * only ever try the bo's lock. A bo whose lock is held counts as contended and is passed over. The
- * bo is moved in the LRU with its tt's lock held: a touch that comes later finds the bo where the
- * step put it.
+ * All but the first are for walks of the LRU. A walker may hold another tt and its backup, so these
+ * steps only ever try the bo's lock. A bo whose lock is held counts as contended and is passed
+ * over. The bo moves in the LRU with its tt's lock held, so that a later touch finds the bo at its
+ * new place.
  *
  * Cost: a probe of a resident folio takes 3 us of zap and insert on hugetlb, 6 us on huge shmem
- * pages, and a touch of 10 to 13 us if the bo is in use after all.
+ * pages. If the bo is in use after all, its touch takes 10 to 13 us.
  */
 #include <errno.h>
 
@@ -37,8 +37,8 @@ static int try_lock(struct zcs_bo *bo)
 }
 
 /*
- * Where a bo belongs after a step, with the tt's lock held. OUT means that nothing is left to be
- * freed: a bo in OUT is not looked at again.
+ * Places a bo after a step, with the tt's lock held. OUT means that no page is left to be freed: a
+ * bo in OUT is not looked at again.
  */
 static void place_evicted(struct zcs_bo *bo, bool written)
 {
@@ -58,7 +58,7 @@ static int64_t back_up(struct zcs_tt *tt, uint32_t flags)
 {
 	int64_t n, older = 0;
 
-	/* first: a page whose write fails at once would be counted twice */
+	/* first, or a page whose write fails at once would be counted twice */
 	if ((flags & ZCS_BACKUP_WRITEBACK) && !(flags & ZCS_BACKUP_PURGE))
 		older = zcs_tt_write_older_locked(tt);
 	n = zcs_tt_backup_locked(tt, 0, tt->nr, flags);
@@ -81,7 +81,10 @@ int64_t zcs_evict_bo(struct zcs_bo *bo, uint32_t flags, const struct zcs_ctx *ct
 	return n;
 }
 
-/* With the tt's lock held, under which the owner changes the mark. */
+/*
+ * Whether the owner allows a purge. The caller holds the tt's lock, under which the owner changes
+ * that.
+ */
 static bool may_purge(struct zcs_bo *bo)
 {
 	struct zcs_lru *lru = &bo->device->lru;
@@ -116,7 +119,7 @@ int64_t zcs_evict_purge(struct zcs_bo *bo, void *unused)
 	if (n > 0) {
 		note_purge(bo);
 		place_evicted(bo, true);
-		/* copies in the store are dropped too, but are no memory */
+		/* purged copies in the store do not count, for they are no memory */
 		n = (int64_t)(resident - zcs_tt_resident(bo->tt));
 	}
 	zcs_tt_unlock(bo->tt);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prefetch: bos that the application wants back before it touches them. They are restored by the
- * fault threads, a folio a turn, in the order in which they were asked for. One fault thread is left
- * to touches, whatever is prefetched: at most ZCS_FAULT_THREADS - 1 of them restore at a time.
+ * Prefetch: bos that the application wants back before it touches them. The fault threads restore
+ * them, a folio a turn, in the order of the calls. At most ZCS_FAULT_THREADS - 1 threads do so at a
+ * time, so that one is left to touches.
  *
  * The queue is an eventfd in the epoll set of the fault threads. It is set as long as there is work
  * and a thread that may do it, so that no thread sleeps on work and none spins.
+ *
+ * Cost: a turn for each folio, with the queue's lock taken twice.
  */
 #include "device_priv.h"
 #include "sys/sys.h"
 
-/* With the lock held. */
+/* The caller holds the lock. */
 static void set_fetch_event(struct zcs_device *dev)
 {
 	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1 &&
@@ -67,8 +69,8 @@ static struct zcs_bo *pop_fetch(struct zcs_device *dev, uint64_t *at)
 }
 
 /*
- * What was begun is finished first, in the order in which it was asked for. False: that was all of
- * it.
+ * Puts a bo back at the head of the queue, so that a bo that was begun is finished before the next
+ * one. Return: false: all of it is restored, or @go_on is false.
  */
 static bool push_again(struct zcs_bo *bo, bool go_on)
 {
@@ -86,7 +88,9 @@ static bool push_again(struct zcs_bo *bo, bool go_on)
 	return more;
 }
 
-/* The queue has a reference: if that is all, the bo was put, and dies with it. */
+/*
+ * Whether the bo has a user besides the queue. Without one its owner has put it, and it dies here.
+ */
 static bool is_wanted(struct zcs_bo *bo)
 {
 	return atomic_load(&bo->refs) > 1;
@@ -102,10 +106,7 @@ void zcs_fetch_one(struct zcs_device *dev)
 		return;
 	go_on = is_wanted(bo);
 	if (go_on) {
-		/*
-		 * what cannot be had now comes when it is touched; some of it may be there all the
-		 * same
-		 */
+		/* a failed restore is left to the touch; some pages may be restored nevertheless */
 		go_on = !zcs_tt_restore_step(bo->tt, &at, ZCS_UNIT_PAGES, NULL);
 		zcs_lru_move(bo, ZCS_LRU_ACTIVE);
 	}

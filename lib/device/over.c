@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A limit that holds nothing back. Touches are never refused, so where nothing can be evicted a
- * device goes on above max_bytes for as long as its bos are used: that is what was asked for, and
- * it is easily overlooked. So it is counted each time that the background thread finds out, and its
- * reason is said once for each device, if it is the store.
+ * A limit that no longer holds. A touch is never refused. So where no page can be evicted, a device
+ * goes on above max_bytes for as long as its bos are used. The caller has asked for that, but may
+ * easily overlook it. So each such finding of the background thread is counted. If the store is the
+ * reason, the reason is logged once for each device.
  */
 #include "common/log.h"
 #include "device_priv.h"
@@ -28,7 +28,10 @@ uint64_t zcs_over_pages(const struct zcs_device *dev)
 	return max && resident > max ? resident - max : 0;
 }
 
-/* What the store did since the last time tells; a store that is full is not even asked. */
+/*
+ * Finds the reason by the store's counters since the last time. A full store is not even asked, so
+ * its room is compared as well.
+ */
 static enum reason find_reason(struct zcs_device *dev)
 {
 	uint64_t no_space = dev->over_no_space, failed = dev->over_failed;

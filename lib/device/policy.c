@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*-
- * Policy: which bos leave memory, in what order, and where a bo belongs in the LRU. What is done to
- * each of them is in evict.c.
+ * Policy: which bos leave memory, in what order, and where a bo belongs in the LRU. evict.c has the
+ * steps that are done to each bo.
  *
  *	             made, unpinned, touched: new pages
  *	                            │
@@ -14,28 +14,29 @@
  *	                            └─────── one in @keep_one_in ────────────────┘
  *
  *	probe    zapped and inserted, not written: a touch brings it back for some 15 us
- *	write    probed @silence_ns ago, and nobody touched it since
+ *	write    probed @silence_ns ago, and not touched since
  *
  * Memory is freed in passes, the cheapest first:
  *
  *	1  purgeable bos are dropped
  *	2  pages that need no I/O: cached folios; memory that bos were made with and nobody touched;
  *	   inserted folios of which the store has a copy
- *	3  inserted folios of INACTIVE bos are written, oldest first. Where there are too few, FRESH bos
- *	   and then the oldest ACTIVE ones are probed
+ *	3  inserted folios of INACTIVE bos are written, oldest first. Where there are too few,
+ *	   FRESH bos and then the oldest ACTIVE ones are probed
  *
  * A lower priority goes before a higher one, whatever its lists are.
  *
- * The probe is the second chance. A bo in use is touched and becomes ACTIVE again; a silent one is a
- * victim, folio by folio: a folio that was touched is back in the tt, and is not written. The
- * background thread keeps a part of memory INACTIVE, so that most bos are watched for as long as it
- * takes to evict that much. A bo that was read again gets as long to show that it is wanted twice.
- * So a scan of bos that are wanted once does not drive out those in use.
+ * The probe is the second chance. A bo in use is touched and becomes ACTIVE again; a silent one is
+ * a victim. That is decided folio by folio: a touched folio is back in the tt, and is not written.
+ * The background thread keeps a part of memory INACTIVE. So most bos are watched for as long as it
+ * takes to evict that much. A bo that was read again has the same time to show that it is wanted
+ * twice. So a scan of bos that are wanted once does not drive out the bos in use.
  *
- * If the set in use is larger than memory, keeping some of it beats replacing all of it in turn: LRU
- * never hits on a loop. That is what FRESH is for: bos that were read again go first. A few are taken
- * for ACTIVE at once, in the place of ACTIVE bos that are probed, so that the part that is kept
- * changes.
+ * A set in use that is larger than memory is better kept in part than replaced in turn: an LRU
+ * never hits on a loop. FRESH serves that: bos that were read again leave first. A few of them
+ * become ACTIVE at once, in place of ACTIVE bos that are probed, so that the kept part changes.
+ *
+ * Cost: a bo in use that is probed costs its toucher some 15 us; @watched_part bounds how many are.
  */
 #include "device_priv.h"
 #include "store/store.h"
@@ -53,7 +54,7 @@ const struct zcs_policy zcs_policy_default = {
 
 static const struct zcs_spare spare_none = { UINT64_MAX, UINT64_MAX };
 
-/* Those that a caller with time leaves alone. */
+/* The bos that a caller with time leaves alone. */
 static struct zcs_spare spare_some(const struct zcs_device *dev)
 {
 	uint64_t now = zcs_sys_now_ns();
@@ -91,7 +92,7 @@ static uint64_t purge_bos(struct zcs_device *dev, uint64_t pages)
 	return n;
 }
 
-/* In OUT as well: new bos that were probed are there. */
+/* Looks in OUT as well, where new bos are after a probe. */
 static uint64_t free_kept(struct zcs_device *dev, uint64_t pages)
 {
 	uint64_t n = 0, wanted = pages;
@@ -130,7 +131,7 @@ uint64_t zcs_policy_free(struct zcs_device *dev, uint64_t pages, bool patient)
 
 /* -- pass 3 */
 
-/* A probe counts as without a hit until a touch finds a bo that is in memory still. */
+/* Counts a probe as hitless, until a touch finds a bo still in memory. */
 static int64_t probe_one(struct zcs_bo *bo, void *spare)
 {
 	int64_t n = zcs_evict_probe(bo, spare);
@@ -146,7 +147,7 @@ static uint64_t probe_bos(struct zcs_device *dev, unsigned priority, uint64_t pa
 	struct zcs_spare none = spare_none, spare = patient ? spare_some(dev) : none;
 	uint64_t n = 0;
 
-	/* as many ACTIVE bos are probed out of turn as come to ACTIVE without having been probed */
+	/* some ACTIVE bos are probed out of turn, about as many as become ACTIVE without a probe */
 	if (patient && zcs_device_random(dev) % dev->policy->age_one_in == 0)
 		n = zcs_lru_walk_one(dev, ZCS_LRU_ACTIVE, priority, 1, probe_one, &none);
 	if (n < pages)
@@ -179,9 +180,9 @@ uint64_t zcs_policy_write_now(struct zcs_device *dev, uint64_t pages)
 }
 
 /*
- * Pages to keep INACTIVE. They cost hits: what is watched is about to go. Where no probe was
- * answered by a touch for long, as in a loop over more than memory, a smaller part will do: it
- * notices as well when that changes.
+ * Pages to keep INACTIVE. They cost hits, for a watched bo is about to leave. After many probes
+ * without a hit, as in a loop over more than memory, a smaller part is enough: it still notices a
+ * change.
  */
 static uint64_t to_watch(struct zcs_device *dev)
 {

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory pressure: whose it is, and what it takes away.
+ * Memory pressure: which memory is short, and how many pages leave for it.
  *
- * The kernel tells that somebody has waited for memory: somebody of the process's own control
- * group, or of the machine. The latter may be a stranger who has reached the limit of a group of
- * his own, with gigabytes free outside: what is evicted here does not help him. Therefore an event
- * counts only if memory is short as well,
+ * The kernel reports that a task has waited for memory: a task of the process's own control group,
+ * or any task of the machine. The latter may belong to a group that has reached its own limit, with
+ * gigabytes free outside. An eviction here would not help that task. So an event counts only if
+ * memory is short as well,
  *
- *	of the machine		MemAvailable
- *	of a group around us	its limit, by what is charged
+ *	of the machine		by MemAvailable
+ *	of a group around us	by its limit minus its charge
  *
- * and it takes away no more than what lacks, and an eighth of what is resident at most. Hugetlb
- * pages are no help to anybody who waits for memory: they go back to a reserve of their own.
+ * and it takes no more pages than are missing, and at most an eighth of the resident ones. Hugetlb
+ * pages do not help any waiting task, for they return to a reserve of their own.
  *
- * What is left is a cap: growing over it by half of an eighth is undone, and it is lifted without
- * another event for CALM_NS, or when there is room again, twice as much as makes an event count.
- * Without a cap bos would take at once what the event gave back to the system.
+ * After an event the remaining pages are a cap. Growth over the cap by a sixteenth of it is undone.
+ * The cap is lifted CALM_NS after the last event, or as soon as twice as much room is available as
+ * makes an event count. Without a cap, bos would at once take back the pages that the event gave to
+ * the system.
  */
 #include <string.h>
 
@@ -25,18 +26,18 @@
 
 #define STALL_MS 150u
 #define WINDOW_S 2u
-#define PART	 8u /* of what is resident goes on an event: one part in */
+#define PART	 8u /* an event takes one part in so many of the resident pages */
 #define CALM_NS	 UINT64_C(10000000000)
 
 /*
- * What should be available, one part in, and this at most. Who waits himself is heard earlier than
- * strangers are.
+ * One part in so many should be available, but at most MOST. A task of the own group is heard
+ * earlier than a stranger.
  */
 #define MACHINE_PART 8u
 #define GROUP_PART   4u
 #define MOST	     (UINT64_C(4) << 30)
 
-/* Pages that lack; where that is not known, all of them do. */
+/* Pages that are missing; all of them if that is unknown. */
 static uint64_t lacking(unsigned part, uint64_t most)
 {
 	int64_t bytes = zcs_sys_lacking(part, most);
@@ -44,7 +45,7 @@ static uint64_t lacking(unsigned part, uint64_t most)
 	return bytes < 0 ? UINT64_MAX : ((uint64_t)bytes + ZCS_PAGE_SIZE - 1) / ZCS_PAGE_SIZE;
 }
 
-/* Resident pages that the system has back when they are evicted. */
+/* Resident pages that return to the system when they are evicted. */
 static uint64_t given_back(struct zcs_pool *pool, uint64_t resident)
 {
 	uint64_t hugetlb = zcs_pool_hugetlb_pages(pool);
@@ -69,7 +70,7 @@ bool zcs_pressure_event(struct zcs_device *dev, enum zcs_psi whose)
 		zcs_count(dev->psi_ignored);
 		return false;
 	}
-	/* what could not be evicted last time is not asked for twice */
+	/* pages that could not be evicted last time are not asked for twice */
 	if (!dev->cap || resident <= dev->cap + dev->cap / PART)
 		dev->cap = resident - take;
 	dev->cap_until = zcs_sys_now_ns() + CALM_NS;
@@ -107,7 +108,7 @@ bool zcs_pressure_is_watched(const struct zcs_device *dev)
 	return dev->psi[ZCS_PSI_GROUP] >= 0 || dev->psi[ZCS_PSI_MACHINE] >= 0;
 }
 
-/* The process may have come into another group, and the old one is gone. */
+/* Makes a new trigger. The process may have moved to another group, and the old group is gone. */
 void zcs_pressure_lost(struct zcs_device *dev, enum zcs_psi whose)
 {
 	zcs_sys_close(dev->psi[whose]);

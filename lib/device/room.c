@@ -2,20 +2,25 @@
 /*
  * Room: how a touch over the pool's limit and the background thread wait for each other.
  *
- *	touch, fault thread                              background thread (evict.c)
+ *	touch, fault thread                              background thread (background.c)
  *	over the limit by more than OVER_PART  ──hurry──▶ does not pause between two rounds
- *	waits, WAIT_MS at a time               ◀──room──  told after each round
+ *	waits, WAIT_MS at a time               ◀──room──  woken after each round
  *
- * What is being written counts as free already, up to a bound: a wait for a write of 2 MiB would be
- * as long as the read that follows it. In a pool of a few folios that would be every touch. Where
- * nothing is freed for it is touched again before it is written, the set in use is larger than the
- * limit and smaller than what a few milliseconds touch: for HOT_NS it may pass the limit by one
- * part more.
+ * Pages that are being written count as free already, up to a bound. A wait for a write of 2 MiB
+ * would be as long as the read that follows it, and in a pool of a few folios each touch would wait
+ * so.
  *
- * Waiting can be in vain: the store is full or is "mem:", or everything is pinned. The background
+ * The set in use may be larger than the limit and smaller than a few milliseconds of touches. Then
+ * pages are touched again before they are written, and no page is freed. For HOT_NS such a set may
+ * pass the limit by one part more.
+ *
+ * A wait can be in vain: the store is full or is "mem:", or everything is pinned. The background
  * thread finds that out, once. From then on no touch waits, and the background thread tries again
- * once in VAIN_NS, until something changes: an unpin, a bo that dies or becomes purgeable, free
+ * once in VAIN_NS until something changes: an unpin, a bo that dies or becomes purgeable, free
  * slots. So a limit that cannot be kept costs nothing.
+ *
+ * Known limit: a touch waits at most WAITS_MAX times WAIT_MS, one second, and then goes on above
+ * the limit.
  */
 #include "device_priv.h"
 #include "store/store.h"
@@ -30,7 +35,7 @@
 #define HOT_RECALLS 2u
 #define HOT_NS	    UINT64_C(100000000)
 
-/* What was freed by the background thread and by the store, in all. */
+/* Pages freed by the background thread and by the store, in all. */
 uint64_t zcs_room_freed(struct zcs_device *dev)
 {
 	return atomic_load(&dev->freed) + zcs_store_freed(dev->store);
@@ -67,7 +72,7 @@ void zcs_room_changed(struct zcs_device *dev)
 		zcs_background_wake(dev);
 }
 
-/* What the limit may be passed by, where that is not a part of it but a few folios. */
+/* The pages by which the limit may be passed: a part of it, and at least a few folios. */
 static uint64_t part_of(const struct zcs_device *dev)
 {
 	uint64_t part = zcs_pool_max(dev->pool) / OVER_PART;
@@ -82,7 +87,7 @@ static uint64_t being_written(struct zcs_device *dev)
 	return pages < most ? pages : most;
 }
 
-/* All of a set that is a little larger than the limit is touched faster than it can be written. */
+/* Whether all of a set a little larger than the limit is touched faster than it can be written. */
 static bool is_all_in_use(struct zcs_device *dev, uint64_t resident)
 {
 	return resident <= atomic_load(&dev->hot_pages) &&
@@ -105,8 +110,9 @@ bool zcs_room_is_short(struct zcs_device *dev)
 }
 
 /*
- * struct wait - what a waiter has seen
- * @freed, @recalled: when it began to wait
+ * struct wait - counters when a waiter began to wait
+ * @freed: pages freed
+ * @recalled: writes that a touch took back
  */
 struct wait {
 	struct zcs_device *dev;
@@ -123,14 +129,15 @@ static bool has_freed(const struct wait *w)
 	return zcs_room_freed(w->dev) != w->freed;
 }
 
-/* What was to be written was touched again, and nothing else was found. */
+/* Whether pages were touched again before their write, and no other page was freed. */
 static bool is_hot(const struct wait *w)
 {
 	return !has_freed(w) && zcs_store_recalled(w->dev->store) >= w->recalled + HOT_RECALLS;
 }
 
 /*
- * Until the deadline, or until @enough says so, which is asked each time that something was freed.
+ * Waits until the deadline, or until @enough() is true. Asks @enough() after each round of the
+ * background thread.
  */
 static void wait_until(const struct wait *w, bool (*enough)(const struct wait *w))
 {
@@ -175,7 +182,7 @@ void zcs_room_wait_for(struct zcs_device *dev, struct zcs_bo *bo)
 		if (is_hot(&w))
 			note_all_in_use(dev);
 	}
-	/* a device that does not answer: the next touch need not find out again */
+	/* the device does not answer: the next touch need not find that out again */
 	if (i == WAITS_MAX && !has_freed(&w))
 		zcs_room_note_vain(dev, changes);
 }
@@ -197,8 +204,8 @@ void zcs_room_pause(struct zcs_device *dev, unsigned us)
 }
 
 /*
- * In a pool of a few folios each touch would have to wait for a write, if that began only when the
- * touch waits: it begins as soon as the limit is passed, unless all is in use.
+ * Whether writes begin as soon as the limit is passed, unless all pages are in use. In a pool of a
+ * few folios each touch would otherwise have to wait for a write.
  */
 static bool begins_early(struct zcs_device *dev)
 {

@@ -2,24 +2,29 @@
 /*
  * Restore on touch: the threads that read the userfaultfds.
  *
- *	a thread touches ──▶ event ──▶ fault thread: whose is the address, restore the block, resolve
- *	an evicted page                               (which wakes whoever waits for it)
+ *	a thread touches ──▶ event ──▶ fault thread: finds the bo of the address, restores
+ *	an evicted page                the block, resolves the event (which wakes the touchers)
  *
- * Several threads, each takes one event at a time; the thread that has one which must wait, for a
- * read for instance, leaves another thread to serve the others (touchers.c). They take no lock
- * under which anybody waits for an event. Waking a sleeping thread is most of what a
- * touch of a resident folio costs (40 to 55 us on an idle CPU, measured), therefore a thread that
- * just had work looks for more, for SPIN_NS, before it sleeps. It yields between looks: the toucher
- * may have been put on this very CPU, and would wait for all of SPIN_NS (measured: 32 us a touch,
- * not 11).
+ * Several threads take one event each. A thread whose event must wait, for a read for instance,
+ * first leaves another thread to serve the others (touchers.c). They take no lock that is held by a
+ * thread which waits for an event.
  *
- * Room: a touch is never refused on the pool's limit, it overshoots. Far over it, a touch that
- * needs memory waits first, with nothing locked, until the background thread has caught up a little
- * (room.c). When the system itself has no page, the thread evicts and tries again. If that frees
- * nothing it waits a little and wakes the toucher, which cannot be told: its next report queues
- * behind those of others, so that no number of such touches stops one that can be served. A page
- * whose only copy cannot be read is poisoned: its touchers get SIGBUS. What can be neither resolved
- * nor poisoned is tried again.
+ * Waking a sleeping thread is most of the cost of a touch of a resident folio (40 to 55 us on an
+ * idle CPU, measured). So a thread that just had work looks for more for SPIN_NS before it sleeps.
+ * It yields between looks, for the toucher may be on this very CPU and would wait for all of
+ * SPIN_NS (measured: 32 us a touch, not 11).
+ *
+ * Room: a touch is never refused on the pool's limit, but overshoots it. Above 9/8 of the limit, a
+ * touch that needs memory first waits up to one second for the background thread, with no lock held
+ * (room.c).
+ *
+ * When the system itself has no page, the thread evicts and tries again. If that frees no page, the
+ * thread waits a little and wakes the toucher, which cannot be told of the error. The toucher's
+ * next report queues behind those of others, so that no number of such touches stops one that can
+ * be served.
+ *
+ * A page whose only copy cannot be read is poisoned: its touchers get SIGBUS. A touch that can be
+ * neither resolved nor poisoned is tried again.
  */
 #include <errno.h>
 #include <sched.h>
@@ -38,10 +43,9 @@
 
 /*
  * struct turn - a thread's turn at the events of an arena
- * @arena: NULL when it takes up touches that were parked
- * @shared: others may read the arena's events as well
- * @may_wait: there is another thread to serve others while this one waits; zcs_toucher_waited() is
- *	due
+ * @arena: NULL while the thread serves a parked touch
+ * @shared: other threads may read the arena's events as well
+ * @may_wait: another thread serves while this one waits; zcs_toucher_waited() is due
  */
 struct turn {
 	struct zcs_device *dev;
@@ -49,7 +53,10 @@ struct turn {
 	bool shared, may_wait;
 };
 
-/* Before anything that takes longer than waking another thread. */
+/*
+ * Lets another thread read the arena's events. Called before any step that takes longer than waking
+ * a thread.
+ */
 static void share(struct turn *t)
 {
 	if (!t->shared)
@@ -57,7 +64,10 @@ static void share(struct turn *t)
 	t->shared = true;
 }
 
-/* False: it has to wait, and must not. */
+/*
+ * Called before a slow step; @waits: the step has to wait. Return: false: this thread must not
+ * wait.
+ */
 static bool slow(void *arg, bool waits)
 {
 	struct turn *t = arg;
@@ -69,8 +79,8 @@ static bool slow(void *arg, bool waits)
 }
 
 /*
- * What is in memory is given back at any time: holding its touchers up would free nothing. -EAGAIN:
- * must not wait.
+ * Waits for room if the touch needs memory. A resident block is mapped at once, for delaying its
+ * touch would free nothing. Return: -EAGAIN: the thread would have to wait, and must not.
  */
 static int find_room(struct turn *t, struct zcs_bo *bo, uint64_t index)
 {
@@ -90,8 +100,8 @@ static int find_room(struct turn *t, struct zcs_bo *bo, uint64_t index)
 }
 
 /*
- * The system has no page. *what is what the first try met: a later one may find the block restored
- * and only not resolved.
+ * Evicts until the system has a page. *@what is the result of the first try, for a later one may
+ * find the block restored and only not resolved.
  */
 static int find_page(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
 		     enum zcs_touch *what)
@@ -117,7 +127,7 @@ static int find_page(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_even
 	return 0;
 }
 
-/* -EAGAIN: it has to wait, and must not. */
+/* Return: -EAGAIN: the thread would have to wait, and must not. */
 static int restore(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_event *event,
 		   enum zcs_touch *what)
 {
@@ -146,8 +156,8 @@ static void count_touch(struct zcs_touch_stats *s, enum zcs_touch what, uint64_t
 }
 
 /*
- * Woken, the toucher faults anew, and there is another event; as long as that goes on one message
- * is enough.
+ * Wakes the toucher, which faults again and causes another event. One message is enough for all of
+ * them.
  */
 static void try_again(struct turn *t, struct zcs_bo *bo, uint64_t index, int err)
 {
@@ -181,8 +191,8 @@ static void note(struct zcs_bo *bo, const struct zcs_tt_event *event, enum zcs_t
 }
 
 /*
- * Who must not wait leaves the touch to a thread that may; if there is no memory for that, the
- * toucher asks again.
+ * Leaves the touch to a thread that may wait. If that needs memory and none is left, the toucher
+ * asks again.
  */
 static void park(struct zcs_bo *bo, const struct zcs_tt_event *event)
 {
@@ -198,7 +208,7 @@ static void serve_touch(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_e
 	enum zcs_touch what = ZCS_TOUCH_LATE;
 	int err = restore(t, bo, event, &what);
 
-	/* it has to wait, or failed, after which the thread has to wait as well */
+	/* the touch has to wait, or has failed, after which the thread has to wait as well */
 	if (err && !t->may_wait) {
 		if (!slow(t, true)) {
 			park(bo, event);
@@ -218,7 +228,7 @@ static void serve_touch(struct turn *t, struct zcs_bo *bo, const struct zcs_tt_e
 
 /* -- touches */
 
-/* A thread that has waited takes up what was parked meanwhile. */
+/* Serves the touches that were parked while this thread waited. */
 static void end_waiting(struct turn *t)
 {
 	while (t->may_wait) {
@@ -237,8 +247,8 @@ static void end_waiting(struct turn *t)
 }
 
 /*
- * Beyond a bo, or after its put: there is nothing that could be given to the toucher, and he sleeps
- * until the address belongs to a bo again. Said each time that there were twice as many.
+ * Notes a touch beyond a bo or after its last put. The toucher cannot be given a page, and sleeps
+ * until the address belongs to a bo again. Logged at each power of two.
  */
 static void note_stray(struct zcs_device *dev, uintptr_t addr)
 {
@@ -265,9 +275,9 @@ static void handle(struct turn *t, const struct zcs_sys_touch *touch, uint64_t a
 }
 
 /*
- * What one arena has to tell, and what comes within SPIN_NS after it. Nobody else is told of it
- * meanwhile: a second thread woken for each event finds nothing, on the CPU that the toucher needs.
- * Once the turn is shared it ends.
+ * Serves the events of one arena, also those that come within SPIN_NS. No other thread is woken for
+ * them meanwhile: it would find nothing, on the CPU that the toucher needs. The turn ends once it
+ * is shared.
  */
 static void serve_arena(struct zcs_device *dev, struct zcs_arena *arena)
 {
@@ -289,14 +299,14 @@ static void serve_arena(struct zcs_device *dev, struct zcs_arena *arena)
 	share(&turn);
 }
 
-/* A prefetch waits; while too many threads do, none is begun. */
+/* Serves the prefetch queue. A prefetch waits, so none begins while too many threads wait. */
 static void serve_fetch(struct zcs_device *dev)
 {
 	struct turn turn = { .dev = dev, .shared = true };
 
 	if (!slow(&turn, true)) {
 		zcs_fetch_hold(dev, true);
-		/* those who waited may all have done so just before */
+		/* the threads that waited may all have gone on just before */
 		if (!slow(&turn, true))
 			return;
 		zcs_fetch_hold(dev, false);

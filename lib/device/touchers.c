@@ -2,14 +2,16 @@
 /*
  * The fault threads, and how many of them may wait.
  *
- * A touch may have to wait: for a read, for a lock, for memory. Its thread waits with it, and
- * another one has to serve the others. So a thread that is going to wait asks first
- * (zcs_toucher_may_wait()). It may if another thread is left that does not wait; if there is none,
- * one more is made, up to ZCS_TOUCHERS_MAX. At that number the touch is parked, and taken up by the
- * first thread that has done waiting. The thread that is left serves what need not wait: folios
- * that are in memory, and new pages.
+ * A touch may have to wait for a read, for a lock or for memory. Its thread waits with it, and
+ * another thread has to serve the other touches. So a thread asks before it waits
+ * (zcs_toucher_may_wait()). It may wait if another thread is left that does not. If none is left,
+ * one more is made, up to ZCS_TOUCHERS_MAX. At that number the touch is parked, and the first
+ * thread that ends its wait takes it up. The thread that is left serves the touches that need no
+ * wait: resident folios and new pages.
  *
- * Threads are not ended before the device is. An idle one costs a stack that is not touched.
+ * Cost: threads stay until the device ends. An idle one costs a stack that is not touched.
+ *
+ * Known limit: with ZCS_TOUCHERS_MAX - 1 waits at a time, a further read has to queue.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,13 +19,16 @@
 #include "device_priv.h"
 #include "sys/sys.h"
 
-/* With the lock held. The only thread there is must wait, or nothing would be served. */
+/*
+ * Whether a thread is left if the caller waits. The caller holds the lock. If there is only one
+ * thread, it must wait, or no touch would be served.
+ */
 static bool one_is_left(const struct zcs_device *dev)
 {
 	return dev->waiting + 1 < dev->nr_touchers || dev->nr_touchers == 1;
 }
 
-/* With the lock held. */
+/* The caller holds the lock. */
 static int add_toucher(struct zcs_device *dev)
 {
 	int err = zcs_sys_thread(&dev->toucher[dev->nr_touchers], zcs_touch_run, dev);
@@ -72,7 +77,7 @@ bool zcs_toucher_park(struct zcs_bo *bo, const struct zcs_tt_event *event)
 		return false;
 	*parked = (struct zcs_parked){ .bo = bo, .event = *event };
 	pthread_mutex_lock(&dev->toucher_lock);
-	/* those who waited have done so meanwhile, and none of them would come for it */
+	/* the waiting threads may have gone on meanwhile, and none would take this touch up */
 	may_wait = one_is_left(dev);
 	if (!may_wait) {
 		STAILQ_INSERT_TAIL(&dev->parked, parked, next);
@@ -91,7 +96,7 @@ int zcs_touchers_start(struct zcs_device *dev)
 	pthread_mutex_lock(&dev->toucher_lock);
 	while (!err && dev->nr_touchers < ZCS_FAULT_THREADS)
 		err = add_toucher(dev);
-	/* one is enough to work */
+	/* one thread is enough to work */
 	if (dev->nr_touchers)
 		err = 0;
 	pthread_mutex_unlock(&dev->toucher_lock);
@@ -107,7 +112,7 @@ void zcs_touchers_stop(struct zcs_device *dev)
 	nr = dev->nr_touchers;
 	pthread_mutex_unlock(&dev->toucher_lock);
 	zcs_sys_event_add(dev->stop_event);
-	/* none is added now; those that still run look at the number */
+	/* no thread is added now; those that still run read nr_touchers */
 	for (unsigned i = 0; i < nr; i++)
 		pthread_join(dev->toucher[i], NULL);
 	dev->nr_touchers = 0;
