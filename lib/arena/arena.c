@@ -25,6 +25,7 @@
 #include <zcswap/pool.h>
 
 #include "arena.h"
+#include "common/held.h"
 #include "common/env.h"
 #include "common/log.h"
 #include "common/size.h"
@@ -135,6 +136,7 @@ static int open_more(struct zcs_arena *a, uint64_t nr)
 {
 	uint64_t end = zcs_runs_bound(&a->runs, nr) * ZCS_UNIT_PAGES, most, to;
 
+	zcs_assert_held(&a->lock);
 	if (end <= a->opened)
 		return 0;
 	most = a->bytes / ZCS_PAGE_SIZE;

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "backup_priv.h"
+#include "common/held.h"
 #include "common/deliver.h"
 #include "common/log.h"
 #include "common/probe.h"
@@ -181,6 +182,7 @@ static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in)
 {
 	struct zcs_folio *folio = in->folio;
 
+	zcs_assert_held(&b->o.lock);
 	if (!zcs_table_range_empty(&b->o.table, in->index, in->order)) {
 		drop_range(b, in->index, UINT64_C(1) << in->order);
 		zcs_pool_count_event(b->o.pool, ZCS_COUNT_INSERT_REPLACED, 1);
@@ -253,6 +255,7 @@ static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, siz
 	struct zcs_extent e[ZCS_VEC];
 	int64_t n;
 
+	zcs_assert_held(&b->o.lock);
 	for (size_t i = 0; i < nr; i++)
 		e[i] = (struct zcs_extent){ .index = vec[i].index,
 					    .pfn = zcs_folio_pfn(vec[i].folio),
@@ -268,6 +271,7 @@ static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, siz
 /* Takes an element back that was committed and then refused: its range was empty before. */
 static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio_state from)
 {
+	zcs_assert_held(&b->o.lock);
 	zcs_table_clear(&b->o.table, in->index, in->order);
 	b->o.resident_pages -= UINT64_C(1) << in->order;
 	zcs_pool_account_inserted(b->o.pool, zcs_folio_arena(in->folio)->node, in->order, -1);
@@ -279,6 +283,7 @@ static void give_to_store(struct zcs_backup *b, const struct zcs_insert *vec, si
 {
 	uint64_t pages = 0;
 
+	zcs_assert_held(&b->o.lock);
 	for (size_t i = 0; i < nr; i++)
 		pages += UINT64_C(1) << vec[i].order;
 	zcs_pool_lend(b->o.pool, pages);
@@ -376,6 +381,7 @@ static void free_pages(struct zcs_backup *b, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
 
+	zcs_assert_held(&b->o.lock);
 	if (zcs_store_owns(b->o.store))
 		zcs_pool_take_back_to_free(b->o.pool, zcs_block_pages(blk));
 	zcs_pool_account_inserted(b->o.pool, zcs_folio_arena(folio)->node, blk->order, -1);
@@ -434,6 +440,7 @@ static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
 	uint64_t nr = zcs_block_pages(blk);
 	int err = zcs_table_reserve(&b->o.table, blk->index);
 
+	zcs_assert_held(&b->o.lock);
 	if (err)
 		return err;
 	if (page)
@@ -462,6 +469,7 @@ static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
 {
 	uint64_t end = index + nr;
 
+	zcs_assert_held(&b->o.lock);
 	while (index < end) {
 		struct zcs_block blk = zcs_table_get(&b->o.table, index);
 		uint64_t upto = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;

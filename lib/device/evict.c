@@ -21,6 +21,7 @@
  */
 #include <errno.h>
 
+#include "common/held.h"
 #include "device_priv.h"
 #include "store/store.h"
 #include "sys/sys.h"
@@ -45,6 +46,7 @@ static void place_evicted(struct zcs_bo *bo, bool written)
 	struct zcs_tt *tt = bo->tt;
 	enum zcs_lru_list to = ZCS_LRU_ACTIVE;
 
+	zcs_assert_held(&bo->tt->lock);
 	/* what a store owns is not the device's to evict any more */
 	if (zcs_store_owns(bo->device->store))
 		written = true;
@@ -90,6 +92,7 @@ static bool may_purge(struct zcs_bo *bo)
 	struct zcs_lru *lru = &bo->device->lru;
 	bool may;
 
+	zcs_assert_held(&bo->tt->lock);
 	zcs_lru_lock(lru);
 	may = bo->purgeable && !bo->pins;
 	zcs_lru_unlock(lru);

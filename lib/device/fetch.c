@@ -9,6 +9,7 @@
  *
  * Cost: a turn for each folio, with the queue's lock taken twice.
  */
+#include "common/held.h"
 #include "device_priv.h"
 #include "sys/sys.h"
 
@@ -18,6 +19,7 @@ static void set_fetch_event(struct zcs_device *dev)
 	bool set = !TAILQ_EMPTY(&dev->fetch) && dev->fetchers < ZCS_FAULT_THREADS - 1 &&
 		   !dev->fetch_held;
 
+	zcs_assert_held(&dev->fetch_lock);
 	if (set && !dev->fetch_set)
 		zcs_sys_event_add(dev->fetch_event);
 	if (!set && dev->fetch_set)

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include "common/held.h"
 #include "common/log.h"
 #include "device_priv.h"
 
@@ -35,6 +36,7 @@ static uint64_t pages_of(const struct zcs_bo *bo)
 /* The caller holds the lock. */
 static void leave_list(struct zcs_lru *lru, struct zcs_bo *bo)
 {
+	zcs_assert_held(&lru->lock);
 	if (bo->place == ZCS_LRU_OFF)
 		return;
 	TAILQ_REMOVE(head_of(lru, bo->place, bo->priority), bo, lru);
@@ -46,6 +48,7 @@ static void leave_list(struct zcs_lru *lru, struct zcs_bo *bo)
 
 static void enter_list(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
 {
+	zcs_assert_held(&lru->lock);
 	TAILQ_INSERT_TAIL(head_of(lru, place, bo->priority), bo, lru);
 	if (place == ZCS_LRU_INACTIVE)
 		lru->inactive[bo->priority] += pages_of(bo);
@@ -56,6 +59,7 @@ static void enter_list(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list
 
 static void move_bo(struct zcs_lru *lru, struct zcs_bo *bo, enum zcs_lru_list place)
 {
+	zcs_assert_held(&lru->lock);
 	leave_list(lru, bo);
 	if (!bo->pins)
 		enter_list(lru, bo, place);

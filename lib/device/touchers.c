@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/held.h"
 #include "device_priv.h"
 #include "sys/sys.h"
 
@@ -25,6 +26,7 @@
  */
 static bool one_is_left(const struct zcs_device *dev)
 {
+	zcs_assert_held(&dev->toucher_lock);
 	return dev->waiting + 1 < dev->nr_touchers || dev->nr_touchers == 1;
 }
 
@@ -33,6 +35,7 @@ static int add_toucher(struct zcs_device *dev)
 {
 	int err = zcs_sys_thread(&dev->toucher[dev->nr_touchers], zcs_touch_run, dev);
 
+	zcs_assert_held(&dev->toucher_lock);
 	if (!err)
 		dev->nr_touchers++;
 	return err;

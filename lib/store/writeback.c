@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/held.h"
 #include "common/log.h"
 #include "common/probe.h"
 #include "common/zero.h"
@@ -158,6 +159,7 @@ static struct zcs_local_work *find_req(struct zcs_object *o, enum zcs_swap_op op
 static void start(struct zcs_local_work *r, struct zcs_object *o, enum zcs_swap_op op,
 		  const struct zcs_block *blk, uint32_t slot, struct zcs_folio *folio, void *addr)
 {
+	zcs_assert_held(&o->lock);
 	r->io = (struct zcs_swap_req){
 		.op = op, .order = blk->order, .slot = slot, .addr = addr, .done = ended, .user = r
 	};
@@ -172,6 +174,7 @@ static void start(struct zcs_local_work *r, struct zcs_object *o, enum zcs_swap_
 
 static void transfer_ended(struct zcs_object *o)
 {
+	zcs_assert_held(&o->lock);
 	o->local.in_flight--;
 	zcs_object_signal(o);
 }
@@ -180,6 +183,7 @@ static void transfer_ended(struct zcs_object *o)
 
 static void no_longer_pending(struct zcs_object *o, struct zcs_folio *folio)
 {
+	zcs_assert_held(&o->lock);
 	zcs_folio_set_flags(folio, 0, ZCS_FF_WB);
 	atomic_fetch_sub(&o->store->counts.pending,
 			 UINT64_C(1) << ZCS_META_ORDER(zcs_folio_meta(folio)));
@@ -220,6 +224,7 @@ struct zcs_wait {
 /* Tells who waits for the block what became of it: written and freed, or why not. */
 static void tell(struct zcs_object *o, const struct zcs_block *blk, int err)
 {
+	zcs_assert_held(&o->lock);
 	for (struct zcs_wait *w = o->local.waits; w; w = w->next) {
 		if (!lies_in(blk, w->first, w->last))
 			continue;
@@ -244,6 +249,7 @@ static void leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint
 	uint64_t nr = zcs_block_pages(blk);
 	bool ahead = zcs_wb_withdraw(o, zcs_object_folio(o, blk), false);
 
+	zcs_assert_held(&o->lock);
 	o->resident_pages -= nr;
 	o->written(o, blk);
 	if (ahead)
@@ -351,6 +357,7 @@ static void write_marked(struct zcs_wb *wb, struct zcs_object *o)
 	uint64_t i = o->local.queue_first;
 	unsigned done = 0;
 
+	zcs_assert_held(&o->lock);
 	for (unsigned looks = 0; looks < LOOKS && done < BITE; looks++) {
 		struct zcs_block blk;
 		struct zcs_folio *folio;
@@ -566,6 +573,7 @@ static uint64_t mark_block(struct zcs_object *o, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio = zcs_object_folio(o, blk);
 
+	zcs_assert_held(&o->lock);
 	if (zcs_folio_flag(folio, ZCS_FF_WB))
 		return 0;
 	zcs_folio_set_flags(folio, ZCS_FF_WB, 0);
@@ -576,6 +584,7 @@ static uint64_t mark_block(struct zcs_object *o, const struct zcs_block *blk)
 
 static void queue_range(struct zcs_object *o, uint64_t first, uint64_t last)
 {
+	zcs_assert_held(&o->lock);
 	if (o->local.queued) {
 		o->local.queue_first = first < o->local.queue_first ? first : o->local.queue_first;
 		o->local.queue_last = last > o->local.queue_last ? last : o->local.queue_last;
@@ -591,6 +600,7 @@ int64_t zcs_wb_begin(struct zcs_object *o, uint64_t first, uint64_t last, uint64
 {
 	uint64_t pages = 0;
 
+	zcs_assert_held(&o->lock);
 	*begun = 0;
 	for (uint64_t i = first; i <= last;) {
 		struct zcs_block blk = zcs_table_get(&o->table, i);
@@ -648,6 +658,7 @@ static uint64_t free_flagged(struct zcs_object *o, const struct zcs_block *blk, 
 	struct zcs_wb *wb = zcs_local(o->store)->wb;
 	struct zcs_folio *folio;
 
+	zcs_assert_held(&o->lock);
 	if (!zcs_e_is_page(blk->entry) || !zcs_folio_flag(zcs_object_folio(o, blk), flag))
 		return 0;
 	folio = may_leave(o, blk);
@@ -717,6 +728,7 @@ static bool is_pending(const struct zcs_object *o, const struct zcs_block *blk)
 /* Once along the range: what becomes pending again behind @i is not waited for a second time. */
 static void wait_along(struct zcs_object *o, uint64_t first, uint64_t last)
 {
+	zcs_assert_held(&o->lock);
 	for (uint64_t i = first; i <= last && o->local.pending;) {
 		struct zcs_block blk = zcs_table_get(&o->table, i);
 
@@ -761,6 +773,7 @@ void zcs_wb_recall(struct zcs_object *o, struct zcs_folio *folio)
 	struct zcs_wb *wb = zcs_local(o->store)->wb;
 	struct zcs_local_work *r = NULL;
 
+	zcs_assert_held(&o->lock);
 	for (unsigned i = 0; i < REQUESTS && !r; i++)
 		if (wb->req[i].o == o && wb->req[i].folio == folio && !wb->req[i].abandoned)
 			r = &wb->req[i];
@@ -786,6 +799,7 @@ bool zcs_wb_read_ahead(struct zcs_object *o, uint64_t index)
 	struct zcs_folio *folio;
 	struct zcs_local_work *r;
 
+	zcs_assert_held(&o->lock);
 	if (!o->pool || !zcs_e_is_slot(blk.entry) || blk.index != index ||
 	    find_req(o, ZCS_SWAP_READ, index))
 		return false;
@@ -821,6 +835,7 @@ bool zcs_wb_settle(struct zcs_object *o, uint64_t index)
 {
 	struct zcs_local_work *r = find_req(o, ZCS_SWAP_READ, index);
 
+	zcs_assert_held(&o->lock);
 	if (!r)
 		return false;
 	zcs_swap_hurry(r->wb->local->swap, &r->io);
@@ -832,6 +847,7 @@ bool zcs_wb_drop_read(struct zcs_object *o, uint64_t index)
 {
 	struct zcs_local_work *r = find_req(o, ZCS_SWAP_READ, index);
 
+	zcs_assert_held(&o->lock);
 	if (r)
 		r->abandoned = true;
 	return r != NULL;

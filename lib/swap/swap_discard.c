@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/held.h"
 #include "common/log.h"
 #include "swap_priv.h"
 #include "sys/sys.h"
@@ -37,6 +38,7 @@ static void discard_run(struct zcs_swap *s, struct zcs_swap_dev *d, uint32_t clu
 {
 	int err;
 
+	zcs_assert_held(&s->slots_lock);
 	pthread_mutex_unlock(&s->slots_lock);
 	err = zcs_sys_discard(d->fd, d->block, (uint64_t)cluster * ZCS_CLUSTER_BYTES,
 			      (uint64_t)nr * ZCS_CLUSTER_BYTES);

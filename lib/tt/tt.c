@@ -16,6 +16,7 @@
 
 #include <zcswap/store.h>
 
+#include "common/held.h"
 #include "common/log.h"
 #include "common/zero.h"
 #include "store/store.h"
@@ -139,6 +140,7 @@ int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order)
 {
 	int err;
 
+	zcs_assert_held(&tt->lock);
 	if (order == ZCS_UNIT_ORDER)
 		return 0;
 	err = zcs_table_reserve(&tt->table, index);
@@ -199,6 +201,7 @@ int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order,
 	struct zcs_folio *folio;
 	int err;
 
+	zcs_assert_held(&tt->lock);
 	if (zcs_tt_contiguous(tt))
 		err = fill_home(tt, index, req, &folio);
 	else
@@ -242,6 +245,7 @@ int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	int err;
 
+	zcs_assert_held(&tt->lock);
 	if (!zcs_tt_contiguous(tt) || first >= end)
 		return 0;
 	err = zcs_home_zap(&tt->home, first, end - first);
@@ -255,6 +259,7 @@ void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	struct zcs_home *home = &tt->home;
 
+	zcs_assert_held(&tt->lock);
 	while (zcs_home_may_hold(home) && first < end) {
 		struct zcs_block blk = zcs_tt_block(tt, first);
 		struct zcs_folio *folio = zcs_arena_folio(home->arena, home->pfn + blk.index);
@@ -313,6 +318,7 @@ int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	int err = 0;
 
+	zcs_assert_held(&tt->lock);
 	while (zcs_tt_contiguous(tt) && first < end && !err) {
 		enum run_kind kind;
 		uint64_t next = run_end(tt, first, end, &kind), nr = next - first;
@@ -352,6 +358,7 @@ static bool was_written(const struct zcs_tt *tt, const struct zcs_block *blk)
  */
 static void undo_populate(struct zcs_tt *tt)
 {
+	zcs_assert_held(&tt->lock);
 	tt->unmapped = false;
 	if (zcs_tt_contiguous(tt))
 		zcs_tt_zap(tt, 0, tt->nr);
@@ -450,6 +457,7 @@ static int setup_backup(struct zcs_tt *tt, struct zcs_store *store)
 	struct zcs_backup *backup;
 	int err;
 
+	zcs_assert_held(&tt->lock);
 	if (tt->handles)
 		return -EBUSY;
 	err = zcs_backup_new(store, tt->nr, &backup);

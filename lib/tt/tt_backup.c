@@ -15,6 +15,7 @@
 
 #include <zcswap/store.h>
 
+#include "common/held.h"
 #include "store/store.h"
 #include "sys/sys.h"
 #include "tt_priv.h"
@@ -237,6 +238,7 @@ int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, 
 {
 	uint64_t end = first + count;
 
+	zcs_assert_held(&tt->lock);
 	if (flags & ZCS_BACKUP_PURGE)
 		return purge(tt, first, end);
 	if (!tt->backup || !tt->pages)
@@ -279,6 +281,7 @@ int64_t zcs_tt_backup_range(struct zcs_tt *tt, uint64_t first, uint64_t count, u
 
 static int drop_backup(struct zcs_tt *tt)
 {
+	zcs_assert_held(&tt->lock);
 	if (!tt->backed_up)
 		return -EINVAL;
 	zcs_tt_zap(tt, 0, tt->nr);

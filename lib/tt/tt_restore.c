@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 
+#include "common/held.h"
 #include "sys/sys.h"
 #include "tt_priv.h"
 
@@ -142,6 +143,7 @@ int zcs_tt_restore_locked(struct zcs_tt *tt, uint64_t first, uint64_t count,
 	struct walk w = { .tt = tt, .req = req, .end = first + count };
 	int err = 0, map_err;
 
+	zcs_assert_held(&tt->lock);
 	if (!tt->backed_up)
 		return -EINVAL;
 	w.at = first = zcs_tt_block(tt, first).index;

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include "common/held.h"
 #include "store/store.h"
 #include "sys/sys.h"
 #include "tt_priv.h"
@@ -69,6 +70,7 @@ static int resolve_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, en
 {
 	struct zcs_block blk = zcs_tt_block(tt, event->index);
 
+	zcs_assert_held(&tt->lock);
 	*what = source(tt, &blk);
 	if (*what == ZCS_TOUCH_LATE) {
 		if (event->write)
@@ -155,6 +157,7 @@ uint64_t zcs_tt_release_kept_locked(struct zcs_tt *tt, uint64_t pages)
 {
 	uint64_t n = 0, i = 0;
 
+	zcs_assert_held(&tt->lock);
 	/* where it did not trap a thread may have written to it */
 	if (zcs_home_may_hold(&tt->home))
 		return 0;
@@ -176,6 +179,7 @@ int64_t zcs_tt_writeback_locked(struct zcs_tt *tt)
 	struct zcs_object *o;
 	uint64_t begun = 0;
 
+	zcs_assert_held(&tt->lock);
 	if (tt->handles && tt->backup->o.store->ops->writeback) {
 		o = &tt->backup->o;
 		pthread_mutex_lock(&o->lock);
@@ -191,6 +195,7 @@ int64_t zcs_tt_write_older_locked(struct zcs_tt *tt)
 	int64_t pages = 0;
 	bool left = false;
 
+	zcs_assert_held(&tt->lock);
 	if (!tt->handles || !o->store->ops->reclaim || zcs_store_has_room(o->store))
 		return zcs_tt_writeback_locked(tt);
 	for (uint64_t at = 0; at < o->num_pages;) {
@@ -206,6 +211,7 @@ bool zcs_tt_is_stuck(struct zcs_tt *tt)
 	struct zcs_object *o = &tt->backup->o;
 	bool stuck;
 
+	zcs_assert_held(&tt->lock);
 	pthread_mutex_lock(&o->lock);
 	stuck = o->resident_pages && !zcs_store_owns(o->store) && !zcs_object_is_writing(o);
 	zcs_object_unlock(o);
@@ -216,6 +222,7 @@ uint64_t zcs_tt_resident(struct zcs_tt *tt)
 {
 	uint64_t pages = tt->pages;
 
+	zcs_assert_held(&tt->lock);
 	if (tt->backup) {
 		pthread_mutex_lock(&tt->backup->o.lock);
 		pages += zcs_object_in_pool(&tt->backup->o);
