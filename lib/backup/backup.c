@@ -46,7 +46,7 @@ static void free_backup(struct zcs_backup *b)
 	free(b);
 }
 
-static void written(struct zcs_object *o, const struct zcs_block *blk);
+static const struct zcs_owner_ops owner;
 
 int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backup **backup)
 {
@@ -59,7 +59,7 @@ int zcs_backup_new(struct zcs_store *store, uint64_t num_pages, struct zcs_backu
 	}
 	b->life = zcs_life_begin();
 	b->refs = 1;
-	b->o.written = written;
+	b->o.owner = &owner;
 	*backup = b;
 	return 0;
 }
@@ -133,19 +133,6 @@ static int injected_refusal(unsigned order)
 	return -err;
 }
 
-static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr);
-
-static int split_block(struct zcs_backup *b, const struct zcs_block *blk);
-
-/*
- * A read-ahead that is under way decides what a block is: waited for, unless the whole block goes.
- */
-static bool must_wait(struct zcs_backup *b, const struct zcs_block *blk, bool whole)
-{
-	return zcs_e_is_stored(blk->entry) && (!whole || b->o.home) &&
-	       b->o.store->ops->block->settle(&b->o, blk->index);
-}
-
 /*
  * Whether the range can be emptied: a block that reaches out of it is split here, which nobody
  * sees.
@@ -156,8 +143,8 @@ static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
 
 	do
 		blk = zcs_table_get(&b->o.table, index);
-	while (blk.order > order && must_wait(b, &blk, false));
-	return blk.order <= order || blk.entry == ZCS_E_EMPTY || !split_block(b, &blk);
+	while (blk.order > order && zcs_object_settle(&b->o, &blk, false));
+	return blk.order <= order || blk.entry == ZCS_E_EMPTY || !zcs_object_split(&b->o, &blk);
 }
 
 /* Everything that can refuse, before anything changes; the folio is BUSY. */
@@ -184,7 +171,7 @@ static void commit_insert(struct zcs_backup *b, const struct zcs_insert *in)
 
 	zcs_assert_held(&b->o.lock);
 	if (!zcs_table_range_empty(&b->o.table, in->index, in->order)) {
-		drop_range(b, in->index, UINT64_C(1) << in->order);
+		zcs_object_drop(&b->o, in->index, UINT64_C(1) << in->order);
 		zcs_pool_count_event(b->o.pool, ZCS_COUNT_INSERT_REPLACED, 1);
 		zcs_warn("insert: index %llu, order %u: content replaced",
 			 (unsigned long long)in->index, in->order);
@@ -377,117 +364,39 @@ int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *fol
 /* -- drop */
 
 /* The pages of a block are the pool's again, to free. Those that a store owned are charged for that. */
-static void free_pages(struct zcs_backup *b, const struct zcs_block *blk)
+static void free_pages(struct zcs_object *o, const struct zcs_block *blk)
 {
-	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
+	struct zcs_folio *folio = zcs_object_folio(o, blk);
 
-	zcs_assert_held(&b->o.lock);
-	if (zcs_store_owns(b->o.store))
-		zcs_pool_take_back_to_free(b->o.pool, zcs_block_pages(blk));
-	zcs_pool_account_inserted(b->o.pool, zcs_folio_arena(folio)->node, blk->order, -1);
+	zcs_assert_held(&o->lock);
+	if (zcs_store_owns(o->store))
+		zcs_pool_take_back_to_free(o->pool, zcs_block_pages(blk));
+	zcs_pool_account_inserted(o->pool, zcs_folio_arena(folio)->node, blk->order, -1);
 	zcs_folio_set_state(folio, ZCS_FS_BUSY);
-	zcs_object_free_folio(&b->o, folio);
+	zcs_object_free_folio(o, folio);
 }
 
-/* The event of the store: it holds the block, whose pages are not needed any more. */
-static void written(struct zcs_object *o, const struct zcs_block *blk)
+/* A resident block, in an arena that can. */
+static int split_pages(struct zcs_object *o, const struct zcs_block *blk)
 {
-	free_pages((struct zcs_backup *)o, blk);
+	return zcs_pool_split(zcs_object_folio(o, blk), ZCS_FS_INSERTED);
 }
 
-static void release_resident(struct zcs_backup *b, const struct zcs_block *blk)
-{
-	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
-	bool ahead;
-
-	zcs_object_recall(&b->o, folio);
-	zcs_object_forget_copy(&b->o, folio);
-	ahead = zcs_object_withdraw(&b->o, folio, false);
-	b->o.resident_pages -= zcs_block_pages(blk);
-	free_pages(b, blk);
-	/* not before: who waits for read-ahead to give way looks for memory then */
-	if (ahead)
-		zcs_ahead_end(b->o.pool, &b->o.ahead, zcs_block_pages(blk));
-}
-
-/* A whole block goes. */
-static void release_block(struct zcs_backup *b, const struct zcs_block *blk)
-{
-	if (zcs_e_is_page(blk->entry))
-		release_resident(b, blk);
-	else
-		b->o.store->ops->block->free(&b->o, blk);
-	zcs_table_clear(&b->o.table, blk->index, blk->order);
-}
-
-/* A resident block, so that it can be cut into pages. */
-static int split_folio(struct zcs_backup *b, const struct zcs_block *blk)
-{
-	struct zcs_folio *folio = zcs_object_folio(&b->o, blk);
-
-	zcs_object_recall(&b->o, folio);
-	if (zcs_object_withdraw(&b->o, folio, false))
-		zcs_ahead_end(b->o.pool, &b->o.ahead, zcs_block_pages(blk));
-	zcs_object_forget_copy(&b->o, folio);
-	return zcs_pool_split(folio, ZCS_FS_INSERTED);
-}
-
-/* The pieces take the block's place in the table; 0, or why the arena or the index cannot. */
-static int split_block(struct zcs_backup *b, const struct zcs_block *blk)
-{
-	const struct zcs_block_ops *ops = b->o.store->ops->block;
-	bool page = zcs_e_is_page(blk->entry);
-	uint64_t nr = zcs_block_pages(blk);
-	int err = zcs_table_reserve(&b->o.table, blk->index);
-
-	zcs_assert_held(&b->o.lock);
-	if (err)
-		return err;
-	if (page)
-		err = split_folio(b, blk);
-	else
-		ops->split(&b->o, blk);
-	if (err)
-		return err;
-	zcs_table_clear(&b->o.table, blk->index, blk->order);
-	for (uint64_t i = 0; i < nr; i++)
-		zcs_table_set(&b->o.table, blk->index + i, 0,
-			      page ? blk->entry + (uint32_t)i : ops->piece(blk, i));
-	return 0;
-}
-
-static void zero_part(struct zcs_backup *b, const struct zcs_block *blk, uint64_t index,
+static void zero_part(struct zcs_object *o, const struct zcs_block *blk, uint64_t index,
 		      uint64_t end)
 {
-	char *at = zcs_pool_bytes(b->o.pool, zcs_e_ppn(blk->entry) + index - blk->index);
+	char *at = zcs_pool_bytes(o->pool, zcs_e_ppn(blk->entry) + index - blk->index);
 
 	memset(at, 0, (size_t)(end - index) * ZCS_PAGE_SIZE);
-	zcs_pool_count_event(b->o.pool, ZCS_COUNT_DROP_ZEROED, 1);
+	zcs_pool_count_event(o->pool, ZCS_COUNT_DROP_ZEROED, 1);
 }
 
-static void drop_range(struct zcs_backup *b, uint64_t index, uint64_t nr)
-{
-	uint64_t end = index + nr;
-
-	zcs_assert_held(&b->o.lock);
-	while (index < end) {
-		struct zcs_block blk = zcs_table_get(&b->o.table, index);
-		uint64_t upto = zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
-		bool whole = blk.index >= index && upto == zcs_block_end(&blk);
-
-		if (blk.entry != ZCS_E_EMPTY) {
-			if (must_wait(b, &blk, whole))
-				continue;
-			if (whole)
-				release_block(b, &blk);
-			else if (!split_block(b, &blk))
-				continue;
-			else if (zcs_e_is_page(blk.entry) && !zcs_store_owns(b->o.store))
-				zero_part(b, &blk, index, upto);
-		}
-		index = upto;
-	}
-}
+static const struct zcs_owner_ops owner = {
+	.written = free_pages,
+	.dropped = free_pages,
+	.split = split_pages,
+	.zero = zero_part,
+};
 
 static void bad_drop(struct zcs_backup *b, int64_t handle, unsigned order)
 {
@@ -516,7 +425,7 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 		/* first: pages that are free must not be the store's to write or punch any more */
 		if (backup->o.store->ops->drop)
 			backup->o.store->ops->drop(&backup->o, index, order);
-		drop_range(backup, index, UINT64_C(1) << order);
+		zcs_object_drop(&backup->o, index, UINT64_C(1) << order);
 	}
 	zcs_object_unlock(&backup->o);
 }
@@ -528,7 +437,7 @@ void zcs_backup_destroy(struct zcs_backup *backup)
 		return;
 	pthread_mutex_lock(&backup->o.lock);
 	zcs_object_forget(&backup->o);
-	drop_range(backup, 0, backup->o.num_pages);
+	zcs_object_drop(&backup->o, 0, backup->o.num_pages);
 	zcs_object_unlock(&backup->o);
 	zcs_object_drain(&backup->o);
 	free_backup(backup);

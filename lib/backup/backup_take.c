@@ -375,23 +375,6 @@ int zcs_backup_take_folio(struct zcs_backup *backup, int64_t handle, struct zcs_
 
 /* -- reading a page */
 
-static int copy_locked(struct zcs_object *o, void *dst, uint64_t index, bool interruptible)
-{
-	struct zcs_block blk = zcs_table_get(&o->table, index);
-	uint64_t at = index - blk.index;
-
-	if (blk.entry == ZCS_E_EMPTY) {
-		memset(dst, 0, ZCS_PAGE_SIZE);
-		return 0;
-	}
-	if (o->store->ops->copy)
-		return o->store->ops->copy(o, index, dst, interruptible);
-	if (zcs_e_is_stored(blk.entry))
-		return o->store->ops->block->copy(o, &blk, at, dst);
-	memcpy(dst, zcs_object_addr(o, &blk) + at * ZCS_PAGE_SIZE, ZCS_PAGE_SIZE);
-	return 0;
-}
-
 int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle, bool interruptible)
 {
 	int err;
@@ -404,21 +387,12 @@ int zcs_backup_copy_page(struct zcs_backup *backup, void *dst, int64_t handle, b
 	if (err)
 		return -err;
 	zcs_object_lock(&backup->o);
-	err = copy_locked(&backup->o, dst, zcs_handle_to_index(handle), interruptible);
+	err = zcs_object_copy(&backup->o, zcs_handle_to_index(handle), dst, interruptible);
 	zcs_object_unlock(&backup->o);
 	return err;
 }
 
 /* -- writeback on request */
-
-static int64_t write_range(struct zcs_object *o, uint64_t first, uint64_t last, bool wait)
-{
-	const struct zcs_store_ops *ops = o->store->ops;
-	uint64_t begun;
-	int64_t n = ops->writeback ? ops->writeback(o, first, last, &begun) : 0;
-
-	return n > 0 && wait ? ops->wait(o, first, last) : n;
-}
 
 int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t last,
 			     uint32_t flags)
@@ -432,7 +406,7 @@ int64_t zcs_backup_writeback(struct zcs_backup *backup, uint64_t first, uint64_t
 	if (last >= backup->o.num_pages)
 		last = backup->o.num_pages - 1;
 	pthread_mutex_lock(&backup->o.lock);
-	n = write_range(&backup->o, first, last, flags & ZCS_WB_WAIT);
+	n = zcs_object_write(&backup->o, first, last, flags & ZCS_WB_WAIT);
 	zcs_object_unlock(&backup->o);
 	return n;
 }

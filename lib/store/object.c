@@ -7,6 +7,7 @@
  * number, which changes under both locks, tells whether the wake-up came in between.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "store/local_priv.h"
 #include "store/store.h"
@@ -110,6 +111,31 @@ void zcs_object_drain(struct zcs_object *o)
 	pthread_mutex_lock(&o->lock);
 	o->store->ops->block->drain(o);
 	zcs_object_unlock(o);
+}
+
+int zcs_object_copy(struct zcs_object *o, uint64_t index, void *dst, bool interruptible)
+{
+	struct zcs_block blk = zcs_table_get(&o->table, index);
+	uint64_t at = index - blk.index;
+
+	if (blk.entry != ZCS_E_EMPTY && o->store->ops->copy)
+		return o->store->ops->copy(o, index, dst, interruptible);
+	if (zcs_e_is_stored(blk.entry))
+		return o->store->ops->block->copy(o, &blk, at, dst);
+	if (blk.entry == ZCS_E_EMPTY || (o->foreign && zcs_foreign_is_hole(o->foreign, &blk)))
+		memset(dst, 0, ZCS_PAGE_SIZE);
+	else
+		memcpy(dst, zcs_object_addr(o, &blk) + at * ZCS_PAGE_SIZE, ZCS_PAGE_SIZE);
+	return 0;
+}
+
+int64_t zcs_object_write(struct zcs_object *o, uint64_t first, uint64_t last, bool wait)
+{
+	const struct zcs_store_ops *ops = o->store->ops;
+	uint64_t begun;
+	int64_t n = ops->writeback ? ops->writeback(o, first, last, &begun) : 0;
+
+	return n > 0 && wait ? ops->wait(o, first, last) : n;
 }
 
 int zcs_object_new_folio(struct zcs_object *o, const struct zcs_block *blk, struct zcs_pool *pool,

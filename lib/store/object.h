@@ -72,13 +72,28 @@ struct zcs_local_object {
 };
 
 /*
+ * struct zcs_owner_ops - what an object tells whoever owns its pages; of PAGE blocks, with the lock
+ *	held. They must not give it up, nor allocate
+ * @written: the event of the store: it holds the bytes. The owner uncharges the pages and frees them
+ * @dropped: the content is not wanted any more, and the pages are the owner's again
+ * @split: the block's folio becomes one for each page; or why it cannot
+ * @zero: the content of the pages [index, end) is 0 from now on
+ */
+struct zcs_owner_ops {
+	void (*written)(struct zcs_object *o, const struct zcs_block *blk);
+	void (*dropped)(struct zcs_object *o, const struct zcs_block *blk);
+	int (*split)(struct zcs_object *o, const struct zcs_block *blk);
+	void (*zero)(struct zcs_object *o, const struct zcs_block *blk, uint64_t index,
+		     uint64_t end);
+};
+
+/*
  * struct zcs_object - an index over a store
  * @lock: protects everything below if not said otherwise; taken before the pool's locks
  * @waiting: threads that wait for the lock, of those who should not wait for long
  * @busy: the store's thread left something for whoever holds the lock
  * @store: reference held; @priv: the store's own, if its objects live elsewhere
- * @written: the event: the store holds the bytes of a block that is INSERTED still. The owner
- *	uncharges its pages and frees them. With the lock held; must not give it up, nor allocate
+ * @owner: whose the pages are
  * @pool: that of the folios inside, reference held; NULL before the first, or: @foreign
  * @home: of the contiguous tt whose backup this is: index i lies at its page i; else NULL
  * @table: the index
@@ -96,7 +111,7 @@ struct zcs_object {
 	atomic_bool busy;
 	struct zcs_store *store;
 	void *priv;
-	void (*written)(struct zcs_object *o, const struct zcs_block *blk);
+	const struct zcs_owner_ops *owner;
 	struct zcs_pool *pool;
 	struct zcs_foreign *foreign;
 	struct zcs_home *home;
@@ -174,6 +189,23 @@ void zcs_object_wait(struct zcs_object *o);
 /* Wakes those who wait. Lock held. */
 void zcs_object_signal(struct zcs_object *o);
 
+/* One page of content, a hole being zeros; 0, -EIO. Lock held; sleeps. */
+int zcs_object_copy(struct zcs_object *o, uint64_t index, void *dst, bool interruptible);
+/* zcs_backup_writeback(), with the lock held, which is given up to @wait. */
+int64_t zcs_object_write(struct zcs_object *o, uint64_t first, uint64_t last, bool wait);
+/*
+ * Forgets @nr pages from @index on; lock held, given up to wait for a read that nobody asked for.
+ * Allocates index nodes where a part of a large block goes.
+ */
+void zcs_object_drop(struct zcs_object *o, uint64_t index, uint64_t nr);
+/* The pieces take the block's place in the table; 0, or why the arena or the index cannot. */
+int zcs_object_split(struct zcs_object *o, const struct zcs_block *blk);
+/*
+ * A read-ahead that is under way decides what a block is: waited for, unless the @whole block goes.
+ * True: the lock was given up for that.
+ */
+bool zcs_object_settle(struct zcs_object *o, const struct zcs_block *blk, bool whole);
+
 /* Waits until nothing of the object is under way, unasked reads included; takes the lock. */
 void zcs_object_drain(struct zcs_object *o);
 
@@ -182,21 +214,31 @@ int zcs_object_new_folio(struct zcs_object *o, const struct zcs_block *blk, stru
 			 const struct zcs_request *req, struct zcs_folio **folio);
 void zcs_object_free_folio(struct zcs_object *o, struct zcs_folio *folio);
 
+struct zcs_folio *zcs_foreign_folio(const struct zcs_foreign *foreign, uint64_t pfn);
+uint64_t zcs_foreign_pfn(const struct zcs_foreign *foreign, const struct zcs_folio *folio);
+char *zcs_foreign_addr(const struct zcs_foreign *foreign, uint64_t pfn);
+/* Whether the block is a hole in the file; without reading its bytes, which would fill it. */
+bool zcs_foreign_is_hole(const struct zcs_foreign *foreign, const struct zcs_block *blk);
+
 /* The descriptor of a PAGE block, and its memory. */
 static inline struct zcs_folio *zcs_object_folio(const struct zcs_object *o,
 						 const struct zcs_block *blk)
 {
+	if (o->foreign)
+		return zcs_foreign_folio(o->foreign, zcs_e_ppn(blk->entry));
 	return zcs_pool_folio(o->pool, zcs_e_ppn(blk->entry));
 }
 
 /* The page number of a folio, for an entry of the index. */
 static inline uint64_t zcs_object_ppn(const struct zcs_object *o, const struct zcs_folio *folio)
 {
-	return zcs_pool_ppn(o->pool, folio);
+	return o->foreign ? zcs_foreign_pfn(o->foreign, folio) : zcs_pool_ppn(o->pool, folio);
 }
 
 static inline char *zcs_object_addr(const struct zcs_object *o, const struct zcs_block *blk)
 {
+	if (o->foreign)
+		return zcs_foreign_addr(o->foreign, zcs_e_ppn(blk->entry));
 	return zcs_pool_bytes(o->pool, zcs_e_ppn(blk->entry));
 }
 

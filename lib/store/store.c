@@ -42,6 +42,7 @@ int zcs_store_new(const struct zcs_store_ops *ops, void *priv, struct zcs_store 
 	s->priv = priv;
 	s->life = zcs_life_begin();
 	s->refs = 1;
+	pthread_mutex_init(&s->shrink_lock, NULL);
 	pthread_mutex_init(&s->objects_lock, NULL);
 	pthread_cond_init(&s->unpinned, NULL);
 	TAILQ_INIT(&s->objects);
@@ -97,6 +98,7 @@ void zcs_store_close(struct zcs_store *store)
 	store->ops->close(store);
 	pthread_cond_destroy(&store->unpinned);
 	pthread_mutex_destroy(&store->objects_lock);
+	pthread_mutex_destroy(&store->shrink_lock);
 	free(store);
 }
 

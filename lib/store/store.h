@@ -23,7 +23,7 @@
  *	device    pending, freed, refused: zcs_store_counts()     may anything be freed there?
  *	backup    an object for each: index, lock, counters       (object.h)
  *	            │ insert, take, drop, writeback, reclaim  ▲
- *	            ▼                                         │ written(object, extent)
+ *	            ▼                                         │ owner->written(object, block)
  *	store     where the bytes of a block are when they are not in memory
  *
  * Who owns the bytes. A block is inserted: its pages stay where they are, and its entry in the
@@ -194,7 +194,8 @@ struct zcs_store_counts {
  * @life: of the process that opened it (life.h)
  * @refs: the opener, and each object
  * @priv: the implementation's
- * @objects: all of it, under @objects_lock, which is taken last
+ * @objects: all of it, under @objects_lock; @unpinned: an object is not looked at any more
+ * @shrink_lock: held by a shrink, before any object's; @walks: their number
  */
 struct zcs_store {
 	const struct zcs_store_ops *ops;
@@ -202,6 +203,8 @@ struct zcs_store {
 	_Atomic uint64_t refs;
 	void *priv;
 	struct zcs_store_counts counts;
+	pthread_mutex_t shrink_lock;
+	uint64_t walks;
 	pthread_mutex_t objects_lock;
 	pthread_cond_t unpinned;
 	TAILQ_HEAD(, zcs_object) objects;

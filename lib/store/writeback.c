@@ -251,7 +251,7 @@ static void leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint
 
 	zcs_assert_held(&o->lock);
 	o->resident_pages -= nr;
-	o->written(o, blk);
+	o->owner->written(o, blk);
 	if (ahead)
 		zcs_ahead_end(o->pool, &o->ahead, nr);
 	zcs_table_update(&o->table, blk->index, entry);
@@ -284,7 +284,9 @@ static bool without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs
 		bump(wb, &wb->stats.clean_blocks);
 		return true;
 	}
-	if (!zcs_is_one_word(zcs_object_addr(o, blk), bytes, &word))
+	if (o->foreign && zcs_foreign_is_hole(o->foreign, blk))
+		word = 0;
+	else if (!zcs_is_one_word(zcs_object_addr(o, blk), bytes, &word))
 		return false;
 	nr = zcs_same_get(wb->local->same, word);
 	if (nr < 0)

@@ -91,6 +91,13 @@ int zcs_sys_punch(int fd, uint64_t offset, uint64_t bytes)
 				    (off_t)bytes));
 }
 
+bool zcs_sys_is_hole(int fd, uint64_t offset, uint64_t bytes)
+{
+	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+
+	return data < 0 ? errno == ENXIO : (uint64_t)data >= offset + bytes;
+}
+
 int zcs_sys_identify(int fd, size_t *page, uint64_t *bytes)
 {
 	struct statfs fs;

@@ -53,6 +53,8 @@ int zcs_sys_ftruncate(int fd, uint64_t bytes);
 uint64_t zcs_sys_file_limit(void);
 int zcs_sys_fallocate(int fd, uint64_t offset, uint64_t bytes);
 int zcs_sys_punch(int fd, uint64_t offset, uint64_t bytes);
+/* Whether the file has no data there, as far as the file system says. Moves the file's offset. */
+bool zcs_sys_is_hole(int fd, uint64_t offset, uint64_t bytes);
 
 /* struct zcs_sys_file - properties of an open file */
 struct zcs_sys_file {

@@ -24,6 +24,9 @@ UPCALLS = {
     ("pool", "wake", "device", "zcs_pool_set_hooks("): "the background thread begins at the water mark",
     ("pool", "give_up", "store", ".give_up = "): "memory that was read ahead is free for who needs it",
     ("store", "written", "backup", ".written = "): "the store holds a block: its pages are uncharged and freed",
+    ("store", "dropped", "backup", ".dropped = "): "a block is dropped: its pages are the pool's again",
+    ("store", "split", "backup", ".split = "): "a part of a block is dropped",
+    ("store", "zero", "backup", ".zero = "): "the same, of memory that cannot be split",
     ("tt", "slow", "device", "zcs_tt_touch("): "another fault thread serves while this one waits",
     ("swap", "done", "store", ".done = "): "a transfer ended",
 }

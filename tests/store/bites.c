@@ -24,7 +24,8 @@ static sem_t begin;
 static atomic_uint before_reader;
 static _Thread_local bool is_reader;
 
-static void (*free_pages)(struct zcs_object *o, const struct zcs_block *blk);
+static const struct zcs_owner_ops *owner;
+static struct zcs_owner_ops counting;
 
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
@@ -45,7 +46,7 @@ static void written(struct zcs_object *o, const struct zcs_block *blk)
 		most = held;
 	if (!all++ && reader)
 		wait_for_reader(o);
-	free_pages(o, blk);
+	owner->written(o, blk);
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
@@ -76,8 +77,10 @@ void __wrap_zcs_sys_backoff(const _Atomic unsigned *waiting, unsigned us, unsign
 /* @lock: that of the backup, or of its tt */
 static void watch(struct zcs_backup *backup, pthread_mutex_t *lock)
 {
-	free_pages = backup->o.written;
-	backup->o.written = written;
+	owner = backup->o.owner;
+	counting = *owner;
+	counting.written = written;
+	backup->o.owner = &counting;
 	watched = lock;
 	held = most = all = 0;
 }
