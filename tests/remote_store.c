@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -57,7 +58,8 @@ struct remote {
 	pthread_mutex_t lock;
 	pthread_cond_t work, answer;
 	pthread_t thread;
-	bool stop, full;
+	bool stop;
+	atomic_bool full;
 	unsigned refuse, random;
 	struct request *requests;
 	TAILQ_HEAD(, block) here;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects over foreign memory, see foreign.h. The index, the writes and the reads are those of every
- * object. What differs is whose the pages are:
+ * object. The owner of the pages is another one:
  *
  *	             pool                              foreign
  *	descriptor   the arena's, by pfn               an array of our own, by pfn: state, marks, token
@@ -56,7 +56,7 @@ static size_t folio_bytes(const struct zcs_foreign *f)
 	return (size_t)f->pages * sizeof(*f->folio);
 }
 
-static int map_all(struct zcs_foreign *f, int fd)
+static int map_foreign(struct zcs_foreign *f, int fd)
 {
 	size_t bytes = (size_t)f->pages * ZCS_PAGE_SIZE;
 	void *folios;
@@ -83,7 +83,7 @@ int zcs_foreign_open(int fd, uint64_t bytes, struct zcs_foreign **foreign)
 		return -ENOMEM;
 	f->fd = -1;
 	f->pages = bytes / ZCS_PAGE_SIZE;
-	err = map_all(f, fd);
+	err = map_foreign(f, fd);
 	if (err)
 		zcs_foreign_close(f);
 	else
@@ -105,7 +105,7 @@ void zcs_foreign_close(struct zcs_foreign *f)
 
 /* -- the owner of the pages, to the object */
 
-static void give_back(struct zcs_object *o, const struct zcs_block *blk)
+static void give_pages_back(struct zcs_object *o, const struct zcs_block *blk)
 {
 	zcs_folio_set(zcs_object_folio(o, blk), zcs_meta(0, 0, 0, ZCS_FS_FREE, 0));
 }
@@ -114,10 +114,10 @@ static void give_back(struct zcs_object *o, const struct zcs_block *blk)
 static void punch(struct zcs_object *o, const struct zcs_block *blk)
 {
 	zcs_sys_remove(zcs_object_addr(o, blk), (size_t)ZCS_PAGE_SIZE << blk->order);
-	give_back(o, blk);
+	give_pages_back(o, blk);
 }
 
-static int split(struct zcs_object *o, const struct zcs_block *blk)
+static int split_foreign(struct zcs_object *o, const struct zcs_block *blk)
 {
 	for (uint64_t i = 0; i < zcs_block_pages(blk); i++)
 		zcs_folio_set(zcs_object_folio(o, blk) + i, zcs_meta(0, 0, 0, ZCS_FS_INSERTED, 0));
@@ -132,8 +132,8 @@ static void zero(struct zcs_object *o, const struct zcs_block *blk, uint64_t ind
 
 static const struct zcs_owner_ops owner = {
 	.written = punch,
-	.dropped = give_back,
-	.split = split,
+	.dropped = give_pages_back,
+	.split = split_foreign,
 	.zero = zero,
 };
 
@@ -178,7 +178,7 @@ static bool fits(uint64_t at, uint64_t nr, uint64_t all)
 	return at % nr == 0 && nr <= all && at <= all - nr;
 }
 
-static bool block_ok(const struct zcs_object *o, const struct zcs_block *blk, uint64_t pfn)
+static bool foreign_block_ok(const struct zcs_object *o, const struct zcs_block *blk, uint64_t pfn)
 {
 	return blk->order <= ZCS_MAX_ORDER &&
 	       fits(blk->index, zcs_block_pages(blk), o->num_pages) &&
@@ -203,7 +203,7 @@ static int insert_one(struct zcs_object *o, const struct zcs_run *run, uint32_t 
 	if (run->order > ZCS_MAX_ORDER)
 		return -EINVAL;
 	blk = block_of_run(run, i, &pfn);
-	if (!block_ok(o, &blk, pfn))
+	if (!foreign_block_ok(o, &blk, pfn))
 		return -EINVAL;
 	if (!zcs_table_range_empty(&o->table, blk.index, blk.order))
 		return -EEXIST;
@@ -249,7 +249,7 @@ struct batch {
 	struct zcs_fetch fetch;
 };
 
-static int claim_resident(struct batch *b, const struct zcs_block *blk, uint64_t pfn)
+static int claim_foreign_pages(struct batch *b, const struct zcs_block *blk, uint64_t pfn)
 {
 	struct zcs_folio *folio = zcs_object_folio(b->o, blk);
 
@@ -259,7 +259,7 @@ static int claim_resident(struct batch *b, const struct zcs_block *blk, uint64_t
 	return zcs_folio_move(folio, ZCS_FS_INSERTED, ZCS_FS_BUSY) ? 0 : -ENOENT;
 }
 
-static int claim_stored(struct batch *b, const struct zcs_block *blk, uint64_t pfn)
+static int fetch_foreign_block(struct batch *b, const struct zcs_block *blk, uint64_t pfn)
 {
 	struct zcs_folio *folio = zcs_foreign_folio(b->o->foreign, pfn);
 	char *addr = zcs_foreign_addr(b->o->foreign, pfn);
@@ -277,7 +277,7 @@ static int claim_stored(struct batch *b, const struct zcs_block *blk, uint64_t p
 	return 0;
 }
 
-static int claim_one(struct batch *b, const struct zcs_run *run, uint32_t i)
+static int claim_foreign_block(struct batch *b, const struct zcs_run *run, uint32_t i)
 {
 	struct zcs_block want, *blk = &b->blk[b->nr];
 	uint64_t pfn;
@@ -286,19 +286,20 @@ static int claim_one(struct batch *b, const struct zcs_run *run, uint32_t i)
 	if (run->order > ZCS_MAX_ORDER)
 		return -EINVAL;
 	want = block_of_run(run, i, &pfn);
-	if (!block_ok(b->o, &want, pfn))
+	if (!foreign_block_ok(b->o, &want, pfn))
 		return -EINVAL;
 	*blk = zcs_table_get(&b->o->table, want.index);
 	if (blk->entry == ZCS_E_EMPTY || blk->index != want.index || blk->order != want.order)
 		return -ENOENT;
 	b->fetch.part[b->nr].err = 0;
 	b->pfn[b->nr] = pfn;
-	err = zcs_e_is_page(blk->entry) ? claim_resident(b, blk, pfn) : claim_stored(b, blk, pfn);
+	err = zcs_e_is_page(blk->entry) ? claim_foreign_pages(b, blk, pfn)
+					: fetch_foreign_block(b, blk, pfn);
 	b->nr += !err;
 	return err;
 }
 
-static void hand_out(struct batch *b, size_t i)
+static void hand_block_out(struct batch *b, size_t i)
 {
 	struct zcs_object *o = b->o;
 	struct zcs_block *blk = &b->blk[i];
@@ -317,14 +318,14 @@ static void hand_out(struct batch *b, size_t i)
 	zcs_folio_set(folio, zcs_meta(0, 0, 0, ZCS_FS_FREE, 0));
 }
 
-static void put_back(struct batch *b, size_t i)
+static void put_block_back(struct batch *b, size_t i)
 {
 	struct zcs_folio *folio = zcs_foreign_folio(b->o->foreign, b->pfn[i]);
 
 	zcs_folio_set_state(folio, zcs_e_is_page(b->blk[i].entry) ? ZCS_FS_INSERTED : ZCS_FS_FREE);
 }
 
-/* Waits for what was claimed; hands the first out that came whole. *err: why not all. */
+/* Waits for the claimed blocks; hands the first out that came whole. *err: why not all. */
 static int64_t finish_batch(struct batch *b, int *err)
 {
 	size_t good = 0;
@@ -336,9 +337,9 @@ static int64_t finish_batch(struct batch *b, int *err)
 		*err = b->fetch.part[good].err;
 	for (size_t i = 0; i < b->nr; i++) {
 		if (i < good)
-			hand_out(b, i);
+			hand_block_out(b, i);
 		else
-			put_back(b, i);
+			put_block_back(b, i);
 	}
 	return (int64_t)good;
 }
@@ -362,7 +363,7 @@ int64_t zcs_foreign_take(struct zcs_object *o, const struct zcs_run *run, size_t
 	begin_batch(&b);
 	for (size_t r = 0; r < nr && !err; r++) {
 		for (uint32_t i = 0; i < run[r].nr && !err; i++) {
-			err = claim_one(&b, &run[r], i);
+			err = claim_foreign_block(&b, &run[r], i);
 			if (b.nr < ZCS_VEC || err)
 				continue;
 			done += finish_batch(&b, &err);
@@ -425,7 +426,7 @@ static bool entry_ok(struct zcs_object *o, const struct zcs_block *blk)
 
 	if (!zcs_e_is_page(blk->entry))
 		return zcs_e_is_stored(blk->entry);
-	if (!block_ok(o, blk, zcs_e_ppn(blk->entry)))
+	if (!foreign_block_ok(o, blk, zcs_e_ppn(blk->entry)))
 		return false;
 	meta = zcs_folio_meta(zcs_object_folio(o, blk));
 	return ZCS_META_ORDER(meta) == blk->order &&

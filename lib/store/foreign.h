@@ -48,7 +48,7 @@ int64_t zcs_foreign_insert(struct zcs_object *o, const struct zcs_run *run, size
  * Takes blocks back in order, with their bytes in the pages named, which need not be those that were
  * inserted if the block was written back meanwhile. The blocks that were taken; if none, -EINVAL;
  * -ENOENT: nothing is there, or no whole block; -EXDEV: it is resident in other pages; -ENOMEM: the
- * pages cannot be filled; -EIO. What was not taken stays inserted.
+ * pages cannot be filled; -EIO. Blocks that were not taken stay inserted.
  */
 int64_t zcs_foreign_take(struct zcs_object *o, const struct zcs_run *run, size_t nr);
 /* One page of content, a hole being zeros. */

@@ -4,7 +4,7 @@
  *
  *	list of objects ─oldest not visited─▶ pinned ─▶ lock ─▶ copies freed, the rest written ─▶ unpinned
  *
- * The age is the object's, not the block's: the time of last use of what was inserted last. An object
+ * The age is the object's, not the block's: the time of last use that came with the last insertion. An object
  * that is looked at cannot go away, and is locked without the list's lock. Finding the oldest is a walk
  * over the list each time: stores have thousands of objects, and a shrink takes few of them.
  */
@@ -12,7 +12,7 @@
 
 #define STEP ZCS_UNIT_PAGES
 
-/* The oldest that this walk has not seen, pinned; NULL: there is none. */
+/* The oldest that this walk has not seen, pinned; NULL: no object is left. */
 static struct zcs_object *next_oldest(struct zcs_store *store, uint64_t walk,
 				      uint64_t older_than_ns)
 {
