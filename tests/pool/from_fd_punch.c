@@ -7,6 +7,7 @@
 #include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "zcs_test.h"
@@ -137,7 +138,8 @@ static void locked_memory_is_given_back(void **state)
 
 	(void)state;
 	address = setup(&o, 0, 0);
-	zcs_assert_ok(mlock(address, ZCS_PAGE_SIZE));
+	/* by the call itself: ASan and TSan have a mlock() that does nothing */
+	zcs_assert_ok(syscall(SYS_mlock, address, ZCS_PAGE_SIZE));
 	zcs_test_fault("punch_hole", COUNTED, 0, 0);
 	give_back(&o, 0);
 	assert_true(zcs_test_fault_calls("punch_hole") > 0);
