@@ -2,21 +2,21 @@
 /*
  * The arena: address space as a sparse file, with memory that comes and goes in it.
  *
- * Why one large file: a pfn is then an address for life, ten thousand buffers are one VMA, and a
- * folio moves between owners without any mapping being made. Why two maps: applications see the
- * user map, and pages of it are zapped; the linear map stays, so that a folio nobody maps can still
+ * One large file, because a pfn is then an address for life, ten thousand buffers are one VMA, and
+ * a folio changes its owner without any new mapping. Two maps, because applications see the user
+ * map, whose pages are zapped. The linear map stays, so that a folio that no program maps can still
  * be written to disk, zeroed or refilled.
  *
- *	user map    ▓▓▓▓····▓▓▓▓▓▓▓▓····   addresses of homes; · a home that is out, traps (userfaultfd)
+ *	user map    ▓▓▓▓····▓▓▓▓▓▓▓▓····   addresses of homes; · is out and traps (userfaultfd)
  *	memory file ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓        ▓ resident
  *	linear map  ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓
  *
- * The linear map is never read where the state does not say "resident": reading a hole allocates
- * it.
+ * The linear map is read only where the state says "resident", for a read of a hole allocates the
+ * page.
  *
- * Where the memory is from, and how a page leaves the user map and comes back, depends on the kind:
- * arena_ops.h. Here is what all kinds share: the table of arenas, the maps' extent, descriptors, and
- * runs of pfns.
+ * The kind of memory decides where a page comes from, and how it leaves the user map and comes
+ * back: arena_ops.h. This file has the parts that all kinds share: the table of arenas, the extent
+ * of the maps, descriptors, and runs of pfns.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -114,8 +114,8 @@ static int map_descriptors(struct zcs_arena *a, uint64_t nr)
 }
 
 /*
- * The maps and the descriptors of small pages become accessible from the start on, as far as runs
- * were ever given: the rest is neither filled by mlockall() nor committed.
+ * Opens the maps and the descriptors of small pages up to @end, the end of the runs ever given. The
+ * rest is neither filled by mlockall() nor committed.
  */
 static int open_to(struct zcs_arena *a, uint64_t end)
 {
@@ -131,7 +131,10 @@ static int open_to(struct zcs_arena *a, uint64_t end)
 	return err;
 }
 
-/* With the lock held, before a run of @nr pages is given: twice as much as before, if it can be. */
+/*
+ * Opens twice as much as before, if possible, before a run of @nr pages is given. The caller holds
+ * the lock.
+ */
 static int open_more(struct zcs_arena *a, uint64_t nr)
 {
 	uint64_t end = zcs_runs_bound(&a->runs, nr) * ZCS_UNIT_PAGES, most, to;
@@ -147,7 +150,7 @@ static int open_more(struct zcs_arena *a, uint64_t nr)
 	return open_to(a, end);
 }
 
-/* Both maps, the descriptors and the run map for a->bytes; all or nothing. */
+/* Makes both maps, the descriptors and the run map for a->bytes; all or nothing. */
 static int map_all(struct zcs_arena *a)
 {
 	uint64_t nr = a->bytes / ZCS_PAGE_SIZE;
@@ -166,8 +169,8 @@ static int map_all(struct zcs_arena *a)
 }
 
 /*
- * Not allowed here, or the kernel lacks it: it stays so. A shortage (EMFILE, ENOMEM) may be over
- * soon.
+ * Whether a feature is forbidden or missing in the kernel, for good. A shortage (EMFILE, ENOMEM)
+ * may be over soon.
  */
 static bool is_missing(int err)
 {
@@ -175,9 +178,9 @@ static bool is_missing(int err)
 }
 
 /*
- * Without userfaultfd the user map does not trap: explicit backup and restore still work. An arena
- * that lacks it only because of a shortage would never get it, and writes to evicted pages would be
- * lost.
+ * Makes the user map trap. Without userfaultfd it does not; explicit backup and restore still work
+ * then. After a shortage the arena is not made at all: it would never get its userfaultfd, and
+ * writes to evicted pages would be lost.
  */
 static int arm_user_map(struct zcs_arena *a)
 {
@@ -273,7 +276,7 @@ int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
 	return finish_arena(a, arena);
 }
 
-/* Descriptors or memory are short, which says nothing of the file. */
+/* Whether the error is a shortage of descriptors or memory, which says nothing about the file. */
 static bool is_shortage(int err)
 {
 	return err == -ENOMEM || err == -EMFILE || err == -ENFILE || err == -EAGAIN;
@@ -298,7 +301,7 @@ int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset,
 		return is_shortage(err) ? -ENOMEM : -EOPNOTSUPP;
 	}
 	err = finish_arena(a, arena);
-	/* last, for it cannot be undone: a caller who is refused has the file as it was */
+	/* last, for it cannot be undone: after an error the caller has the file as it was */
 	if (!err && zcs_sys_punch(a->fd, offset, bytes)) {
 		zcs_arena_destroy(a);
 		err = -EOPNOTSUPP;

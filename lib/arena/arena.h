@@ -19,26 +19,30 @@ enum zcs_arena_kind { ZCS_ARENA_HUGETLB, ZCS_ARENA_THP, ZCS_ARENA_SMALL, ZCS_ARE
 
 /*
  * struct zcs_arena - address space and the memory in it, mapped twice
- * @pool: whose it is; set once by the pool
+ * @pool: the owner; set once by the pool
  * @id: place in the process's table of arenas (in every descriptor's meta), not 0
  * @slot: place in its pool; the pool's page number of pfn p is (slot << arena_shift) + p
- * @kind, @ops: the kind of its memory, and the functions of that kind; @node: of the machine
- * @fd: the file; -1 for a kind without files; @offset: where the arena starts in it; @bytes: its
- *	address space
- * @outside: the file is somebody else's
- * @opened: pages that are accessible in the maps and have descriptors, from the start on; under
+ * @kind, @ops: the kind of its memory, and the functions of that kind
+ * @node: NUMA node
+ * @fd: the file; -1 for a kind without files
+ * @offset: start of the arena in the file
+ * @bytes: size of the address space
+ * @outside: the file belongs to the program, not to the library
+ * @opened: pages from the start on that are accessible in the maps and have descriptors; under
  *	@lock
- * @linear: the linear map: I/O, zeroing, refilling; @user: the user map: addresses of homes
- * @uffd: -1 if there is no userfaultfd; @uffd_kernel: kernel accesses are resolved as well
- * @served: threads of a device answer what traps, at any time
- * @tracks, @pagemap: whether it can be told if a mapped page was written to, and the page map that
- *	tells
- * @units, @pages: descriptors (memmap.h); pages is NULL for hugetlb
+ * @linear: the linear map: I/O, zeroing, refilling
+ * @user: the user map: addresses of homes
+ * @uffd: -1: no userfaultfd
+ * @uffd_kernel: touches by system calls are resolved as well
+ * @served: fault threads of a device answer the traps, at any time
+ * @tracks: the arena can tell whether a mapped page was written to
+ * @pagemap: the page map that tells
+ * @units, @pages: descriptors (memmap.h); @pages is NULL for hugetlb
  * @lock: protects @runs
- * @scan_from: where the search for a run that holds memory begins
+ * @scan_from: start of the next search for a run that holds memory
  * @huge_pages: pages of huge folios that are resident
  * @reserve: hugetlb only, filled by evictions
- * @traps: shmem only: what is registered
+ * @traps: shmem only: registered pages
  *
  * In the user map an address of a home traps (userfaultfd, MISSING|MINOR) unless its page is
  * populated, so that a page is always populated before it is mapped: home_trap.h.
@@ -70,12 +74,15 @@ struct zcs_arena {
 /* An arena of at most @max_pages (a multiple of 512) and whatever address space there is. */
 int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
 		     struct zcs_arena **arena);
-/* An arena over a range of a file of somebody else's; what the range holds is discarded. */
+/*
+ * Makes an arena over a range of a file that belongs to the program; the content of the range is
+ * discarded. Context: allocates. Return: 0, -errno; after an error the file is unchanged.
+ */
 int zcs_arena_adopt(int fd, enum zcs_arena_kind kind, int node, uint64_t offset, uint64_t bytes,
 		    struct zcs_arena **arena);
 void zcs_arena_destroy(struct zcs_arena *arena);
 struct zcs_arena *zcs_arena_by_id(unsigned id);
-/* The constants of a kind, of which there may be no arena yet. */
+/* The constants of a kind; there may be no arena of that kind yet. */
 const struct zcs_arena_ops *zcs_arena_kind_ops(enum zcs_arena_kind kind);
 /* Bytes of descriptors and bits for the pages that were ever used. Takes the arena's lock. */
 uint64_t zcs_arena_metadata(struct zcs_arena *arena);
@@ -85,8 +92,9 @@ int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn);
 void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 
 /*
- * EFFORT: a huge page is worth compacting memory for. RESERVE: a page of @reserve may be used.
- * MAY_HOLD: the range did not trap at some time, so that a thread may have written to it.
+ * ZCS_POPULATE_EFFORT: a huge page is worth a compaction of memory. _RESERVE: a page of @reserve
+ * may be used. _MAY_HOLD: the range did not trap at some time, so that a thread may have written to
+ * it.
  */
 enum {
 	ZCS_POPULATE_EFFORT = 1,
@@ -94,8 +102,8 @@ enum {
 	ZCS_POPULATE_MAY_HOLD = 4,
 };
 /*
- * Memory for 2^order pages, as the kind's populate() gives it, or -ENOMEM. After an error the pages
- * are holes again, unless they may hold something.
+ * Gives memory to 2^order pages by the kind's populate(). After an error the pages are holes again,
+ * unless they may hold bytes of a thread. Return: 0; -ENOMEM.
  */
 int zcs_arena_populate(struct zcs_arena *arena, uint64_t pfn, unsigned order, uint32_t flags,
 		       bool *huge);
@@ -170,7 +178,7 @@ static inline uint64_t zcs_arena_pfn(const struct zcs_arena *arena, const struct
 	return (uint64_t)(folio - arena->pages);
 }
 
-/* Where the folio's bytes are: arena_ops.h, bytes(). */
+/* The address of the folio's bytes: arena_ops.h, bytes(). */
 static inline char *zcs_folio_bytes(const struct zcs_folio *folio)
 {
 	const struct zcs_arena *arena = zcs_folio_arena(folio);

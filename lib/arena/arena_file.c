@@ -3,11 +3,11 @@
  * Functions that the kinds of memory in a file share: the file is mapped twice, and holes are
  * punched in it.
  *
- * The file may be somebody else's, a file of a FUSE mount for instance (zcs_arena_adopt()). A punch
- * by fallocate() is then a request that another process must answer: 37 to 136 us for 2 MiB.
+ * The file may belong to the program, a file of a FUSE mount for instance (zcs_arena_adopt()). Then
+ * a punch by fallocate() is a request that another process must answer: 37 to 136 us for 2 MiB.
  * MADV_REMOVE on the linear map does the same in 9 us, because the kernel punches the file that is
- * really mapped. It is refused where the map is locked (mlockall()) or the file system knows no
- * holes by that way; fallocate() does it then. For a memfd the two cost the same.
+ * really mapped. The kernel refuses it where the map is locked (mlockall()) or the file system has
+ * no holes by that way; then fallocate() does it. For a memfd the two cost the same.
  */
 #include <zcswap/pool.h>
 

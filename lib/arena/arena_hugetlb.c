@@ -2,21 +2,23 @@
 /*
  * Arenas of hugetlb pages, 2 MiB each, from the system's reserve.
  *
- * Why this kind: it costs least. No page can be split or moved, the user map is registered with
- * userfaultfd for life, and a page goes out and in by one entry of the page table:
+ * This kind costs least. No page can be split or moved, the user map is registered with userfaultfd
+ * for life, and a page goes out and in by one entry of the page table:
  *
  *	out	MADV_DONTNEED		1 us
- *	in	UFFDIO_CONTINUE		8 us with the wake-up; write-protected where writes are noted
+ *	in	UFFDIO_CONTINUE		8 us with the wake-up; write-protected to note writes
  *
- * It stays registered because a partial REGISTER or UNREGISTER splits a hugetlb mapping for good.
+ * The map stays registered, because a partial REGISTER or UNREGISTER splits a hugetlb mapping for
+ * good.
  *
- * Dirt: the zap of a write-protected page leaves a marker in the page table, which a write would
- * have taken away: bit 57 of the page map. Only the look after the zap is true under concurrent
- * writers.
+ * Dirt: the zap of a write-protected page leaves a marker in the page table, bit 57 of the page
+ * map. A write removes the protection, and then the zap leaves none. Only a look after the zap is
+ * right under concurrent writers.
  *
- * What it costs: the reserve is small and belongs to every process. A page that an eviction gave
- * back may be gone when it is wanted again; reserve.c holds a few for that. A page is cleared by
- * fallocate(), which is the price of each populate: 31 to 81 us.
+ * Cost: fallocate() clears a page, which is the price of each populate: 31 to 81 us.
+ *
+ * Known limit: the reserve is small and belongs to every process. A page that an eviction gave back
+ * may be gone when it is needed again; reserve.c holds a few pages back for that.
  */
 #include <errno.h>
 
@@ -36,15 +38,15 @@ static int hugetlb_open(struct zcs_arena *a)
 }
 
 /*
- * All of the user map is accessible at once. A page that is not there is an event also for
- * mlockall(), which gives up at the first that nobody answers, so that it fills nothing.
+ * Opens all of the user map at once. A missing page is an event for mlockall() too, which gives up
+ * at the first event without an answer. So mlockall() fills no page.
  */
 static int hugetlb_setup(struct zcs_arena *a)
 {
 	return zcs_sys_open_range(a->user, a->bytes);
 }
 
-/* Binding is strict: where the node has no page left, another kind is better than another node. */
+/* Binds strictly: where the node has no page left, another kind is better than another node. */
 static void hugetlb_set_policy(struct zcs_arena *a)
 {
 	if (zcs_sys_bind(a->linear, a->bytes, a->node, true))
@@ -85,7 +87,8 @@ static int hugetlb_populate(struct zcs_arena *a, uint64_t pfn, unsigned order, u
 	while (err == -ENOSPC && (flags & ZCS_POPULATE_RESERVE) && zcs_reserve_give(&a->reserve))
 		err = zcs_sys_fallocate(a->fd, offset, bytes);
 	/*
-	 * page tables of the linear map can run out as well; here that is an error, later a signal
+	 * populates the page table of the linear map too: a shortage is an error here, and later a
+	 * signal
 	 */
 	if (!err)
 		err = zcs_sys_populate(zcs_arena_linear(a, pfn), bytes);
@@ -172,6 +175,6 @@ const struct zcs_arena_ops zcs_arena_hugetlb = {
 	.poison = hugetlb_poison,
 	.unpoison = hugetlb_unpoison,
 	.wake = hugetlb_wake,
-	/* it stays registered: nothing of the home is left mapped, and that is all */
+	/* the range stays registered, and no page of the home is mapped any more */
 	.disarm = hugetlb_zap,
 };

@@ -76,16 +76,18 @@ struct zcs_arena_ops {
 	int (*make_maps)(struct zcs_arena *a);
 	/* Everything else that the kind needs for a->bytes; undone by close(). 0, -errno. */
 	int (*setup)(struct zcs_arena *a);
-	/* Binds the memory to a->node and asks for huge pages. It cannot fail, only be ignored. */
+	/*
+	 * Binds the memory to a->node and asks for huge pages. Both are hints: an error is ignored.
+	 */
 	void (*set_policy)(struct zcs_arena *a);
 	/*
-	 * a->uffd is open; @wp: it can protect pages from writes. Registers what is registered for
-	 * life. -errno: the user map will not trap.
+	 * a->uffd is open; @wp: it can protect pages from writes. Registers the ranges that stay
+	 * registered for life. -errno: the user map will not trap.
 	 */
 	int (*arm)(struct zcs_arena *a, bool wp);
 	/*
-	 * Pages from @from to @to are about to be used for the first time: makes the user map and
-	 * the kind's own notes of them accessible. With a->lock held. 0, -errno.
+	 * Prepares the first use of pages from @from to @to: makes the user map and the kind's own
+	 * notes of them accessible. With a->lock held. 0, -errno.
 	 */
 	int (*open_range)(struct zcs_arena *a, uint64_t from, uint64_t to);
 	/* Undoes setup(), also one that failed. The maps and the file are the caller's. */
@@ -114,10 +116,10 @@ struct zcs_arena_ops {
 	 */
 	int (*punch)(struct zcs_arena *a, uint64_t pfn, uint64_t nr);
 	/*
-	 * Where the page's bytes can be read and written by this process and by a device. The page
-	 * is resident: reading a hole allocates it. The folio around it is contiguous there. The
-	 * address is good until the next zap or map. NULL: the linear map, so that a caller pays no
-	 * call (zcs_arena_bytes()).
+	 * The address at which this process and a device can read and write the page's bytes. The
+	 * page is resident, for a read of a hole allocates it. The folio around it is contiguous
+	 * there. The address is good until the next zap or map. NULL: the linear map, so that a
+	 * caller pays no call (zcs_arena_bytes()).
 	 */
 	char *(*bytes)(const struct zcs_arena *a, uint64_t pfn);
 
@@ -134,33 +136,32 @@ struct zcs_arena_ops {
 	int (*zap)(struct zcs_arena *a, uint64_t pfn, uint64_t nr);
 	/* Whether zapping the range leaves the program enough of vm.max_map_count. */
 	bool (*may_zap)(struct zcs_arena *a, uint64_t pfn, uint64_t nr);
-	/*
+	/*-
 	 * Puts a range back, every page of which is resident, and wakes the threads that wait for
-	 * it; pages that are mapped already are passed over. @armed: is_clean() shall tell later.
+	 * it. Pages that are mapped already are passed over. @armed: is_clean() shall tell later.
 	 * 0: mapped. 1: mapped as well, but small page by small page, because the mapping could not
-	 * be split. -errno: some pages still trap, and the caller must try again some day.
+	 * be split. -errno: some pages still trap, and the caller must try again later.
 	 * Cost for 2 MiB: 8 us hugetlb, 1 us shmem, 200 us where the answer is 1. May sleep for the
 	 * length of a transfer of the page.
 	 */
 	int (*map)(struct zcs_arena *a, uint64_t pfn, uint64_t nr, bool armed);
 	/*
-	 * Whether a page that was mapped armed has not been written to since. Only after the next
-	 * zap: a look before it would miss writes that came in between. false where it cannot be
-	 * told.
+	 * Whether a page that was mapped armed has not been written to since. Asked only after the
+	 * next zap: a look before it would miss writes in between. false: unknown.
 	 */
 	bool (*is_clean)(const struct zcs_arena *a, uint64_t pfn);
 	/*
-	 * The page traps and its content cannot be had: whoever touches it gets SIGBUS, until it is
-	 * mapped. -EEXIST: it is mapped, or poisoned already, and nobody was woken.
+	 * Poisons a page that traps and whose content is lost: its touchers get SIGBUS, until the
+	 * page is mapped. -EEXIST: the page is mapped or poisoned already, and no waiter was woken.
 	 */
 	int (*poison)(struct zcs_arena *a, uint64_t pfn);
 	/* Before map(), for a range that may have poisoned pages; every page is resident. */
 	void (*unpoison)(struct zcs_arena *a, uint64_t pfn, uint64_t nr);
-	/* The waiters for the page, which may be mapped by now, touch it again. */
+	/* Wakes the waiters for the page, which touch it again. It may be mapped by now. */
 	void (*wake)(struct zcs_arena *a, uint64_t pfn);
 	/*
-	 * The range ends as a home: nothing of it is mapped and its addresses may be given to
-	 * others. -errno: it may still be mapped or trap, which harms nobody but is counted.
+	 * Ends the range as a home: no page of it is mapped, and its addresses may be reused.
+	 * -errno: some pages may still be mapped or trap, which does no harm but is counted.
 	 */
 	int (*disarm)(struct zcs_arena *a, uint64_t pfn, uint64_t nr);
 };
@@ -170,7 +171,7 @@ extern const struct zcs_arena_ops zcs_arena_hugetlb, zcs_arena_thp, zcs_arena_sm
 /* -- for the kinds over memory files: the linear map shows every page; arena_file.c */
 char *zcs_arena_linear(const struct zcs_arena *a, uint64_t pfn);
 
-/* Sizes a->fd, unless the file is somebody else's, and maps it twice. */
+/* Sizes a->fd, unless the file belongs to the program, and maps it twice. */
 int zcs_arena_map_file(struct zcs_arena *a);
 /* Punches the file once. */
 int zcs_arena_punch_file(struct zcs_arena *a, uint64_t pfn, uint64_t nr);

@@ -55,7 +55,7 @@ static void shmem_close(struct zcs_arena *a)
 	zcs_traps_fini(&a->traps);
 }
 
-/* Strict binding of shmem would mean the OOM killer when the node is full. */
+/* Prefers the node, for strict binding of shmem brings the OOM killer when the node is full. */
 static void small_set_policy(struct zcs_arena *a)
 {
 	if (zcs_sys_bind(a->linear, a->bytes, a->node, false))
@@ -69,7 +69,7 @@ static void thp_set_policy(struct zcs_arena *a)
 	zcs_sys_hugepage(a->user, a->bytes);
 }
 
-/* Nothing is registered for life. */
+/* Registers nothing for life. */
 static int shmem_arm(struct zcs_arena *a, bool wp)
 {
 	(void)a;
@@ -131,8 +131,8 @@ static int thp_populate(struct zcs_arena *a, uint64_t pfn, unsigned order, uint3
 }
 
 /*
- * A part of a huge page is only zeroed while a device reads or writes another part: the page cannot
- * be split.
+ * Punches pages. While a device uses another part of a huge page, that page cannot be split, and
+ * the part is only zeroed.
  */
 static int shmem_punch(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
@@ -147,7 +147,10 @@ static int shmem_punch(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 	return err;
 }
 
-/* The notes say what is registered: nobody else changes the range meanwhile. */
+/*
+ * Registers the pages of a range that are not. The notes tell which, for no other caller changes
+ * the range meanwhile.
+ */
 static int register_range(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
 	int err;
@@ -180,8 +183,8 @@ static bool shmem_may_zap(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 }
 
 /*
- * -ENOMEM: it would take a mapping that there is not, or where threads serve what stays registered,
- * one too many.
+ * Takes the registration of a range back. -ENOMEM: too few mappings are left, or, where fault
+ * threads serve the pages that stay registered, one mapping too many would be used.
  */
 static int unregister_range(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
@@ -200,7 +203,7 @@ static int unregister_range(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 	return err;
 }
 
-/* Page by page: what is not registered, and is mapped by a plain fault, says -ENOENT. */
+/* Maps page by page. -ENOENT stands for a page that is not registered, which a plain fault maps. */
 static int map_each(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
 	int err = 0;
@@ -212,10 +215,10 @@ static int map_each(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 }
 
 /*
- * For a range whose registration cannot be taken back, because that would split its mapping. It may
- * have been taken back of a part: nobody else wakes those who wait there. A page that is mapped and
- * registered traps again when the kernel unmaps it, to collapse it for instance: only where threads
- * answer may it be left so.
+ * Maps a range whose registration cannot be taken back without splitting its mapping. A part of it
+ * may be unregistered already, so its waiters are woken here. A page that is mapped and registered
+ * traps again when the kernel unmaps it, for example to collapse it. So it stays registered only
+ * where fault threads answer.
  */
 static int map_unsplit(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 {
@@ -275,7 +278,7 @@ static int shmem_disarm(struct zcs_arena *a, uint64_t pfn, uint64_t nr)
 
 	if (!err)
 		err = unregister_range(a, pfn, nr);
-	/* what stays registered harms nobody: the next home is registered too */
+	/* pages that stay registered do no harm: the next home is registered too */
 	return err == -ENOMEM && a->served ? 0 : err;
 }
 

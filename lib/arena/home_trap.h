@@ -13,13 +13,13 @@ enum zcs_home_traps { ZCS_HOME_TRAPS, ZCS_HOME_UNTRAPPED, ZCS_HOME_NEVER };
 
 /*
  * struct zcs_home - a run of pages that a contiguous tt holds for life
- * @arena, @pfn, @nr: where. Its blocks are those that zcs_block_order() gives; each is a folio with
+ * @arena, @pfn, @nr: the run. Its blocks are those of zcs_block_order(); each is a folio with
  *	ZCS_FF_HOMED
  * @kept: some blocks may be KEPT; the pool's
- * @traps: home_trap.c; it never goes back to TRAPS
+ * @traps: home_trap.c; never returns to TRAPS
  *
- * Indexes below are pages of the home. The caller holds the lock of the tt, or nobody else knows
- * the home.
+ * Indexes below are pages of the home. The caller holds the lock of the tt, or no other thread
+ * knows the home.
  */
 struct zcs_home {
 	struct zcs_arena *arena;
@@ -28,25 +28,30 @@ struct zcs_home {
 	enum zcs_home_traps traps;
 };
 
-/* The home begins: its pages trap, if that is possible. -errno: some do not, and it lives on. */
+/*
+ * Begins a home: its pages trap, if possible. Return: 0; -errno: some pages do not trap, and the
+ * home is usable nevertheless.
+ */
 int zcs_home_arm(struct zcs_home *home);
-/* Resident pages come into the user map; as the kind's map(). */
+/* Maps resident pages into the user map. Return: as the kind's map(). */
 int zcs_home_map(const struct zcs_home *home, uint64_t first, uint64_t nr, bool armed);
-/* Pages go out of the user map and trap, resident or not; as the kind's zap(). */
+/*
+ * Takes pages out of the user map, so that they trap, resident or not. Return: as the kind's zap().
+ */
 int zcs_home_zap(struct zcs_home *home, uint64_t first, uint64_t nr);
 /*
- * Throws away what a thread may have written to a block, or a part of it, that is HOME or KEPT.
- * Others are left alone. False: it could not be punched, and was zeroed.
+ * Discards bytes that a thread may have written to a HOME or KEPT block, or to a part of it. Blocks
+ * in another state are left alone. Return: false: the block could not be punched, and was zeroed.
  */
 bool zcs_home_wipe(const struct zcs_home *home, struct zcs_folio *block, uint64_t first,
 		   uint64_t nr);
 /*
- * The home ends: nothing of it is mapped, and no bytes are left in its holes. @unpunched: blocks
- * that were zeroed instead. -errno: some pages may still be mapped.
+ * Ends a home: no page of it is mapped, and its holes hold no bytes. @unpunched: blocks that were
+ * zeroed instead. Return: 0; -errno: some pages may still be mapped.
  */
 int zcs_home_disarm(const struct zcs_home *home, uint64_t *unpunched);
 
-/* Whether holes and KEPT blocks may hold bytes that the library knows nothing of. */
+/* Whether holes and KEPT blocks may hold bytes that the library has not seen. */
 static inline bool zcs_home_may_hold(const struct zcs_home *home)
 {
 	return home->traps != ZCS_HOME_TRAPS;

@@ -52,7 +52,7 @@ enum zcs_folio_state {
 	ZCS_FS_HOME, /* a block of a home, a hole */
 	ZCS_FS_WRITING, /* a backup's, being written to a slot */
 	ZCS_FS_KEPT, /* a block of a home that holds memory, zero, not populated yet */
-	ZCS_FS_BUSY, /* between two states; whoever set it finishes */
+	ZCS_FS_BUSY, /* between two states; the thread that set it finishes */
 };
 
 #define ZCS_FF_HUGE  1u /* memory is one huge page */
@@ -112,7 +112,7 @@ static inline bool zcs_folio_move(struct zcs_folio *folio, enum zcs_folio_state 
 	return false;
 }
 
-/* For the one who holds the folio in BUSY, or alone. */
+/* For the thread that holds the folio in BUSY, or alone. */
 static inline void zcs_folio_set(struct zcs_folio *folio, uint32_t meta)
 {
 	atomic_store_explicit(&folio->meta, meta, memory_order_release);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hugetlb pages held back, so that an evicted folio can come back whoever else takes hugetlb pages.
+ * Hugetlb pages held back, so that an evicted folio can come back although other processes take
+ * hugetlb pages.
  *
- * A folio that is written back gives its page to the system, and the system's reserve belongs to
- * everybody: two processes that evict in turn would take each other's pages, and a touch would wait
- * for as long as the other keeps them. The first pages that evictions free are therefore held back,
- * in a file of their own. When the system has no page for a restore, one is given up and taken again
- * at once, in the restored folio's place; the next eviction refills the reserve.
+ * A folio that is written back gives its page to the system, whose reserve belongs to every
+ * process. Two processes that evict in turn would take each other's pages, and a touch would wait
+ * for as long as the other process keeps them. So the first pages that evictions free are held
+ * back, in a file of their own. When the system has no page for a restore, one is given up and
+ * taken again at once, in place of the restored folio. The next eviction refills the reserve.
  *
- * Another process may be quicker between the two steps: then the next page is tried.
+ * Cost: at most RESERVE_MOST pages (pool_mem.c) for each arena, and a 64th of the limit.
+ *
+ * Known limit: another process may be quicker between the two steps. Then the next page is tried.
  */
 #include "reserve.h"
 
@@ -32,7 +35,8 @@ void zcs_reserve_fini(struct zcs_reserve *r)
 }
 
 /*
- * As large as it may ever become, or as RLIMIT_FSIZE lets it: to grow past that would be a SIGXFSZ.
+ * Makes the file for MOST_EVER pages, or as large as RLIMIT_FSIZE allows: a longer file would be a
+ * SIGXFSZ.
  */
 static int make_file(struct zcs_reserve *r)
 {

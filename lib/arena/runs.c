@@ -2,12 +2,13 @@
 /*
  * The run map: free address space of an arena, as bits.
  *
- * Why bits and no buddy lists: a free pfn needs no descriptor, neighbours merge by themselves, runs
- * of any length are found by one scan, and 4 TiB cost 512 KiB of bits, of which only what lies
- * below the top is ever touched. Two levels: one bit a unit of 2 MiB (whole, or part), and 512 bits
- * for each unit that is open. Address space is plentiful, so the search is first fit and looks at
- * no more than SEARCH_UNITS open units before it opens another: an allocation is O(1) on average,
- * and fragments are bounded.
+ * Bits and no buddy lists, because a free pfn needs no descriptor, neighbours merge by themselves,
+ * and one scan finds runs of any length. 4 TiB cost 512 KiB of bits, of which only the part below
+ * the top is ever touched. There are two levels: one bit for each unit of 2 MiB (whole, or part),
+ * and 512 bits for each open unit.
+ *
+ * Address space is plentiful, so the search is first fit and looks at no more than SEARCH_UNITS
+ * open units before it opens another. An allocation is O(1) on average, and fragments are bounded.
  *
  *	unit:     0     1     2     3     4    top
  *	whole:    .     1     .     .     .     (all free above)
@@ -140,7 +141,7 @@ static void open_unit(struct zcs_runs *r, uint64_t unit, uint64_t used)
 		r->hint_part = unit;
 }
 
-/* The first of @nr units in a row, below top if it can be; extends top over it. */
+/* Finds @nr free units in a row, below top if possible; else extends top over them. */
 static int find_units(struct zcs_runs *r, uint64_t nr, uint64_t *unit)
 {
 	uint64_t at = next_set(r->whole, r->hint_whole, r->top), end;
@@ -228,8 +229,8 @@ uint64_t zcs_runs_bound(const struct zcs_runs *r, uint64_t nr)
 }
 
 /*
- * Before top can pass @units; the memory for it may be refused, where the system commits no more
- * than it has.
+ * Makes the words of @units accessible before top passes them. May be refused where the system
+ * limits committed memory.
  */
 static int open_words(struct zcs_runs *r, uint64_t units)
 {

@@ -31,11 +31,11 @@ void zcs_runs_fini(struct zcs_runs *r);
 /* The alignment of a run of @nr pages: that of the largest folio in it, 512 at most. */
 uint64_t zcs_runs_align(uint64_t nr);
 
-/* Where top can be, in units, after @nr pages more were allocated. */
+/* Upper bound of top, in units, after @nr pages more were allocated. */
 uint64_t zcs_runs_bound(const struct zcs_runs *r, uint64_t nr);
 /*
- * Finds @nr free pages, aligned; 0 or -ENOMEM. Fills units that are in use before it opens new
- * ones.
+ * Finds @nr free pages, aligned. Fills units that are in use before it opens new ones. Return: 0;
+ * -ENOMEM.
  */
 int zcs_runs_alloc(struct zcs_runs *r, uint64_t nr, uint64_t *pfn);
 void zcs_runs_free(struct zcs_runs *r, uint64_t pfn, uint64_t nr);

@@ -2,18 +2,23 @@
 /*
  * The pages of a shmem arena's user map that are registered, and the mappings that they make.
  *
- * The kernel keeps a mapping for each run of pages that are registered or are not. There are
- * vm.max_map_count for the whole process, 65530 by default: every other one of 64000 small bos
- * evicted, and neither mmap() nor pthread_create() nor malloc() work any more. So the library takes
- * half of them. Beyond that nothing is changed that would split a mapping: a bo stays in memory
- * until one beside it is evicted, with which it shares a mapping; and what comes back between two
- * that are out stays registered, and is mapped page by page.
+ * The kernel keeps a mapping for each run of registered or unregistered pages. A process may have
+ * vm.max_map_count of them, 65530 by default. With every other one of 64000 small bos evicted,
+ * neither mmap() nor pthread_create() nor malloc() would work any more. So the library takes half
+ * of them.
+ *
+ * Above that half no change is made that would split a mapping. A bo stays in memory until a
+ * neighbour is evicted, with which it shares a mapping. A page that comes back between two evicted
+ * ones stays registered, and is mapped by itself.
  *
  *	pages       r r r . . . r r . . .     r registered
  *	mappings    \___/ \___/ \_/ \___/     each end of a run costs one
  *
- * Counted is what is known here, not what /proc/self/maps says: that takes milliseconds. A unit of
- * 2 MiB that is all or nothing takes a byte, so that a home of terabytes is noted at once.
+ * The count follows the library's own notes and not /proc/self/maps, which takes milliseconds to
+ * read. A unit of 2 MiB that is all or nothing takes a byte, so that a home of terabytes is noted
+ * at once.
+ *
+ * Known limit: mappings of the program itself are not counted; half of the limit is left to them.
  */
 #include "traps.h"
 
@@ -58,7 +63,7 @@ void zcs_traps_fini(struct zcs_traps *t)
 {
 	if (!t->unit)
 		return;
-	/* homes are gone by now, but for those of a caller who forgot them */
+	/* homes are gone by now, except those that a caller forgot */
 	if (t->opened)
 		zcs_traps_set(t, 0, t->opened, false);
 	zcs_sys_unmap((void *)t->unit, t->nr / ZCS_UNIT_PAGES);
@@ -121,7 +126,7 @@ static int64_t count_changes(const struct zcs_traps *t, bool before, uint64_t pf
 int64_t zcs_traps_cost(const struct zcs_traps *t, uint64_t pfn, uint64_t nr, bool on)
 {
 	uint64_t end = pfn + nr;
-	/* the pages at both ends of the arena have nobody beside them, and no mapping ends there */
+	/* no mapping ends at the first and the last page of the arena */
 	bool left = pfn ? is_on(t, pfn - 1) : on, first = is_on(t, pfn);
 	uint64_t next = end < t->nr ? end + 1 : end;
 	int64_t before = count_changes(t, pfn ? left : first, pfn, next);
@@ -138,7 +143,7 @@ static void fill_words(struct zcs_traps *t, uint64_t unit)
 	t->unit[unit] = SOME;
 }
 
-/* A unit whose pages are all alike says so. */
+/* Replaces the bits of a unit whose pages are all alike by NONE or ALL. */
 static void sum_up(struct zcs_traps *t, uint64_t unit)
 {
 	const uint64_t *words = words_of(t, unit);

@@ -10,9 +10,11 @@
 /*
  * struct zcs_traps - which pages of an arena's user map are registered; shmem only
  * @lock: held around each change, with its system call
- * @nr: pages; @opened: those of which something was ever said
- * @unit: a unit's pages: none, all, or those that @pages says
- * @pages: a bit a page, valid where a unit says so; accessible as far as zcs_traps_open() was told
+ * @nr: pages
+ * @opened: pages that were ever noted
+ * @unit: state of a unit's pages: none, all, or some, which @pages has
+ * @pages: a bit for each page, valid if the unit is SOME; accessible as far as zcs_traps_open() was
+ *	told
  */
 struct zcs_traps {
 	pthread_mutex_t lock;
