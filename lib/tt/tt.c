@@ -3,12 +3,14 @@
  * The tt: its life, its pages, and looking at slots. Backing up is in tt_backup.c, restoring in
  * tt_restore.c.
  *
- * Populate follows TTM's allocator: start with the largest order that fits, go down when the system
- * refuses, never up again, so that every block starts at a multiple of its size. A contiguous tt
- * gets its blocks with its home; there the orders are given and only memory can be lacking.
+ * Populate follows TTM's allocator. It starts with the largest order that fits and goes down when
+ * the system refuses, but never up again, so that every block starts at a multiple of its size. A
+ * contiguous tt gets its blocks with its home. There the orders are given, and only memory can be
+ * missing.
  *
- * The memory that a later swap-out needs is reserved here: a leaf in the tt's table and in the backup's
- * for every unit that has small blocks.
+ * The memory that a later swap-out needs is reserved here: a leaf in the tt's table and in the
+ * backup's for every unit with small blocks, 4 bytes an index in each. So backing up allocates only
+ * for a split.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,8 +30,8 @@
 #define CREATE_FLAGS (ZCS_TT_ZERO_ALLOC | ZCS_TT_EXTERNAL | ZCS_TT_CONTIGUOUS)
 
 /*
- * The holder of the lock may be reading. Signal handlers have their turn now and then, unless the
- * caller holds them back, too.
+ * Takes the lock, whose holder may be reading. Signal handlers run now and then, unless the caller
+ * holds them back too.
  */
 static void lock(struct zcs_tt *tt)
 {
@@ -149,7 +151,7 @@ int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order)
 	return err;
 }
 
-/* A contiguous tt's block: the folio is given, it needs memory. */
+/* Populates a block of a contiguous tt, whose folio is given. */
 static int fill_home(struct zcs_tt *tt, uint64_t index, const struct zcs_request *req,
 		     struct zcs_folio **folio)
 {
@@ -313,7 +315,7 @@ static uint64_t run_end(const struct zcs_tt *tt, uint64_t first, uint64_t end, e
 	return zcs_block_end(&blk) < end ? zcs_block_end(&blk) : end;
 }
 
-/* Runs of neighbouring pages are resolved in one call each. */
+/* Maps runs of neighbouring pages with one call each. */
 int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end)
 {
 	int err = 0;
@@ -546,7 +548,7 @@ void *zcs_tt_page_address(const struct zcs_tt *tt, uint64_t index)
 	zcs_tt_lock(looked_at(tt), NULL);
 	blk = zcs_table_get(&tt->table, index);
 	if (zcs_e_is_page(blk.entry)) {
-		/* what is written through the linear map nobody sees */
+		/* bytes written through the linear map would not be seen */
 		if (tt->backup)
 			zcs_object_forget_copy(&tt->backup->o, zcs_tt_folio(tt, &blk));
 		at = zcs_pool_bytes(tt->pool, zcs_e_ppn(blk.entry) + index - blk.index);

@@ -14,23 +14,26 @@
 
 /*
  * struct zcs_tt - slots over a pool
- * @life: of the process that made it (life.h)
+ * @life: of the process that made the tt (life.h)
  * @pool: reference held
- * @lock: every call holds it from start to end, but zcs_tt_restore_step(); taken before the
+ * @lock: every call holds it from start to end, except zcs_tt_restore_step(); taken before the
  *	backup's and the pool's
  * @cancel: whether the holder of @lock could be cancelled before
  * @waiting: touches that wait for @lock
- * @nr: slots; @flags: as created
+ * @nr: slots
+ * @flags: as created
  * @table: the slots: a page, ZCS_E_HANDLE or empty, by block
  * @home: the run of a contiguous tt; its blocks are the table's blocks at the same offsets
  * @backup: NULL until set up
- * @pages, @handles: slots that are a page, that are a handle; the rest is empty
- * @backed_up: some slots were backed up or purged, and not everything is restored
+ * @pages: slots that are a page
+ * @handles: slots that are a handle; the other slots are empty
+ * @backed_up: some slots were backed up or purged, and not all are restored
+ * @unmapped: resolving the user map failed for some pages; the next restore tries again
  * @poisoned: a page could not be read and was poisoned in the user map
- * @unmapped: resolving the user map failed for some pages; the next restore does it again
- * @served: a device's: touches are served at any time, and signals are held while it is locked
- * @zapped_ns: when a range of it was last zapped
- * @used_ns: when it was last used, if somebody knows; else 0
+ * @served: belongs to a device: touches are served at any time, and signals are held while the tt
+ *	is locked
+ * @zapped_ns: time of the last zap of a range
+ * @used_ns: time of the last use, if known; else 0
  */
 struct zcs_tt {
 	uint64_t life;
@@ -58,20 +61,27 @@ static inline struct zcs_folio *zcs_tt_folio(const struct zcs_tt *tt, const stru
 	return zcs_pool_folio(tt->pool, zcs_e_ppn(blk->entry));
 }
 
-/* The lock, for a call with a context: -EBUSY if that may not wait, -EINVAL if its size is wrong. */
+/*
+ * Takes the lock for a call with a context. Return: 0; -EBUSY: the context may not wait; -EINVAL:
+ * its size is wrong.
+ */
 int zcs_tt_lock(struct zcs_tt *tt, const struct zcs_ctx *ctx);
 bool zcs_tt_try_lock(struct zcs_tt *tt);
 void zcs_tt_unlock(struct zcs_tt *tt);
 
-/* -- tt_touch.c: what the device asks of a contiguous tt; they take the lock themselves */
+/*
+ * -- tt_touch.c: the device's calls for a contiguous tt. They take the lock, unless they end in
+ * _locked
+ */
 enum zcs_touch { ZCS_TOUCH_LATE, ZCS_TOUCH_EMPTY, ZCS_TOUCH_RESIDENT, ZCS_TOUCH_READ };
 
-/* Empty slots are from now on filled by touches and restores, as after a purge. */
+/* From now on touches and restores fill empty slots, as after a purge. */
 void zcs_tt_commit_on_touch(struct zcs_tt *tt);
 /*
- * struct zcs_tt_event - what a toucher reported
+ * struct zcs_tt_event - the report of a touch
  * @asked_ns: zcs_sys_now_ns() before the report was read
- * @index, @write: the slot, and whether it is written to
+ * @index: the slot
+ * @write: the slot is written to
  */
 struct zcs_tt_event {
 	uint64_t asked_ns;
@@ -80,10 +90,13 @@ struct zcs_tt_event {
 };
 
 /*
- * Restores the block of the event's slot and resolves it; *what tells from where. @slow is called,
- * perhaps with the lock held, before it populates, and with @waits before it waits for the lock or
- * a read; if that returns false, nothing is done and the result is -EAGAIN. An event from before
- * the last zap restores nothing: whoever still waits is woken, and reports again.
+ * Restores the block of the event's slot and resolves it; *@what tells from where. @slow is called,
+ * perhaps with the lock held, before the block is populated, and with @waits before a wait for the
+ * lock or a read. An event from before the last zap restores nothing: its touchers are woken, and
+ * touch again.
+ *
+ * Context: no lock held; may sleep if @slow allows. Return: 0; -EAGAIN: @slow returned false, and
+ * nothing was done; -EIO; -ENOMEM.
  */
 int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_touch *what,
 		 bool (*slow)(void *arg, bool waits), void *arg);
@@ -93,30 +106,33 @@ int zcs_tt_touch(struct zcs_tt *tt, const struct zcs_tt_event *event, enum zcs_t
  */
 int zcs_tt_needs_memory(struct zcs_tt *tt, uint64_t index, bool wait);
 /*
- * After -EIO: the touchers of the slot get SIGBUS. -EEXIST: it is a page, or poisoned; who waits is
- * not woken.
+ * After -EIO: the touchers of the slot get SIGBUS. -EEXIST: the slot is a page or poisoned, and no
+ * toucher was woken.
  */
 int zcs_tt_poison(struct zcs_tt *tt, uint64_t index);
-/* The touchers of the slot touch it again. */
+/* Wakes the touchers of the slot, which touch it again. */
 void zcs_tt_wake(struct zcs_tt *tt, uint64_t index);
 /*
- * Frees what is inserted and needs no I/O for it; pages. It gives the locks up now and then, and
- * ends when somebody else wants them. -EBUSY if somebody holds the tt.
+ * Frees inserted blocks that need no I/O. Gives the locks up now and then, and ends when another
+ * thread wants them. Return: pages; -EBUSY: another thread holds the tt.
  */
 int64_t zcs_tt_try_free_clean(struct zcs_tt *tt);
-/* Releases memory that the home was created with, about @pages of it; pages. With the lock held. */
+/*
+ * Releases memory that the home was created with, about @pages of it. With the lock held. Return:
+ * pages.
+ */
 uint64_t zcs_tt_release_kept_locked(struct zcs_tt *tt, uint64_t pages);
 /*
- * Begins to write back what is inserted; pages, without those being written already. With the lock
- * held.
+ * Begins to write back the inserted blocks. With the lock held. Return: pages, without those that
+ * are being written already.
  */
 int64_t zcs_tt_writeback_locked(struct zcs_tt *tt);
 /*
- * The same for a caller that needs to know the result: where no write can begin, pages that need no
- * write are freed. -EBUSY: all of them need one.
+ * The same for a caller that needs to know the result. Where no write can begin, pages that need no
+ * write are freed. Return: pages; -EBUSY: all of them need a write.
  */
 int64_t zcs_tt_write_older_locked(struct zcs_tt *tt);
-/* Whether something is inserted, and not about to be written. With the lock held. */
+/* Whether a block is inserted and not about to be written. With the lock held. */
 bool zcs_tt_is_stuck(struct zcs_tt *tt);
 /* Pages in memory, mapped or inserted. With the lock held. */
 uint64_t zcs_tt_resident(struct zcs_tt *tt);
@@ -127,8 +143,8 @@ void zcs_tt_count(struct zcs_tt *tt, struct zcs_tt_pages *pages);
 
 /* -- tt_restore.c */
 /*
- * Restores up to @most slots from *@at on, and if that succeeds moves *@at behind them; then
- * touches have their turn.
+ * Restores up to @most slots from *@at on, and moves *@at behind them after success. Then touches
+ * have their turn. Context: takes the lock; sleeps for reads and for memory. Return: 0, -errno.
  */
 int zcs_tt_restore_step(struct zcs_tt *tt, uint64_t *at, uint64_t most, const struct zcs_ctx *ctx);
 
@@ -140,23 +156,26 @@ int64_t zcs_tt_backup_locked(struct zcs_tt *tt, uint64_t first, uint64_t count, 
 /* -- tt.c; all with the lock held */
 /* The block of slot @index, or of a contiguous tt's home if it is empty. */
 struct zcs_block zcs_tt_block(const struct zcs_tt *tt, uint64_t index);
-/* Leaves in the tt's table, and in its backup's, for a block of @order at @index. */
+/* Reserves leaves in the tt's table and in its backup's, for a block of @order at @index. */
 int zcs_tt_reserve(struct zcs_tt *tt, uint64_t index, unsigned order);
-/* Gives the empty slots from @index on a block, at most of @max_order; *order: what it came to. */
+/*
+ * Fills the empty slots from @index on with a block, at most of @max_order; *@order is its order.
+ */
 int zcs_tt_fill(struct zcs_tt *tt, uint64_t index, unsigned max_order,
 		const struct zcs_request *req, unsigned *order);
 /* Frees a block that is a page and empties its slots: to the pool's list, or to the system. */
 void zcs_tt_free_block(struct zcs_tt *tt, const struct zcs_block *blk, bool to_system);
-/* Frees every page in [first, end); what is no page stays. */
+/* Frees every page in [first, end); other slots stay. */
 void zcs_tt_free_pages(struct zcs_tt *tt, uint64_t first, uint64_t end, bool to_system);
 /*
- * The user map of a contiguous tt: out for a whole range, in for the pages of it. Others: nothing.
+ * The user map of a contiguous tt: a whole range goes out, or the pages of a range come in. Do
+ * nothing for other tts.
  */
 int zcs_tt_zap(struct zcs_tt *tt, uint64_t first, uint64_t end);
 int zcs_tt_map(struct zcs_tt *tt, uint64_t first, uint64_t end);
-/* The store forgets its copies of pages in [first, end): they are dirty, or go away. */
+/* Makes the store forget its copies of pages in [first, end), which are dirty or about to go. */
 void zcs_tt_forget_copies(struct zcs_tt *tt, uint64_t first, uint64_t end);
-/* Empty slots that did not trap: what a writer put there goes. */
+/* Discards bytes that a writer put into empty slots that did not trap. */
 void zcs_tt_wipe_holes(struct zcs_tt *tt, uint64_t first, uint64_t end);
 
 #endif
