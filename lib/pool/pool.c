@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool: who has which folio, and the way in and out.
+ * The pool: folios and their owners, and the ways in and out.
  *
  *	zcs_folio_alloc ──▶ shard's stack (pool_cache.c) ──miss──▶ limit, arena, memory (pool_mem.c)
  *	zcs_folio_put   ──▶ zero ──▶ shard's stack ──over the cache limit──▶ punched (pool_cache.c)
  *
- * The fast path is one uncontended lock: each CPU has its shard, and all that a hit writes lies in
- * it. Pages are zeroed when they are given, as TTM does, so that a hit is a pop; zeroing 2 MiB
+ * The fast path is one uncontended lock: each CPU has its shard, and a hit writes only to that
+ * shard. Pages are zeroed when they are put, as TTM does, so that a hit is a pop. Zeroing 2 MiB
  * costs about 100 us and is the price of a put.
  *
- * Life: references are held by the creator, tts and backups. Folios hold none (that would be a
- * shared counter on the fast path); when the references are gone the pool counts, with every shard
- * locked, the folios that are still out, and as a zombie frees itself with the last.
+ * Life: the creator, tts and backups hold references. Folios hold none, for that would be a shared
+ * counter on the fast path. After the last reference the pool is a zombie: it counts, with every
+ * shard locked, the folios that are still out, and frees itself with the last of them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -63,7 +63,10 @@ static uint64_t cache_limit(const struct zcs_pool_params *p)
 	return half / ZCS_PAGE_SIZE;
 }
 
-/* So many bits that every node's arenas of every kind have page numbers of their own. */
+/*
+ * Bits of a pfn in a page number, so that every node's arenas of every kind have numbers of their
+ * own.
+ */
 static unsigned arena_shift(int nr_nodes)
 {
 	uint64_t each = ZCS_POOL_PAGES_MAX / (uint64_t)(nr_nodes * ZCS_ARENA_KINDS);
@@ -136,7 +139,7 @@ static void free_shards(struct zcs_pool *p)
 
 static void free_pool(struct zcs_pool *p)
 {
-	/* a write that has just landed is not through with the pool */
+	/* a write that has just landed still uses the pool for a moment */
 	while (atomic_load(&p->nr_flying))
 		zcs_sys_sleep_us(LANDING_US);
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++)
@@ -268,7 +271,8 @@ void zcs_pool_get(struct zcs_pool *pool)
 }
 
 /*
- * Counts with every shard locked what is out, so that each later put either was counted or counts.
+ * Counts the folios that are out, with every shard locked, so that each later put was counted or
+ * counts.
  */
 static void become_zombie(struct zcs_pool *pool)
 {
@@ -305,7 +309,7 @@ void zcs_pool_destroy(struct zcs_pool *pool)
 {
 	if (!pool || zcs_pool_inherited(pool))
 		return;
-	/* a shrinker that runs holds the lock shared: wait until it is out of the pool */
+	/* a running shrinker holds the lock shared: wait until it has left the pool */
 	pthread_rwlock_wrlock(&pool->shrinkers);
 	pthread_rwlock_unlock(&pool->shrinkers);
 	zcs_cache_shrink(pool, -1, UINT64_MAX);
@@ -519,7 +523,7 @@ void *zcs_folio_address(const struct zcs_folio *folio)
 	return zcs_folio_bytes(folio);
 }
 
-/* NULL: no folio, or a parent's. */
+/* The arena of a folio. NULL: no folio, or a folio of a parent process. */
 static struct zcs_arena *arena_of(const struct zcs_folio *folio)
 {
 	return folio && !zcs_folio_inherited(folio) ? zcs_folio_arena(folio) : NULL;

@@ -32,7 +32,9 @@
  * @max_pages: the limit; 0: none
  * @arena_shift: a pool page number is slot << arena_shift | pfn
  * @arena: by slot (node * ZCS_ARENA_KINDS + kind); made when first needed
- * @resident: pages that hold memory, limited by @max_pages; @lent: pages that a store owns; @kept: as in struct zcs_pool_stats
+ * @resident: pages that hold memory, limited by @max_pages
+ * @kept: as in struct zcs_pool_stats
+ * @lent: pages that a store owns
  */
 struct zcs_pool_shown {
 	uint64_t life;
@@ -63,7 +65,7 @@ static inline uint64_t zcs_pool_resident(const struct zcs_pool *pool)
 	return atomic_load(&zcs_pool_shown(pool)->resident);
 }
 
-/* Pages of homes that hold memory and are nobody's yet. */
+/* Pages of homes that hold memory and are not populated yet. */
 static inline uint64_t zcs_pool_kept(const struct zcs_pool *pool)
 {
 	return atomic_load(&zcs_pool_shown(pool)->kept);
@@ -71,15 +73,16 @@ static inline uint64_t zcs_pool_kept(const struct zcs_pool *pool)
 
 /* How often pages were taken over the limit for a touch. */
 uint64_t zcs_pool_overshot(const struct zcs_pool *pool);
-/* Resident pages that come from a reserve of the system, whoever has them. */
+/* Resident pages that come from a reserve of the system, whatever they are used for. */
 uint64_t zcs_pool_hugetlb_pages(const struct zcs_pool *pool);
 
 /*
- * The device's functions. They run on any thread that allocates, with that thread's locks held.
+ * Sets the device's functions. They run on any thread that allocates, with that thread's locks
+ * held.
  * @reclaim: asked for pages before an allocation fails on the limit; returns how many it freed
  * @wake: called when more than @wake_pages are resident; must not block. NULL: not called
  *
- * Context: before the pool is used by a second thread.
+ * Context: before a second thread uses the pool.
  */
 typedef int64_t zcs_pool_reclaim_fn(void *arg, uint64_t nr_pages);
 typedef void zcs_pool_wake_fn(void *arg);
@@ -97,18 +100,22 @@ void zcs_pool_count_event(struct zcs_pool *pool, enum zcs_counter counter, uint6
  */
 int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags,
 		   const struct zcs_request *req, struct zcs_folio **folio);
-/* A folio in BUSY, without a home: zeroed and to the pool's list; to the system. */
+/*
+ * Frees a folio in BUSY, without a home: the first zeroes it and puts it in the pool's list, the
+ * second gives its memory to the system.
+ */
 void zcs_pool_give(struct zcs_folio *folio);
 void zcs_pool_discard(struct zcs_folio *folio);
 /*
- * Folios of one type were handed out (+) or came back (-). The last that comes back frees a zombie.
+ * Counts folios of one type that were handed out (+) or came back (-). The last one that comes back
+ * frees a zombie.
  */
 void zcs_pool_account(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
-/* Folios of one type went to backups (+) or came back from them (-). */
+/* Counts folios of one type that went to backups (+) or came back from them (-). */
 void zcs_pool_account_inserted(struct zcs_pool *pool, int node, unsigned order, int64_t delta);
 /*
- * Splits into order 0; the folio is in @state and its pieces will be. -EOPNOTSUPP, -ENOMEM
- * (injected).
+ * Splits a folio into order 0; it is in @state and its pieces will be. Return: 0; -EOPNOTSUPP;
+ * -ENOMEM (injected).
  */
 int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state);
 /* Pages in the lists. */
@@ -117,10 +124,12 @@ uint64_t zcs_cache_pages(struct zcs_pool *pool);
 uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
 
 /* -- the limit, for memory that somebody else owns for a while */
-/* Counts @nr pages against the limit; @effort: may ask the device to make room. 0, -ENOMEM. */
+/*
+ * Counts @nr pages against the limit. @effort: may ask the device to make room. Return: 0; -ENOMEM.
+ */
 int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req, bool effort);
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
-/* Inserted pages are a store's from now on, which has to account for their memory. */
+/* Uncharges inserted pages that a store owns from now on. The store accounts for their memory. */
 static inline void zcs_pool_lend(struct zcs_pool *pool, uint64_t nr)
 {
 	atomic_fetch_add(&zcs_pool_shown(pool)->lent, nr);
@@ -132,7 +141,10 @@ static inline uint64_t zcs_pool_lent(const struct zcs_pool *pool)
 	return atomic_load(&zcs_pool_shown(pool)->lent);
 }
 
-/* They are the pool's again, within the limit (0, -ENOMEM) or not: then they are about to be freed. */
+/*
+ * Charges lent pages again, within the limit (0, -ENOMEM), or without it for pages that are about
+ * to be freed.
+ */
 static inline int zcs_pool_take_back(struct zcs_pool *pool, uint64_t nr,
 				     const struct zcs_request *req)
 {
@@ -150,14 +162,16 @@ static inline void zcs_pool_take_back_to_free(struct zcs_pool *pool, uint64_t nr
 }
 
 /* -- writes of memory that was taken back */
-/* Memory that a device may still read although it was taken back. */
+/* struct zcs_flying - memory that a device may still read although it was taken back */
 struct zcs_flying {
 	const char *addr;
 	size_t bytes;
 	LIST_ENTRY(zcs_flying) link;
 };
 
-/* A write of memory that its owner may have back before it has ended: begins, and ends. */
+/*
+ * Notes the beginning and the end of a write whose memory the owner may take back before the end.
+ */
 void zcs_pool_fly(struct zcs_pool *pool, struct zcs_flying *write, const void *addr, size_t bytes);
 void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write);
 /* Whether such a write of the folio's memory is under way. */
@@ -179,12 +193,13 @@ struct zcs_ahead {
 };
 
 /*
- * @nr pages are about to be read ahead; they are not any more: taken, freed, or refused by the pool.
- * The lock of @ahead's backup is held, by the next three.
+ * The first notes that @nr pages are about to be read ahead; the second that they are so no longer:
+ * taken, freed, or refused by the pool. Context: the lock of @ahead's backup is held, as for the
+ * next.
  */
 void zcs_ahead_add(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
 void zcs_ahead_end(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr);
-/* Its backup leaves the pool. */
+/* Notes that the backup leaves the pool. */
 void zcs_ahead_forget(struct zcs_pool *pool, struct zcs_ahead *ahead);
 /*
  * struct zcs_retry - an allocation that is tried until read-ahead has nothing left to give
@@ -196,7 +211,7 @@ struct zcs_retry {
 	uint64_t seen;
 };
 
-/* Before the first try. */
+/* Begins an allocation that may be tried several times. */
 struct zcs_retry zcs_retry_begin(struct zcs_pool *pool, const struct zcs_request *req);
 /*
  * Whether a try that ended with @err is worth another one: it lacked memory, and since it began
@@ -221,13 +236,13 @@ int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
 int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
 		      const struct zcs_request *req);
 /*
- * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Pages; 0: it
- * is not KEPT.
+ * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Return: pages;
+ * 0: the block is not KEPT.
  */
 uint64_t zcs_home_release(struct zcs_pool *pool, struct zcs_folio *folio);
-/* Takes its memory away: TT or BUSY -> HOME. The user map must have been zapped. */
+/* Takes a block's memory away: TT or BUSY -> HOME. The user map must have been zapped. */
 void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
-/* Every block is HOME, KEPT or TT. */
+/* Frees a home, of which every block is HOME, KEPT or TT. */
 void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home);
 
 /*
@@ -269,7 +284,7 @@ static inline struct zcs_pool *zcs_folio_pool(const struct zcs_folio *folio)
 	return zcs_folio_arena(folio)->pool;
 }
 
-/* As zcs_inherited(); free address space belongs to nobody. */
+/* As zcs_inherited(); free address space has no owner. */
 static inline bool zcs_folio_inherited(const struct zcs_folio *folio)
 {
 	const struct zcs_arena *arena = zcs_life_is_first() ? NULL : zcs_folio_arena(folio);

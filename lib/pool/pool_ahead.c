@@ -40,7 +40,7 @@ void zcs_ahead_add(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr)
 
 void zcs_ahead_end(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr)
 {
-	/* in this order: who sees none left sees that some have ended */
+	/* in this order: a thread that sees no page left also sees that some have ended */
 	atomic_fetch_add(&pool->ahead_ended, 1);
 	atomic_fetch_sub(&ahead->pages, nr);
 	atomic_fetch_sub(&pool->ahead, nr);

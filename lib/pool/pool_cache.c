@@ -2,14 +2,16 @@
 /*
  * The lists of free folios: a stack of page numbers for each shard, node and order.
  *
- * Stacks of numbers and not linked descriptors, because a folio must also be taken out of the
- * middle (a home wants just this run) and a descriptor has no room for two links: it keeps its
- * position, and the last entry fills the gap. All stacks lie in one reservation that is sized when
- * the pool is made, so giving a folio back allocates nothing. A thread pops from its own shard
- * first and then from the others, own node only; order and node match exactly, as in TTM.
+ * Stacks of numbers and not linked descriptors, because a home takes a particular folio out of the
+ * middle, and a descriptor has no room for two links. It keeps its position instead, and the last
+ * entry fills the gap. All stacks lie in one reservation that is sized when the pool is made, so a
+ * put allocates nothing. A thread pops from its own shard first and then from the others, on its
+ * own node only. Order and node match exactly, as in TTM.
  *
  * The shrinker goes round the orders. It takes the oldest entries of a type, half a stack away from
- * what the fast path pops next.
+ * those that the fast path pops next.
+ *
+ * Cost: 4 bytes an entry. A pop is one uncontended lock.
  */
 #include <errno.h>
 #include <sched.h>
@@ -133,10 +135,7 @@ uint64_t zcs_cache_pages(struct zcs_pool *pool)
 	return sum;
 }
 
-/*
- * The sum over the shards is asked for only when the estimate cannot rule out that the limit is
- * passed.
- */
+/* Sums the shards only if the estimate cannot exclude that the limit is passed. */
 uint64_t zcs_cache_excess(struct zcs_pool *pool, uint64_t nr)
 {
 	int64_t estimate = atomic_load_explicit(&pool->cached_estimate, memory_order_relaxed);

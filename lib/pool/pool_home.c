@@ -3,8 +3,8 @@
  * Homes: runs of pages that contiguous tts hold for life.
  *
  * A home's kind is fixed when it is made: huge pages if the length is a multiple of 2 MiB
- * (pool_kinds.c), small pages otherwise. Its blocks are folios with ZCS_FF_HOMED that are never in a
- * list. A block is HOME while it is a hole, and TT or INSERTED while it holds memory:
+ * (pool_kinds.c), small pages otherwise. Its blocks are folios with ZCS_FF_HOMED that are never in
+ * a list. A block is HOME while it is a hole, and TT or INSERTED while it holds memory:
  *
  *	            populate                insert
  *	 HOME ────────────────────▶ TT ◀───────────▶ INSERTED
@@ -30,7 +30,7 @@
 
 #define SCAN_STEPS 1024u
 
-/* Holes of homes will be populated one day: where the kind has a reserve, out of that. */
+/* Counts holes of homes, which will be populated one day, from the reserve if the kind has one. */
 static void note_holes(struct zcs_pool *pool, enum zcs_arena_kind kind, uint64_t nr)
 {
 	if (zcs_arena_kind_ops(kind)->from_reserve)
@@ -74,9 +74,9 @@ static uint64_t held_back(const struct zcs_pool *pool)
 }
 
 /*
- * Whether every hole can be filled, those of a new home counted already: all at once, or as many as
- * the limit lets be resident at a time. Where the reserve falls short a touch waits for ever,
- * although the machine has other memory.
+ * Whether the reserve can fill every hole, those of a new home counted already: all at once, or as
+ * many as the limit lets be resident at a time. Where the reserve is too small, a touch waits
+ * endlessly although the machine has other memory.
  */
 static bool reserve_has_room(struct zcs_pool *pool, int node)
 {
@@ -91,8 +91,8 @@ static bool reserve_has_room(struct zcs_pool *pool, int node)
 }
 
 /*
- * Notes the home's holes before it looks for room: of two homes that are made at a time one sees
- * the other.
+ * Chooses a home's kind. Notes the home's holes before it looks for room: of two homes that are
+ * made at the same time, one sees the other.
  */
 static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t nr)
 {
@@ -107,7 +107,7 @@ static enum zcs_arena_kind home_kind(struct zcs_pool *pool, int node, uint64_t n
 }
 
 /*
- * Whether [pfn, pfn + nr) is made of whole cached folios, as far as can be seen without their
+ * Whether [pfn, pfn + nr) consists of whole cached folios, as far as can be seen without their
  * locks.
  */
 static bool run_is_cached(const struct zcs_arena *arena, uint64_t pfn, uint64_t nr)
@@ -171,7 +171,7 @@ static bool find_cached_run(struct zcs_pool *pool, struct zcs_arena *arena, uint
 }
 
 /*
- * Cuts a claimed run into the home's blocks. Memory stays huge where a block is the folio that was.
+ * Cuts a claimed run into the home's blocks. Memory stays huge where a block is the former folio.
  */
 static void form_blocks(struct zcs_home *home, enum zcs_folio_state state)
 {
@@ -199,7 +199,10 @@ static int take_run(struct zcs_pool *pool, struct zcs_home *home, enum zcs_arena
 	return 0;
 }
 
-/* An outside file of huge pages has no small pages, nor descriptors of any. */
+/*
+ * Whether a home fits into any arena. A file of huge pages has no small pages, nor descriptors of
+ * any.
+ */
 static bool fits_somewhere(const struct zcs_pool *pool, uint64_t nr)
 {
 	if (nr > ZCS_POOL_PAGES_MAX)
@@ -245,7 +248,10 @@ static int fill_block(struct zcs_pool *pool, const struct zcs_home *home, struct
 
 	if (err)
 		return err;
-	/* what the system lacks may lie in our own lists: hugetlb above all */
+	/*
+	 * pages that the system is short of may lie in the pool's own lists, above all hugetlb
+	 * pages
+	 */
 	do
 		err = zcs_arena_populate(arena, zcs_arena_pfn(arena, folio), order, flags, &huge);
 	while (err && !ahead && zcs_cache_shrink(pool, arena->node, UINT64_C(1) << order));
@@ -287,7 +293,7 @@ uint64_t zcs_home_release(struct zcs_pool *pool, struct zcs_folio *folio)
 
 	if (zcs_folio_state(folio) != ZCS_FS_KEPT)
 		return 0;
-	/* who runs into the limit just now waits for it */
+	/* a thread at the limit just now waits for this page */
 	atomic_fetch_add(&pool->leaving, nr);
 	atomic_fetch_sub(&pool->shown.kept, nr);
 	note_holes(pool, arena->kind, nr);
@@ -310,7 +316,7 @@ void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio)
 		zcs_reserve_refill(&arena->reserve);
 }
 
-/* A block leaves its home: memory to the pool's lists, a hole back to the run map. */
+/* Takes a block out of its home: memory goes to the pool's lists, a hole to the run map. */
 static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
 {
 	struct zcs_arena *arena = zcs_folio_arena(folio);
@@ -336,7 +342,7 @@ static void destroy_block(struct zcs_pool *pool, struct zcs_folio *folio)
 	}
 }
 
-/* Nothing is left that could have to come back, in whatever arena it was. */
+/* Gives the reserves of all arenas back, for no page is left that could return. */
 static void give_reserves(struct zcs_pool *pool)
 {
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++) {

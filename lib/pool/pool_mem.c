@@ -3,8 +3,10 @@
  * Memory for the pool: the limit, the arenas, and a new folio from the system.
  *
  * A folio is charged before its memory is taken and uncharged after it was given back, so that the
- * pool never holds more than max_bytes. Cached folios never cause a refusal: at the limit they are
- * given up, of whatever order; one that another thread is just giving up is waited for.
+ * pool never holds more than max_bytes. Cached folios never cause a refusal. At the limit they are
+ * given up, of whatever order, and a folio that another thread is giving up is waited for.
+ *
+ * Cost: a charge is one atomic addition below the limit.
  */
 #include <errno.h>
 #include <sched.h>
@@ -43,8 +45,8 @@ static bool try_charge(struct zcs_pool *pool, uint64_t nr)
 }
 
 /*
- * Lets another thread go on that is giving memory up. A real-time thread that only yielded would
- * keep its CPU from that thread.
+ * Lets another thread finish giving memory up. A real-time thread that only yielded would keep its
+ * CPU from that thread.
  */
 static void back_off(unsigned times)
 {
@@ -54,9 +56,7 @@ static void back_off(unsigned times)
 		zcs_sys_sleep_us(LEAVING_US);
 }
 
-/*
- * Whether anything became free, or is about to. @waited: how often that was not by our own doing.
- */
+/* Whether memory became free, or is about to. @waited: how often another thread freed it. */
 static bool make_room_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req,
 			       bool effort, unsigned *waited)
 {
@@ -72,9 +72,9 @@ static bool make_room_at_limit(struct zcs_pool *pool, uint64_t nr, const struct 
 }
 
 /*
- * The last try: with every shard locked nothing moves between the lists and their users, so that
- * what cannot be charged, with nothing cached and nothing leaving, is in use. -EAGAIN: something
- * came into a list behind the back of make_room_at_limit().
+ * The last try, with every shard locked, so that no folio moves between the lists and their users.
+ * If nothing is cached and nothing is leaving, the pages are in use and the charge fails. -EAGAIN:
+ * a folio came into a list unseen by make_room_at_limit().
  */
 static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
 {
@@ -83,7 +83,7 @@ static int charge_or_refuse(struct zcs_pool *pool, uint64_t nr)
 
 	for (unsigned i = 0; i < pool->nr_shards; i++)
 		pthread_mutex_lock(&pool->shard[i].lock);
-	/* looked at first: what leaves is uncharged before it stops counting as leaving */
+	/* read first: leaving pages are uncharged before they stop counting as leaving */
 	more = atomic_load(&pool->leaving) || zcs_cache_pages(pool);
 	if (!try_charge(pool, nr))
 		err = more ? -EAGAIN : -ENOMEM;
@@ -136,7 +136,7 @@ void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr)
 	atomic_fetch_sub(&pool->shown.resident, nr);
 }
 
-/* In units: a 64th of the pool's limit. */
+/* Pages to hold back, in units: a 64th of the pool's limit. */
 static unsigned reserve_pages(const struct zcs_pool *pool)
 {
 	uint64_t part = pool->shown.max_pages / ZCS_UNIT_PAGES / 64;
@@ -218,7 +218,7 @@ static int folio_on_node(struct zcs_pool *pool, int node, unsigned order,
 	return err;
 }
 
-/* Only a single page is worth another node. */
+/* Allocates on any node. Only a single page is worth another node. */
 static int folio_anywhere(struct zcs_pool *pool, int node, unsigned order,
 			  const struct zcs_request *req, struct zcs_folio **folio)
 {

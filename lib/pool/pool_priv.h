@@ -14,8 +14,7 @@ LIST_HEAD(zcs_ahead_list, zcs_ahead);
 LIST_HEAD(zcs_flying_list, zcs_flying);
 
 /*
- * How far a shard's cached pages may be from what the pool's estimate says, so that puts share no
- * line.
+ * How far a shard's cached pages may differ from the pool's estimate, so that puts share no line.
  */
 #define ZCS_DRIFT 512
 
@@ -27,12 +26,13 @@ struct zcs_stack {
 
 /*
  * struct zcs_shard - the part of a pool that threads on one CPU use
- * @lock: protects everything but @inserted
+ * @lock: protects all members but @inserted
  * @stack: cached folios by node and order, [node * ZCS_ORDERS + order]
- * @out: folios handed out and not given back, the same shape; negative if others gave them back
- *	here
+ * @out: folios handed out and not given back, the same shape; negative if other threads gave them
+ *	back here
  * @inserted: folios that went to backups, the same shape; active == out - inserted
- * @cached_pages: pages in @stack; @drift: of those, not yet in the pool's estimate
+ * @cached_pages: pages in @stack
+ * @drift: of those, not yet in the pool's estimate
  * @counters: events
  *
  * Two threads on two CPUs never touch the same line on the fast path. Values are written under the
@@ -50,26 +50,27 @@ struct zcs_shard {
 
 /*
  * struct zcs_pool - folios over arenas
- * @shown: what other rooms may read
+ * @shown: the part that other rooms may read
  * @refs: creator, tts, bound backups; at 0 the pool is a zombie until its last folio comes back
  * @zombie: no references left; set with every shard locked
  * @zombie_folios: folios that a zombie still waits for
  * @nr_nodes, @node: topology when created; @node -1: the caller's
- * @outside: the only arena came from outside: slot 0
+ * @outside: the only arena is over a file of the program: slot 0
  * @grow: held while an arena is made
  * @shrinkers: held shared by a running shrinker, exclusively by destroy
  * @next_order: the type that the shrinker visits next
  * @cached_estimate: cached pages, out by less than ZCS_DRIFT a shard
- * @leaving: pages of them, and of kept ones, that are just being given back to the system
- * @flying: writes of pages that were taken back meanwhile, @nr_flying of them; these pages are not
- *	punched before the writes have ended, others are; @flying_lock protects the list, and is
- *	taken last
- * @home: pages (struct zcs_pool_stats); @reserve_holes: pages of homes that are holes, to be filled
- *	from a reserve of the system
- * @ahead: pages that backups have read ahead, or are reading; @ahead_ended: how often some ceased
- *	to be that
- * @ahead_list: whose they are, under @ahead_lock
- * @overshot: pages were taken over @max_pages for a touch
+ * @leaving: cached and kept pages that are being given back to the system
+ * @flying: writes of pages that were taken back meanwhile; these pages are not punched before the
+ *	writes have ended
+ * @nr_flying: entries of @flying
+ * @flying_lock: protects @flying; taken last
+ * @home: pages (struct zcs_pool_stats)
+ * @reserve_holes: pages of homes that are holes and will be filled from a reserve of the system
+ * @ahead: pages that backups have read ahead, or are reading
+ * @ahead_ended: generation number, bumped whenever read-ahead pages are taken or freed
+ * @ahead_list: the backups that read ahead, under @ahead_lock
+ * @overshot: pages that were taken over @max_pages for a touch
  * @wake_pages, @wake, @reclaim: see zcs_pool_set_hooks()
  */
 struct zcs_pool {
@@ -125,27 +126,32 @@ int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order,
 		       const struct zcs_request *req, struct zcs_folio **folio);
 /* Punches a folio's memory and uncharges it. If it cannot be punched it is zeroed, and counted. */
 void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio);
-/* The same, and its pfns are free address space: BUSY -> FREE. */
+/* The same, and its pfns become free address space: BUSY -> FREE. */
 void zcs_pool_free_folio(struct zcs_pool *pool, struct zcs_folio *folio);
 
 /* -- pool_kinds.c */
-/* Kinds to try from @best on, as enum zcs_arena_kind counts them, to @last. */
+/* struct zcs_kinds - kinds to try from @best on, in the order of enum zcs_arena_kind, to @last */
 struct zcs_kinds {
 	enum zcs_arena_kind best, last;
 };
 struct zcs_kinds zcs_kinds_for_folio(const struct zcs_pool *pool, unsigned order);
 /* For a home of @nr pages. */
 struct zcs_kinds zcs_kinds_for_home(const struct zcs_pool *pool, uint64_t nr);
-/* For a file of somebody else's. */
+/* For a file of the program. */
 enum zcs_arena_kind zcs_kind_for_file(enum zcs_backing backing, bool huge_pages);
 
 /* -- pool_cache.c: the shards' stacks */
-/* @was_out: it had been handed out; counted in the same step. False: no room, nothing done. */
+/*
+ * Puts a folio in a stack. @was_out: it had been handed out, and is counted in the same step.
+ * Return: false: no room, nothing done.
+ */
 bool zcs_cache_push(struct zcs_pool *pool, struct zcs_folio *folio, bool was_out);
-/* By how much @nr more cached pages would pass the pool's cache limit. */
+/* Pages by which @nr more cached pages would pass the pool's cache limit. */
 uint64_t zcs_cache_excess(struct zcs_pool *pool, uint64_t nr);
 struct zcs_folio *zcs_cache_pop(struct zcs_pool *pool, int node, unsigned order);
-/* Takes one particular folio out of its stack; false if somebody else has it. It is BUSY then. */
+/*
+ * Takes a particular folio out of its stack; it is BUSY then. Return: false: another thread has it.
+ */
 bool zcs_cache_remove(struct zcs_pool *pool, struct zcs_folio *folio);
 
 /* -- for a shard's owner: plain additions that others may read */

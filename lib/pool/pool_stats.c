@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The statistics of a pool: a struct, and text in the manner of TTM's debugfs page_pool file. The text is
- * made from the struct alone. Counters live in the shards and are summed here, one by one while
- * others work.
+ * The statistics of a pool: a struct, and text in the manner of TTM's debugfs page_pool file. The
+ * text is made from the struct alone. Counters live in the shards and are summed here, one by one
+ * while other threads work.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -7,19 +7,19 @@
 #include <zcswap/pool.h>
 
 /*
- * enum zcs_asker - who asks a pool for memory
- * NORMAL: a call of the program. At the limit others are asked to make room; then -ENOMEM.
- * TOUCH: a thread that stands in a page fault. The same, but in the end the touch passes the limit.
- * AHEAD: read-ahead. It gets memory that is free and within the limit. No list is shrunk for it, no
- *	reserved page is used, and a refusal is not counted.
+ * enum zcs_asker - the kind of caller that asks a pool for memory
+ *	NORMAL	a call of the program. At the limit others are asked to make room; then -ENOMEM
+ *	TOUCH	a thread that stands in a page fault. The same, but in the end it passes the limit
+ *	AHEAD	read-ahead. It gets memory that is free and within the limit. No list is shrunk for
+ *		it, no reserved page is used, and a refusal is not counted
  */
 enum zcs_asker { ZCS_ASKER_NORMAL, ZCS_ASKER_TOUCH, ZCS_ASKER_AHEAD };
 
 /*
- * struct zcs_request - what a call that allocates may do for it
- * @asker: whose call it is
- * @may_wait: whether others may be waited for: eviction, and reads that are under way
- * @interruptible: whether the call may end half-way with -EINTR
+ * struct zcs_request - the means of a call that allocates
+ * @asker: the kind of caller
+ * @may_wait: the call may wait for other threads: for eviction, and for reads under way
+ * @interruptible: the call may end half-way with -EINTR
  */
 struct zcs_request {
 	enum zcs_asker asker;
