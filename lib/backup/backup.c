@@ -310,15 +310,18 @@ static size_t insert_piece(struct zcs_backup *b, struct zcs_insert *vec, size_t 
 			break;
 		commit_insert(b, &vec[n]);
 	}
-	accepted = asked && !replace && n ? tell_store(b, vec, n, flags, err) : n;
+	if (!asked) {
+		if (flags & ZCS_INSERT_WRITEBACK)
+			begin_writeback(b, vec, n);
+		return n;
+	}
+	accepted = !replace && n ? tell_store(b, vec, n, flags, err) : n;
 	if (n > accepted)
 		zcs_pool_count_event(b->o.pool, ZCS_COUNT_INSERT_REFUSED, 1);
 	while (n > accepted)
 		uncommit(b, &vec[--n], from);
 	if (zcs_store_owns(b->o.store) && n)
 		give_to_store(b, vec, n);
-	if ((flags & ZCS_INSERT_WRITEBACK) && !asked)
-		begin_writeback(b, vec, n);
 	return n;
 }
 
