@@ -3,10 +3,9 @@
  * Writeback: inserted folios become slots.
  *
  *	insert(WRITEBACK) ──mark──▶ queue of objects ──thread──▶ same-filled?  word, pages freed
- *	                                                         slot still good? pages freed, no
- *	                                                         I/O else WRITING, request to the
- *	                                                         swap
- *	swap's I/O thread: done ──▶ ended list ──thread──▶ lock the object: leave_memory()
+ *	                                                         slot still good?  pages freed
+ *	                                                         else WRITING, request to the swap
+ *	swap's I/O thread: done ──▶ ended list ──thread──▶ lock the object: zcs_wb_leave_memory()
  *
  * The protocol. A folio that is being written stays the object's and is marked WRITING; it is freed
  * once, by the thread, when the write has ended. Who wants it back meanwhile does not wait: a
@@ -16,8 +15,9 @@
  * hole would bring its memory back, or find none. A write that fails leaves the folio resident, and
  * the swap judges its slot (swap_outage.c).
  *
- * The end of a write is one function, leave_memory(): the object's owner is told that the store holds
- * the block (written(), after which its pages are free), and the token takes the place of the page.
+ * The end of a write is one function, zcs_wb_leave_memory(): the object's owner is told that the
+ * store holds the block (written(), after which its pages are free), and the token takes the place
+ * of the page.
  * All ways out of memory lead there: a write that ended, a slot that is still good, one word.
  *
  * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them
@@ -41,59 +41,15 @@
 #include "store/local_priv.h"
 #include "store/object.h"
 #include "store/store.h"
+#include "store/wb_priv.h"
 #include "sys/sys.h"
 
-#define REQUESTS    64u
-#define BITE	    16u /* blocks under one hold of an object's lock */
-#define LOOKS	    1024u /* and blocks looked at */
 #define PATIENCE    20u
 #define COURTESY_US 50u
 
-/*
- * struct zcs_local_work - a transfer under way
- * @io: the swap's request; io.user is this
- * @o: whose it is; NULL: free. Who finds its own object here and holds that one's lock may read the
- *	rest
- * @index, @order: the block; @folio: what is written, or read into
- * @abandoned: only the slot is to be given up when it ends (and the folio of a read); under the
- *	object's lock, of a write under the wb's too
- * @ended: the device has it no more; under the wb's lock
- * @flying: the @pool's, from when it is abandoned until it ended
- */
-struct zcs_local_work {
-	struct zcs_swap_req io;
-	struct zcs_wb *wb;
-	_Atomic(struct zcs_object *) o;
-	uint64_t index;
-	struct zcs_folio *folio;
-	bool abandoned, ended;
-	struct zcs_pool *pool;
-	struct zcs_flying flying;
-	struct zcs_local_work *next;
-};
-
-struct zcs_wb {
-	struct zcs_local *local;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stop;
-	struct zcs_object *queue, **queue_tail;
-	struct zcs_local_work *free, *ended;
-	struct zcs_wb_stats stats;
-	struct zcs_local_work req[REQUESTS];
-};
-
-static void bump(struct zcs_wb *wb, uint64_t *counter)
-{
-	pthread_mutex_lock(&wb->lock);
-	++*counter;
-	pthread_mutex_unlock(&wb->lock);
-}
-
 /* -- requests */
 
-static struct zcs_local_work *get_req(struct zcs_wb *wb)
+struct zcs_local_work *zcs_wb_get_work(struct zcs_wb *wb)
 {
 	struct zcs_local_work *r;
 
@@ -105,7 +61,7 @@ static struct zcs_local_work *get_req(struct zcs_wb *wb)
 	return r;
 }
 
-static void put_req(struct zcs_local_work *r)
+void zcs_wb_put_work(struct zcs_local_work *r)
 {
 	struct zcs_wb *wb = r->wb;
 
@@ -142,12 +98,12 @@ static void ended(struct zcs_swap_req *io, int err)
 	pthread_mutex_unlock(&wb->lock);
 }
 
-static struct zcs_local_work *find_req(struct zcs_object *o, enum zcs_swap_op op, uint64_t index)
+struct zcs_local_work *zcs_wb_find(struct zcs_object *o, enum zcs_swap_op op, uint64_t index)
 {
 	struct zcs_wb *wb = zcs_local(o->store)->wb;
 
 	/* a request's fields change only under its object's lock, which is held */
-	for (unsigned i = 0; o->local.in_flight && i < REQUESTS; i++) {
+	for (unsigned i = 0; o->local.in_flight && i < ZCS_WB_REQUESTS; i++) {
 		struct zcs_local_work *r = &wb->req[i];
 
 		if (r->o == o && r->io.op == op && r->index == index && !r->abandoned)
@@ -156,7 +112,7 @@ static struct zcs_local_work *find_req(struct zcs_object *o, enum zcs_swap_op op
 	return NULL;
 }
 
-static void start(struct zcs_local_work *r, struct zcs_object *o, enum zcs_swap_op op,
+void zcs_wb_start(struct zcs_local_work *r, struct zcs_object *o, enum zcs_swap_op op,
 		  const struct zcs_block *blk, uint32_t slot, struct zcs_folio *folio, void *addr)
 {
 	zcs_assert_held(&o->lock);
@@ -200,7 +156,7 @@ bool zcs_wb_withdraw(struct zcs_object *o, struct zcs_folio *folio, bool hit)
 		no_longer_pending(o, folio);
 	if (ahead) {
 		zcs_folio_set_flags(folio, 0, ZCS_FF_RA);
-		bump(wb, hit ? &wb->stats.ra_hits : &wb->stats.ra_wasted);
+		zcs_wb_bump(wb, hit ? &wb->stats.ra_hits : &wb->stats.ra_wasted);
 	}
 	return ahead;
 }
@@ -244,7 +200,7 @@ static void tell(struct zcs_object *o, const struct zcs_block *blk, int err)
  * The owner is told while the index still says PAGE. Read-ahead ends after the pages are free: who
  * waits for it to give way looks for memory then.
  */
-static void leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint32_t entry)
+void zcs_wb_leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint32_t entry)
 {
 	uint64_t nr = zcs_block_pages(blk);
 	bool ahead = zcs_wb_withdraw(o, zcs_object_folio(o, blk), false);
@@ -266,13 +222,13 @@ static void release(struct zcs_object *o, const struct zcs_block *blk, uint32_t 
 	uint64_t nr = zcs_block_pages(blk);
 
 	atomic_fetch_add(&counts->pending, nr);
-	leave_memory(o, blk, entry);
+	zcs_wb_leave_memory(o, blk, entry);
 	atomic_fetch_add(&counts->freed, nr);
 	atomic_fetch_sub(&counts->pending, nr);
 }
 
 /* What needs no write: the slot from last time, or one word. True: the pages are gone. */
-static bool without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
+bool zcs_wb_without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
 		       struct zcs_folio *folio)
 {
 	size_t bytes = (size_t)ZCS_PAGE_SIZE << blk->order;
@@ -281,7 +237,7 @@ static bool without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs
 
 	if (zcs_folio_flag(folio, ZCS_FF_COPY)) {
 		release(o, blk, folio->aux);
-		bump(wb, &wb->stats.clean_blocks);
+		zcs_wb_bump(wb, &wb->stats.clean_blocks);
 		return true;
 	}
 	if (o->foreign && zcs_foreign_is_hole(o->foreign, blk))
@@ -292,7 +248,7 @@ static bool without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs
 	if (nr < 0)
 		return false;
 	release(o, blk, ZCS_E_SAME_BASE + (uint32_t)nr);
-	bump(wb, &wb->stats.same_blocks);
+	zcs_wb_bump(wb, &wb->stats.same_blocks);
 	return true;
 }
 
@@ -319,24 +275,24 @@ static void refuse(struct zcs_object *o, const struct zcs_block *blk, struct zcs
 static bool write_block(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
 			struct zcs_folio *folio)
 {
-	struct zcs_local_work *r = get_req(wb);
+	struct zcs_local_work *r = zcs_wb_get_work(wb);
 	uint32_t slot;
 	int err;
 
 	if (!r)
 		return false;
-	if (without_io(wb, o, blk, folio)) {
-		put_req(r);
+	if (zcs_wb_without_io(wb, o, blk, folio)) {
+		zcs_wb_put_work(r);
 		return true;
 	}
 	err = zcs_swap_alloc(wb->local->swap, blk->order, &slot);
 	if (err) {
 		refuse(o, blk, folio, err);
-		put_req(r);
+		zcs_wb_put_work(r);
 		return true;
 	}
 	zcs_folio_set_state(folio, ZCS_FS_WRITING);
-	start(r, o, ZCS_SWAP_WRITE, blk, slot, folio, zcs_object_addr(o, blk));
+	zcs_wb_start(r, o, ZCS_SWAP_WRITE, blk, slot, folio, zcs_object_addr(o, blk));
 	return true;
 }
 
@@ -360,7 +316,7 @@ static void write_marked(struct zcs_wb *wb, struct zcs_object *o)
 	unsigned done = 0;
 
 	zcs_assert_held(&o->lock);
-	for (unsigned looks = 0; looks < LOOKS && done < BITE; looks++) {
+	for (unsigned looks = 0; looks < ZCS_WB_LOOKS && done < ZCS_WB_BITE; looks++) {
 		struct zcs_block blk;
 		struct zcs_folio *folio;
 
@@ -485,7 +441,7 @@ static void write_ended(struct zcs_wb *wb, struct zcs_local_work *r)
 	}
 	blk = block_of(r);
 	if (!r->io.err) {
-		bump(wb, &wb->stats.written_blocks);
+		zcs_wb_bump(wb, &wb->stats.written_blocks);
 		release(o, &blk, ZCS_E_SLOT_BASE + r->io.slot);
 		ZCS_PROBE3(writeback, o, blk.index, blk.order);
 		return;
@@ -515,7 +471,7 @@ static void read_ended(struct zcs_wb *wb, struct zcs_local_work *r)
 	/* first: a touch looks for it without the object's lock */
 	zcs_folio_set_flags(r->folio, ZCS_FF_RA, 0);
 	zcs_local_attach(o, &blk, r->folio);
-	bump(wb, &wb->stats.ra_read);
+	zcs_wb_bump(wb, &wb->stats.ra_read);
 }
 
 static void finish(struct zcs_wb *wb, struct zcs_local_work *r)
@@ -528,7 +484,7 @@ static void finish(struct zcs_wb *wb, struct zcs_local_work *r)
 		write_ended(wb, r);
 	else
 		read_ended(wb, r);
-	put_req(r);
+	zcs_wb_put_work(r);
 	transfer_ended(o);
 	pthread_mutex_unlock(&o->lock);
 }
@@ -618,110 +574,6 @@ int64_t zcs_wb_begin(struct zcs_object *o, uint64_t first, uint64_t last, uint64
 	return (int64_t)pages;
 }
 
-/*
- * Whether an abandoned write of the block's memory is under way. Of foreign memory only our own
- * requests know.
- */
-static bool is_flying(struct zcs_object *o, const struct zcs_block *blk)
-{
-	struct zcs_wb *wb = zcs_local(o->store)->wb;
-	const char *addr = zcs_object_addr(o, blk);
-	bool found = false;
-
-	if (o->pool)
-		return zcs_pool_is_flying(o->pool, zcs_object_folio(o, blk));
-	pthread_mutex_lock(&wb->lock);
-	for (unsigned i = 0; o->local.in_flight && i < REQUESTS; i++) {
-		const struct zcs_local_work *r = &wb->req[i];
-		const char *at = r->io.addr;
-
-		found |= r->o == o && r->abandoned && !r->ended &&
-			 at < addr + ((size_t)ZCS_PAGE_SIZE << blk->order) &&
-			 addr < at + ((size_t)ZCS_PAGE_SIZE << r->io.order);
-	}
-	pthread_mutex_unlock(&wb->lock);
-	return found;
-}
-
-/* The descriptor of a block that may leave memory now, or NULL. */
-static struct zcs_folio *may_leave(struct zcs_object *o, const struct zcs_block *blk)
-{
-	struct zcs_folio *folio;
-
-	if (!zcs_e_is_page(blk->entry))
-		return NULL;
-	folio = zcs_object_folio(o, blk);
-	return zcs_folio_state(folio) == ZCS_FS_INSERTED && !is_flying(o, blk) ? folio : NULL;
-}
-
-/* Frees a block with a copy, and @flag; its pages, or 0: it is none. */
-static uint64_t free_flagged(struct zcs_object *o, const struct zcs_block *blk, unsigned flag)
-{
-	struct zcs_wb *wb = zcs_local(o->store)->wb;
-	struct zcs_folio *folio;
-
-	zcs_assert_held(&o->lock);
-	if (!zcs_e_is_page(blk->entry) || !zcs_folio_flag(zcs_object_folio(o, blk), flag))
-		return 0;
-	folio = may_leave(o, blk);
-	if (!folio)
-		return 0;
-	leave_memory(o, blk, folio->aux);
-	bump(wb, &wb->stats.clean_blocks);
-	return zcs_block_pages(blk);
-}
-
-bool zcs_wb_leave(struct zcs_object *o, const struct zcs_block *blk)
-{
-	return free_flagged(o, blk, ZCS_FF_COPY);
-}
-
-/* Blocks with a copy, and @flag. */
-static uint64_t free_some(struct zcs_object *o, unsigned flag, uint64_t *at)
-{
-	unsigned looks = 0, done = 0;
-	uint64_t sum = 0;
-
-	while (*at < o->num_pages && looks++ < LOOKS && done < BITE) {
-		struct zcs_block blk = zcs_table_get(&o->table, *at);
-		uint64_t pages = free_flagged(o, &blk, flag);
-
-		done += pages != 0;
-		sum += pages;
-		*at = o->resident_pages ? zcs_block_end(&blk) : o->num_pages;
-	}
-	return sum;
-}
-
-/* All that needs no write; *left becomes true for a block that does. */
-static uint64_t free_without_io(struct zcs_object *o, uint64_t *at, bool *left)
-{
-	struct zcs_wb *wb = zcs_local(o->store)->wb;
-	uint64_t sum = 0;
-
-	for (unsigned looks = 0; looks < LOOKS && *at < o->num_pages && sum < BITE; looks++) {
-		struct zcs_block blk = zcs_table_get(&o->table, *at);
-		struct zcs_folio *folio;
-
-		*at = zcs_block_end(&blk);
-		if (!zcs_e_is_page(blk.entry) ||
-		    zcs_folio_state(zcs_object_folio(o, &blk)) != ZCS_FS_INSERTED)
-			continue;
-		folio = may_leave(o, &blk);
-		if (folio && without_io(wb, o, &blk, folio))
-			sum += zcs_block_pages(&blk);
-		else
-			*left = true;
-	}
-	return sum;
-}
-
-uint64_t zcs_wb_reclaim(struct zcs_object *o, uint64_t *at, unsigned how, bool *left)
-{
-	return how & ZCS_RECLAIM_NO_COPY ? free_without_io(o, at, left)
-					 : free_some(o, ZCS_FF_COPY, at);
-}
-
 static bool is_pending(const struct zcs_object *o, const struct zcs_block *blk)
 {
 	return zcs_e_is_page(blk->entry) && zcs_folio_flag(zcs_object_folio(o, blk), ZCS_FF_WB);
@@ -776,7 +628,7 @@ void zcs_wb_recall(struct zcs_object *o, struct zcs_folio *folio)
 	struct zcs_local_work *r = NULL;
 
 	zcs_assert_held(&o->lock);
-	for (unsigned i = 0; i < REQUESTS && !r; i++)
+	for (unsigned i = 0; i < ZCS_WB_REQUESTS && !r; i++)
 		if (wb->req[i].o == o && wb->req[i].folio == folio && !wb->req[i].abandoned)
 			r = &wb->req[i];
 	zcs_folio_set_state(folio, ZCS_FS_INSERTED);
@@ -787,72 +639,9 @@ void zcs_wb_recall(struct zcs_object *o, struct zcs_folio *folio)
 		return;
 	}
 	zcs_swap_free(wb->local->swap, r->io.slot, r->io.order);
-	bump(wb, &wb->stats.cancelled);
-	put_req(r);
+	zcs_wb_bump(wb, &wb->stats.cancelled);
+	zcs_wb_put_work(r);
 	transfer_ended(o);
-}
-
-/* -- reading ahead */
-
-bool zcs_wb_read_ahead(struct zcs_object *o, uint64_t index)
-{
-	struct zcs_wb *wb = zcs_local(o->store)->wb;
-	struct zcs_block blk = zcs_table_get(&o->table, index);
-	struct zcs_folio *folio;
-	struct zcs_local_work *r;
-
-	zcs_assert_held(&o->lock);
-	if (!o->pool || !zcs_e_is_slot(blk.entry) || blk.index != index ||
-	    find_req(o, ZCS_SWAP_READ, index))
-		return false;
-	r = get_req(wb);
-	if (!r)
-		return false;
-	zcs_ahead_add(o->pool, &o->ahead, zcs_block_pages(&blk));
-	if (zcs_object_new_folio(o, &blk, o->pool, &zcs_request_ahead, &folio)) {
-		zcs_ahead_end(o->pool, &o->ahead, zcs_block_pages(&blk));
-		put_req(r);
-		return false;
-	}
-	start(r, o, ZCS_SWAP_READ, &blk, blk.entry - ZCS_E_SLOT_BASE, folio,
-	      zcs_folio_bytes(folio));
-	return true;
-}
-
-uint64_t zcs_wb_give_up(struct zcs_ahead *ahead)
-{
-	struct zcs_object *o =
-		(struct zcs_object *)((char *)ahead - offsetof(struct zcs_object, ahead));
-	uint64_t pages = 0, at = 0;
-
-	if (pthread_mutex_trylock(&o->lock))
-		return 0;
-	while (at < o->num_pages)
-		pages += free_some(o, ZCS_FF_RA, &at);
-	zcs_object_unlock(o);
-	return pages;
-}
-
-bool zcs_wb_settle(struct zcs_object *o, uint64_t index)
-{
-	struct zcs_local_work *r = find_req(o, ZCS_SWAP_READ, index);
-
-	zcs_assert_held(&o->lock);
-	if (!r)
-		return false;
-	zcs_swap_hurry(r->wb->local->swap, &r->io);
-	zcs_object_wait(o);
-	return true;
-}
-
-bool zcs_wb_drop_read(struct zcs_object *o, uint64_t index)
-{
-	struct zcs_local_work *r = find_req(o, ZCS_SWAP_READ, index);
-
-	zcs_assert_held(&o->lock);
-	if (r)
-		r->abandoned = true;
-	return r != NULL;
 }
 
 /* -- life */
@@ -868,7 +657,7 @@ int zcs_wb_create(struct zcs_store *store, struct zcs_wb **wb)
 	w->queue_tail = &w->queue;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
-	for (unsigned i = 0; i < REQUESTS; i++) {
+	for (unsigned i = 0; i < ZCS_WB_REQUESTS; i++) {
 		w->req[i].wb = w;
 		w->req[i].next = w->free;
 		w->free = &w->req[i];
