@@ -216,7 +216,7 @@ void zcs_swap_drain(struct zcs_swap *swap);
  * @outages: times that a device went away (began to take no writes)
  * @away: devices that are away now
  * @queued: requests that wait now
- * @flying: requests in flight now
+ * @in_flight: requests in flight now
  * @uring: io_uring is used; otherwise @why_not says why
  * @direct: devices that use O_DIRECT
  * @buffered: devices that do not
@@ -226,7 +226,7 @@ struct zcs_swap_stats {
 	uint64_t reads, writes, read_bytes, written_bytes;
 	uint64_t read_errors, write_errors, bad_checksums;
 	uint64_t shorts, retries, full, cancelled, outages;
-	uint32_t queued, flying;
+	uint32_t queued, in_flight;
 	bool uring;
 	const char *why_not;
 	unsigned direct, buffered, away;

@@ -155,7 +155,7 @@ enum zcs_swap_queue {
 };
 
 /* State of a request. The owner sets 0 (IDLE) before the first submission. */
-enum zcs_req_state { ZCS_REQ_IDLE, ZCS_REQ_QUEUED, ZCS_REQ_FLYING };
+enum zcs_req_state { ZCS_REQ_IDLE, ZCS_REQ_QUEUED, ZCS_REQ_IN_FLIGHT };
 
 /* A request is in one list at a time. */
 TAILQ_HEAD(zcs_req_list, zcs_swap_req);
@@ -187,7 +187,7 @@ enum zcs_complaint { ZCS_COMPLAINT_READ, ZCS_COMPLAINT_WRITE, ZCS_COMPLAINT_SUM,
  * @lock: protects all below it
  * @queue: requests that no thread has taken
  * @pending: requests from submission to the return of their done()
- * @flying, @flying_bytes: requests in flight, by queue: taken by a thread and not landed
+ * @in_flight, @in_flight_bytes: requests in flight, by queue: taken by a thread and not landed
  * @calm: bytes that landed since the last urgent read
  * @idle: threads that sleep until woken
  * @stop: the threads are to end
@@ -214,8 +214,8 @@ struct zcs_swap {
 	unsigned nr_threads;
 	struct zcs_req_list queue[ZCS_QUEUES];
 	uint32_t queued, pending;
-	uint32_t flying[ZCS_QUEUES];
-	uint64_t flying_bytes[ZCS_QUEUES], calm;
+	uint32_t in_flight[ZCS_QUEUES];
+	uint64_t in_flight_bytes[ZCS_QUEUES], calm;
 	unsigned idle;
 	bool stop;
 	unsigned complaints[ZCS_COMPLAINTS];

@@ -50,9 +50,10 @@ static void unlink_req(struct zcs_swap *s, struct zcs_swap_req *req)
 /*
  * Requests that the engine has in flight. Reads of the callers' own threads use none of the depth.
  */
-static uint32_t all_flying(const struct zcs_swap *s)
+static uint32_t all_in_flight(const struct zcs_swap *s)
 {
-	return s->flying[ZCS_QUEUE_URGENT] + s->flying[ZCS_QUEUE_READ] + s->flying[ZCS_QUEUE_WRITE];
+	return s->in_flight[ZCS_QUEUE_URGENT] + s->in_flight[ZCS_QUEUE_READ] +
+	       s->in_flight[ZCS_QUEUE_WRITE];
 }
 
 /* The first request of a queue whose device is ready for it. */
@@ -69,7 +70,7 @@ static struct zcs_swap_req *first_ready(const struct zcs_swap *s, enum zcs_swap_
 static struct zcs_swap_req *may_start(const struct zcs_swap *s, enum zcs_swap_queue q)
 {
 	struct zcs_swap_req *req = first_ready(s, q);
-	bool hurried = s->flying[ZCS_QUEUE_OWN] || s->flying[ZCS_QUEUE_URGENT] ||
+	bool hurried = s->in_flight[ZCS_QUEUE_OWN] || s->in_flight[ZCS_QUEUE_URGENT] ||
 		       !TAILQ_EMPTY(&s->queue[ZCS_QUEUE_URGENT]);
 	bool calm = !hurried && s->calm >= CALM_AFTER;
 	uint64_t limit = hurried ? BYTES_HURRIED : calm ? BYTES_CALM : BYTES;
@@ -78,17 +79,17 @@ static struct zcs_swap_req *may_start(const struct zcs_swap *s, enum zcs_swap_qu
 	if (!req)
 		return NULL;
 	if (q == ZCS_QUEUE_URGENT)
-		return all_flying(s) < s->depth ? req : NULL;
-	if (all_flying(s) >= s->depth - left)
+		return all_in_flight(s) < s->depth ? req : NULL;
+	if (all_in_flight(s) >= s->depth - left)
 		return NULL;
-	return !s->flying[q] || s->flying_bytes[q] + zcs_req_bytes(req) <= limit ? req : NULL;
+	return !s->in_flight[q] || s->in_flight_bytes[q] + zcs_req_bytes(req) <= limit ? req : NULL;
 }
 
-static void fly(struct zcs_swap *s, struct zcs_swap_req *req)
+static void start_flight(struct zcs_swap *s, struct zcs_swap_req *req)
 {
-	req->state = ZCS_REQ_FLYING;
-	s->flying[req->queue]++;
-	s->flying_bytes[req->queue] += zcs_req_bytes(req);
+	req->state = ZCS_REQ_IN_FLIGHT;
+	s->in_flight[req->queue]++;
+	s->in_flight_bytes[req->queue] += zcs_req_bytes(req);
 	if (req->queue == ZCS_QUEUE_WRITE)
 		req->dev->writing = !req->dev->direct;
 	if (req->queue == ZCS_QUEUE_URGENT || req->queue == ZCS_QUEUE_OWN)
@@ -97,7 +98,7 @@ static void fly(struct zcs_swap *s, struct zcs_swap_req *req)
 
 static struct zcs_swap_req *take(struct zcs_swap *s)
 {
-	bool reads_first = s->flying[ZCS_QUEUE_READ] <= s->flying[ZCS_QUEUE_WRITE];
+	bool reads_first = s->in_flight[ZCS_QUEUE_READ] <= s->in_flight[ZCS_QUEUE_WRITE];
 	const enum zcs_swap_queue order[] = {
 		ZCS_QUEUE_URGENT,
 		reads_first ? ZCS_QUEUE_READ : ZCS_QUEUE_WRITE,
@@ -111,7 +112,7 @@ static struct zcs_swap_req *take(struct zcs_swap *s)
 			continue;
 		unlink_req(s, req);
 		s->queued--;
-		fly(s, req);
+		start_flight(s, req);
 		return req;
 	}
 	return NULL;
@@ -218,7 +219,7 @@ bool zcs_swap_begin_own(struct zcs_swap *s, struct zcs_swap_req *req)
 	req->queue = ZCS_QUEUE_OWN;
 	pthread_mutex_lock(&s->lock);
 	s->pending++;
-	fly(s, req);
+	start_flight(s, req);
 	pthread_mutex_unlock(&s->lock);
 	return true;
 }
@@ -298,8 +299,8 @@ void zcs_swap_landed(struct zcs_swap *s, struct zcs_swap_req *req)
 	const struct zcs_swap_engine *engine;
 
 	pthread_mutex_lock(&s->lock);
-	s->flying[req->queue]--;
-	s->flying_bytes[req->queue] -= zcs_req_bytes(req);
+	s->in_flight[req->queue]--;
+	s->in_flight_bytes[req->queue] -= zcs_req_bytes(req);
 	if (req->queue == ZCS_QUEUE_WRITE)
 		req->dev->writing = false;
 	if (req->queue == ZCS_QUEUE_WRITE || req->queue == ZCS_QUEUE_READ)

@@ -46,7 +46,7 @@ void zcs_swap_stats(struct zcs_swap *s, struct zcs_swap_stats *st)
 	*st = s->stats;
 	st->queued = s->queued;
 	for (unsigned q = 0; q < ZCS_QUEUES; q++)
-		st->flying += s->flying[q];
+		st->in_flight += s->in_flight[q];
 	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_lock(&s->slots_lock);
 	st->slots = s->nr_slots;

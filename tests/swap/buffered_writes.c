@@ -106,10 +106,10 @@ static atomic_uint together;
 static void count_together(struct zcs_swap_req *req, int err)
 {
 	struct swap_test_io *of = req->user;
-	unsigned flying = swap_test_stats(swap).flying;
+	unsigned now = swap_test_stats(swap).in_flight;
 
-	if (flying > together)
-		together = flying;
+	if (now > together)
+		together = now;
 	of->err = err;
 	sem_post(&of->done);
 }

@@ -166,12 +166,12 @@ static void reads_and_writes_do_not_starve_each_other(void **state)
 	swap_test_done(swap);
 }
 
-static uint64_t flying_bytes(enum zcs_swap_queue q)
+static uint64_t in_flight_bytes(enum zcs_swap_queue q)
 {
 	uint64_t bytes;
 
 	pthread_mutex_lock(&swap->lock);
-	bytes = swap->flying_bytes[q];
+	bytes = swap->in_flight_bytes[q];
 	pthread_mutex_unlock(&swap->lock);
 	return bytes;
 }
@@ -204,7 +204,7 @@ static void little_is_given_to_the_kernel(void **state)
 	swap_test_hold(swap, &hold);
 	queue_writes(12);
 	nr = take_all(ZCS_QUEUE_WRITE, taken);
-	zcs_assert_is(flying_bytes(ZCS_QUEUE_WRITE), nr * ZCS_CLUSTER_BYTES);
+	zcs_assert_is(in_flight_bytes(ZCS_QUEUE_WRITE), nr * ZCS_CLUSTER_BYTES);
 	zcs_assert_is(nr, swap_test_stats(swap).uring ? 4 : 3);
 	give_back(taken, nr);
 	/* and less beside an urgent read */
@@ -216,12 +216,12 @@ static void little_is_given_to_the_kernel(void **state)
 	zcs_swap_do(swap, read);
 	/* or beside one that its caller does by itself */
 	pthread_mutex_lock(&swap->lock);
-	swap->flying[ZCS_QUEUE_OWN]++;
+	swap->in_flight[ZCS_QUEUE_OWN]++;
 	pthread_mutex_unlock(&swap->lock);
 	zcs_assert_is(take_all(ZCS_QUEUE_WRITE, taken), 1);
 	give_back(taken, 1);
 	pthread_mutex_lock(&swap->lock);
-	swap->flying[ZCS_QUEUE_OWN]--;
+	swap->in_flight[ZCS_QUEUE_OWN]--;
 	pthread_mutex_unlock(&swap->lock);
 	swap_test_let_go(&hold);
 	wait_for(13);
@@ -241,7 +241,7 @@ static void what_has_landed_makes_room(void **state)
 	nr = take_all(ZCS_QUEUE_WRITE, taken);
 	for (unsigned i = 0; i < nr; i++)
 		zcs_swap_landed(swap, taken[i]);
-	zcs_assert_is(flying_bytes(ZCS_QUEUE_WRITE), 0);
+	zcs_assert_is(in_flight_bytes(ZCS_QUEUE_WRITE), 0);
 	zcs_assert_is(take_all(ZCS_QUEUE_WRITE, more), nr);
 	for (unsigned i = 0; i < nr; i++)
 		zcs_swap_finish(swap, taken[i]);

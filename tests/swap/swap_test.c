@@ -95,7 +95,7 @@ void swap_test_done(struct zcs_swap *swap)
 	zcs_swap_drain(swap);
 	st = swap_test_stats(swap);
 	zcs_assert_is(st.queued, 0);
-	zcs_assert_is(st.flying, 0);
+	zcs_assert_is(st.in_flight, 0);
 	zcs_assert_ok(zcs_swap_check(swap));
 	zcs_swap_close(swap);
 }
