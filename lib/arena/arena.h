@@ -71,7 +71,10 @@ struct zcs_arena {
 	struct zcs_traps traps;
 };
 
-/* An arena of at most @max_pages (a multiple of 512) and whatever address space there is. */
+/*
+ * Makes an arena of at most @max_pages (a multiple of 512), or of the address space that is left.
+ * Context: allocates; system calls. Return: 0, -errno.
+ */
 int zcs_arena_create(enum zcs_arena_kind kind, int node, uint64_t max_pages,
 		     struct zcs_arena **arena);
 /*
@@ -87,7 +90,10 @@ const struct zcs_arena_ops *zcs_arena_kind_ops(enum zcs_arena_kind kind);
 /* Bytes of descriptors and bits for the pages that were ever used. Takes the arena's lock. */
 uint64_t zcs_arena_metadata(struct zcs_arena *arena);
 
-/* Address space: whole runs of pfns. */
+/*
+ * Address space: whole runs of pfns. Context: takes the arena's lock; may open more of the maps by
+ * a system call. Return: 0; -ENOMEM.
+ */
 int zcs_arena_get_run(struct zcs_arena *arena, uint64_t nr, uint64_t *pfn);
 void zcs_arena_put_run(struct zcs_arena *arena, uint64_t pfn, uint64_t nr);
 

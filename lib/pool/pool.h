@@ -18,6 +18,9 @@
 /*
  * The pool, for the rooms above it: folios and their page numbers, the limit, homes, read-ahead,
  * and writes of memory that was taken back. The public functions are in <zcswap/pool.h>.
+ *
+ * Context of all functions, unless their comment says more: the locks of a tt and of an object may
+ * be held. The functions take the pool's locks for a moment, and neither allocate nor sleep.
  */
 #define ZCS_ORDERS    (ZCS_MAX_ORDER + 1)
 #define ZCS_MAX_NODES 64
@@ -89,7 +92,9 @@ typedef void zcs_pool_wake_fn(void *arg);
 void zcs_pool_set_hooks(struct zcs_pool *pool, zcs_pool_reclaim_fn *reclaim, zcs_pool_wake_fn *wake,
 			uint64_t wake_pages, void *arg);
 
-/* -- life, folios, counting */
+/*
+ * -- life, folios, counting. zcs_pool_unref(): the last reference frees the pool, by system calls
+ */
 void zcs_pool_get(struct zcs_pool *pool);
 void zcs_pool_unref(struct zcs_pool *pool);
 void zcs_pool_count_event(struct zcs_pool *pool, enum zcs_counter counter, uint64_t nr);
@@ -101,8 +106,8 @@ void zcs_pool_count_event(struct zcs_pool *pool, enum zcs_counter counter, uint6
 int zcs_pool_alloc(struct zcs_pool *pool, unsigned order, uint32_t flags,
 		   const struct zcs_request *req, struct zcs_folio **folio);
 /*
- * Frees a folio in BUSY, without a home: the first zeroes it and puts it in the pool's list, the
- * second gives its memory to the system.
+ * Frees a folio in BUSY, without a home. The first function zeroes it and puts it in the pool's
+ * list, the second gives its memory to the system. Context: may punch folios: system calls.
  */
 void zcs_pool_give(struct zcs_folio *folio);
 void zcs_pool_discard(struct zcs_folio *folio);
@@ -120,12 +125,16 @@ void zcs_pool_account_inserted(struct zcs_pool *pool, int node, unsigned order, 
 int zcs_pool_split(struct zcs_folio *folio, enum zcs_folio_state state);
 /* Pages in the lists. */
 uint64_t zcs_cache_pages(struct zcs_pool *pool);
-/* Frees cached folios until at least @nr pages are free or the lists are empty. */
+/*
+ * Frees cached folios until at least @nr pages are free or the lists are empty. Context: system
+ * calls. Return: pages.
+ */
 uint64_t zcs_cache_shrink(struct zcs_pool *pool, int node, uint64_t nr);
 
 /* -- the limit, for memory that somebody else owns for a while */
 /*
- * Counts @nr pages against the limit. @effort: may ask the device to make room. Return: 0; -ENOMEM.
+ * Counts @nr pages against the limit. @effort: may ask the device to make room. Context: may evict,
+ * and wait for that, as @req says. Return: 0; -ENOMEM.
  */
 int zcs_pool_charge(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req, bool effort);
 void zcs_pool_uncharge(struct zcs_pool *pool, uint64_t nr);
@@ -231,18 +240,28 @@ static inline unsigned zcs_block_order(uint64_t index, uint64_t nr, unsigned max
 	return order < max ? order : max;
 }
 
+/*
+ * Makes a home of @nr pages. Context: system calls; allocates for the first home of a kind. Return:
+ * 0; -ENOMEM, or another error of making the arena.
+ */
 int zcs_home_create(struct zcs_pool *pool, uint64_t nr, struct zcs_home *home);
-/* Gives a block of a home memory: HOME or KEPT -> TT. */
+/*
+ * Gives a block of a home memory: HOME or KEPT -> TT. Context: may evict, and wait for that, as
+ * @req says; system calls. Return: 0; -ENOMEM.
+ */
 int zcs_home_populate(struct zcs_pool *pool, const struct zcs_home *home, struct zcs_folio *folio,
 		      const struct zcs_request *req);
 /*
- * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Return: pages;
- * 0: the block is not KEPT.
+ * Gives the memory of a block that is not populated yet to the system: KEPT -> HOME. Context:
+ * system calls. Return: pages; 0: the block is not KEPT.
  */
 uint64_t zcs_home_release(struct zcs_pool *pool, struct zcs_folio *folio);
-/* Takes a block's memory away: TT or BUSY -> HOME. The user map must have been zapped. */
+/*
+ * Takes a block's memory away: TT or BUSY -> HOME. The user map must have been zapped. Context:
+ * system calls.
+ */
 void zcs_home_depopulate(struct zcs_pool *pool, struct zcs_folio *folio);
-/* Frees a home, of which every block is HOME, KEPT or TT. */
+/* Frees a home, of which every block is HOME, KEPT or TT. Context: system calls. */
 void zcs_home_destroy(struct zcs_pool *pool, struct zcs_home *home);
 
 /*
