@@ -132,7 +132,7 @@ struct bench_row *bench_row(struct bench *b, const char *unit, const char *per, 
 			    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Adds the sum over a row's n; dropped in the warm-up round. */
 void bench_sample(struct bench *b, struct bench_row *row, double sum);
-/* The same for what is no sum; and for a rate. */
+/* The same for a value that is no sum, and for a rate. */
 void bench_value(struct bench *b, struct bench_row *row, double value);
 void bench_rate(struct bench *b, struct bench_row *row, uint64_t bytes, uint64_t ns);
 /* A rate, or a share of hits: its ratio is neither "faster" nor "slower". */
@@ -150,7 +150,7 @@ double bench_median(double *v, unsigned nr);
 void bench_finish(struct bench *b);
 void bench_free(struct bench *b);
 bool bench_is_met(const struct bench_row *row, const struct bench_compare *c);
-/* What the comparison is held against, in words; "" if there is no aim. */
+/* The value that the comparison is held against, in words; "" if there is no aim. */
 void bench_aim_text(char *out, size_t size, const struct bench_row *row,
 		    const struct bench_compare *c);
 
@@ -168,7 +168,7 @@ static inline void bench_must(struct bench *b, const char *call, int64_t ret)
 
 /* -- bench_machine.c */
 void bench_describe_machine(struct bench *b);
-/* What is between a file in the bench's directory and the disk. */
+/* The layers between a file in the bench's directory and the disk. */
 void bench_describe_files(struct bench *b);
 void bench_fact(struct bench *b, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -227,15 +227,15 @@ int bench_fallocate(int fd, int mode, uint64_t offset, uint64_t bytes);
 /* A fresh shmem file of no size; and pwrite or pread of @bytes in pieces of at most 2 MiB. */
 int bench_fresh_file(struct bench *b);
 /*
- * An unnamed file of @bytes in b->dir that has its blocks, past the page cache where that is to be
- * had.
+ * An unnamed file of @bytes in b->dir that has its blocks, past the page cache where the file
+ * system allows that.
  */
 int bench_direct_file(struct bench *b, uint64_t bytes);
 void bench_copy_out(struct bench *b, int fd, const void *from, size_t bytes, uint64_t offset);
 void bench_copy_back(struct bench *b, int fd, void *to, size_t bytes, uint64_t offset);
 /* Writes one byte every @step bytes. */
 void bench_touch(char *addr, size_t bytes, size_t step);
-/* What one touch maps on this kind of memory. */
+/* The bytes that one touch maps on this kind of memory. */
 size_t bench_step(enum bench_kind kind);
 
 /* -- bench_file.c */
@@ -249,13 +249,10 @@ void bench_file_path(struct bench *b, uint64_t bytes, char path[BENCH_PATH]);
 
 /* -- bench_collapse.c */
 bool bench_is_huge_by_policy(void);
-/*
- * From here to the end THP pools collapse. False, and the case is left out, if that is not to be
- * had.
- */
+/* From here to the end THP pools collapse. False: impossible here, and the case is left out. */
 bool bench_collapse_begin(struct bench *b);
 void bench_collapse_end(struct bench *b);
-/* A file of shmem that is born huge, for root; -1: not to be had. */
+/* A file of shmem that is huge from the start, for root; -1: impossible here. */
 int bench_huge_file(void);
 
 /* -- bench_objects.c: what several cases need of the library */

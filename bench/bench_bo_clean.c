@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evicting again what was only read: the two ways that shmem has, without the library.
+ * Evicting again pages that were only read: the two ways that shmem has, without the library.
  *
- * UNREGISTER maps 2 MiB huge at once, and nobody can tell later whether they were written to: they
- * are written out again. CONTINUE with MODE_WP maps 4 KiB at a time; after the zap the markers in
- * the page table tell, and what is clean goes without I/O. For that the touch takes longer, so does
- * reading through small mappings, and the first write to each page is one more fault. Whether it
- * pays depends on how much of what is brought back is never written to: the note under the table
- * works out from which part on it does, once in time and once in CPU, from the medians of the rows.
+ * UNREGISTER maps 2 MiB huge at once, and nobody can tell later whether they were written to, so
+ * they are written out again. CONTINUE with MODE_WP maps 4 KiB at a time. After the zap the markers
+ * in the page table tell, and clean pages leave without I/O. In exchange the touch takes longer, so
+ * does reading through small mappings, and the first write to each page is one more fault. The gain
+ * depends on the share of pages that are never written to. The note under the table works out from
+ * which share on it pays, once in time and once in CPU, from the medians of the rows.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the device alone needs for a pass: as much read and written as in the bos' pass, side by
- * side, by threads that have 2 MiB each under way, four in either direction, on a preallocated file
- * in the same directory, from memory of the same kind. More than about this is not to be had from
- * that device at that hit rate.
+ * The time that the device alone needs for a pass: as much read and written as in the bos' pass,
+ * side by side. Threads have 2 MiB each under way, four in either direction, on a preallocated file
+ * in the same directory, from memory of the same kind. The device can do little more than this at
+ * that hit rate.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passes over a set larger than memory, by bos and by the kernel's swap, and what was hit.
+ * Passes over a set larger than memory, by bos and by the kernel's swap, and their hits.
  *
  * A pass visits as many buffers as there are. The warm-up fills them. A hit is 2 MiB that did not
- * have to be read; what was read is what the kernel counted for this process, so that what was read
- * ahead counts, and what was read ahead in vain counts too.
+ * have to be read. The reads are those that the kernel counted for this process, so that read-ahead
+ * counts, also in vain.
  */
 #include <inttypes.h>
 

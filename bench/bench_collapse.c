@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shmem that is not born huge, for the time of a case, and shmem that is.
+ * Shmem that is not huge from the start, for the time of a case, and shmem that is.
  *
- * The library makes the file of a THP pool on a tmpfs with huge=always, where that is to be had.
+ * The library makes the file of a THP pool on a tmpfs with huge=always, where that is allowed.
  * Where it is not, and shmem_enabled is never (Debian's default), MADV_COLLAPSE makes shmem huge,
  * after small pages where a range traps. Both ways are worth a row.
  */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a number was measured on: without it the number cannot be judged or repeated.
- */
+/* The machine of a measurement: without it the number cannot be judged or repeated. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What several cases need of the library: a pool of one kind, a store, an array of folios.
+ * Objects that several cases need: a pool of one kind, a store, an array of folios.
  *
- * Every failure here ends the run with a report of what was measured before it: whether a kind of
- * memory is to be had was looked at before the case started.
+ * Every failure here ends the run with a report of the measurements before it. Whether a kind of
+ * memory is available was found out before the case started.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows: samples, and what is worked out of them.
+ * Rows: samples, and the numbers worked out of them.
  *
  * A case measures its subject and its baselines one after the other in every round, so that sample
- * r of a row and sample r of its baseline saw the same machine. The ratio printed is therefore the
- * median of the ratios of the rounds, not the ratio of two medians: what slows a whole round down
- * cancels out of it.
+ * r of a row and sample r of its baseline saw the same machine. The printed ratio is therefore the
+ * median of the ratios of the rounds, not the ratio of two medians: a slow round cancels out of it.
  *
  * The first round of a case warms up (page tables, caches, the pool's lists) and is not kept.
  *

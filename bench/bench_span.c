@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a transfer took, and rows for that. CPU time is that of the whole process, its I/O threads
+ * The cost of a transfer, and rows for it. CPU time is that of the whole process, its I/O threads
  * included.
  */
 #include <stdarg.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the cases share: a store on an unnamed file, and a contiguous tt over it.
+ * Objects that the cases share: a store on an unnamed file, and a contiguous tt over it.
  *
- * The file has no name, so nothing can be left behind; whoever is to open it too finds it under the
+ * The file has no name, so nothing can be left behind. A case that opens it too finds it under the
  * bench's own descriptors. It is little larger than the content, so that in the rounds after the
  * first the device writes blocks that it wrote before.
  *
  * "Out" ends when the pages are free, not when the call returns. A tt's backup cannot be waited for
- * from outside, so the store's counters are looked at every half millisecond.
+ * from outside, so the store's counters are read every half millisecond.
  */
 #include <errno.h>
 #include <inttypes.h>

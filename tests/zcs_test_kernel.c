@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel says of memory, see zcs_test.h: pagemap, smaps, and the blocks behind a file. The
+ * The kernel's view of memory, see zcs_test.h: pagemap, smaps, and the blocks behind a file. The
  * library's own numbers are held against it.
  */
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of backups share, see backup_test.h. */
+/* Functions that the tests of backups share, see backup_test.h. */
 #include "backup_test.h"
 
 struct zcs_pool *pool;

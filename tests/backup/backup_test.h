@@ -4,7 +4,7 @@
 
 #include "zcs_test.h"
 
-/* What a case is about: one backup in a store in memory, and the pool whose folios it is given. */
+/* The subject of a case: one backup in a store in memory, and the pool of its folios. */
 extern struct zcs_pool *pool;
 extern struct zcs_store *store;
 extern struct zcs_backup *backup;

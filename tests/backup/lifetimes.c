@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What ends in which order: a backup that is destroyed gives its folios to their pool, zeroed; one
- * that outlives its store and its pool goes on working.
+ * The order of ends: a backup that is destroyed gives its folios to their pool, zeroed; one that
+ * outlives its store and its pool goes on working.
  */
 #include "zcs_test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every function of bo.h refuses, and that refusing changes nothing. */
+/* The arguments that every function of bo.h refuses, and that a refusal changes nothing. */
 #include "bo_test.h"
 
 static void a_device_is_refused(void **state)

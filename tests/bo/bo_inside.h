@@ -18,8 +18,8 @@ static inline enum zcs_lru_list bo_place(struct zcs_bo *bo)
 }
 
 /*
- * Waits until the fault threads have nothing in hand. Who touched goes on before its touch is
- * counted and the bo has its place in the LRU; a hole of THP is even resolved before it is
+ * Waits until the fault threads have no touch to finish. A toucher goes on before its touch is
+ * counted and the bo has its place in the LRU. A hole of THP is even resolved before it is
  * populated and charged.
  */
 static inline void bo_settle(struct zcs_device *device)
@@ -39,8 +39,7 @@ static inline void bo_let_go(struct zcs_bo *bo)
 }
 
 /*
- * What pressure events find: memory is short, or there is room; or, the last, what the machine
- * says.
+ * The answer to pressure events: memory is short; there is room; or, the last, the machine's own.
  */
 static inline void bo_memory_is_short(void)
 {

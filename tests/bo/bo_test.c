@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of devices and bos share, see bo_test.h. */
+/* Functions that the tests of devices and bos share, see bo_test.h. */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sys/syscall.h>

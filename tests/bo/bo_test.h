@@ -5,8 +5,8 @@
 #include "zcs_test.h"
 
 /*
- * What the tests of devices and bos share. A case makes a device with bo_device() and leaves it
- * through bo_device_done(), which runs the validators.
+ * Functions that the tests of devices and bos share. A case makes a device with bo_device() and
+ * leaves it through bo_device_done(), which runs the validators.
  */
 
 /* Limits of 0: none. Store: NULL is "mem:", BO_FILE a file in TMPDIR. Without pressure events. */

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * After a pressure event what is left is a cap on what may be resident, until it has been calm for
- * a while.
- */
+/* After a pressure event resident pages have a cap, until it has been calm for a while. */
 #include <unistd.h>
 
 #include "bo_inside.h"

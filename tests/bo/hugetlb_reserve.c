@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hugetlb pages put by when bos are evicted bring bos back when the system has none left. The
+ * Hugetlb pages held back by evictions bring bos back when the system has no page left. The
  * system's refusal is a fault: really taking every page would starve the tests beside this one.
  */
 #include "bo_inside.h"

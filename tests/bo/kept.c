@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bo may be made of cached memory. Until it is touched that memory is as free as if it were
- * cached still: whoever needs room gets it.
+ * A bo may be made of cached memory. Until it is touched that memory is as free as cached memory: a
+ * caller that needs room gets it.
  */
 #include "bo_inside.h"
 

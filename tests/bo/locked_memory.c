@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mlockall() and the arenas' sparse maps: none of them is filled, and what the kernel locked is
- * evicted all the same. Each case is a child, for nothing may stay locked.
+ * mlockall() and the arenas' sparse maps: none of them is filled, and pages that the kernel locked
+ * are evicted nevertheless. Each case is a child, for nothing may stay locked.
  */
 #include <sys/mman.h>
 #include <sys/resource.h>

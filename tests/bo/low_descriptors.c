@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program that was started with 0, 1 and 2 closed, as daemons are: no descriptor of the library
- * may be one of these. What the program and the library print would else be written into an arena
- * or a swap file.
+ * may be one of these. Otherwise the output of the program and the library would be written into an
+ * arena or a swap file.
  */
 #include <dirent.h>
 #include <fcntl.h>

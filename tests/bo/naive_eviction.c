@@ -2,11 +2,11 @@
 /*
  * The negative control of the race test: its writers (words.h) against an eviction of two steps, an
  * anonymous mapping put over the range and then registered. A touch between the two is served by
- * the kernel with a zero page, and what is written there is lost. If this is not caught, the race
- * test proves nothing.
+ * the kernel with a zero page, and a write there is lost. If this is not caught, the race test
+ * proves nothing.
  *
  * A writer comes by again and sees it before the end, so that the comparison in the end has a
- * control of its own: words that get lost when nobody writes any more.
+ * control of its own: words that get lost when no thread writes any more.
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

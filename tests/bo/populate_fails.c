@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system refuses a page while a bo is restored by a touch: the toucher meets the bytes that
- * were there. Huge shmem was made huge all the same, of a page that nobody had cleared, and the
- * kernel cleared it after the slot was read.
+ * The system refuses a page while a touch restores a bo: the toucher meets the bo's content
+ * nevertheless. Shmem that is made huge of a page that nobody has cleared would be cleared by the
+ * kernel after the slot was read.
  */
 #include "bo_test.h"
 

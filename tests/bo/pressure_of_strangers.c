@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pressure events while memory is not short take nothing away, however many there are; else no more
- * goes than lacks. What the machine has is made up here; psi.c has real pressure.
+ * Pressure events while memory is not short take no page away, however many there are; otherwise no
+ * more pages go than are missing. The machine's memory is made up here; psi.c has real pressure.
  */
 #include "bo_inside.h"
 

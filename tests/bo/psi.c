@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory pressure from the kernel to the eviction: a real stall (press.h) raises an event on the
- * file that the device watches, and what is resident falls. The machine's file; and where that
- * cannot be had, as in many a container, the control group's.
+ * file that the device watches, and resident pages become fewer. The file is the machine's, or,
+ * where that is missing as in many a container, the control group's.
  */
 #include <dirent.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page's only copy cannot be read: who touches it gets SIGBUS there, zcs_bo_pin() says -EIO and
- * may be asked again, a success makes the address good, and nothing else is harmed.
+ * A page's only copy cannot be read: its touchers get SIGBUS, zcs_bo_pin() says -EIO and may be
+ * tried again, a success makes the address good, and nothing else is harmed.
  */
 #include <setjmp.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Touches that have to wait, for memory, for a lock, or for a device that does not answer, stop no
- * touch that need not wait, however many they are: three of them used to stop all. When what they
- * wait for comes, each is served.
+ * touch that need not wait, however many they are. Three of them are as many as the fault threads
+ * at the start. When their waiting ends, each is served.
  */
 #include <pthread.h>
 #include <stdatomic.h>

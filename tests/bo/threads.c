@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device's threads are neither real-time nor on one CPU because the thread was that made the
- * device; where that cannot be said they are made all the same.
+ * A device's threads are neither real-time nor on one CPU although the thread that made the device
+ * was. Where attributes are refused the threads are made nevertheless.
  */
 #include <dirent.h>
 #include <pthread.h>

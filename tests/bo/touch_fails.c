@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A touch fails, and there is no SIGBUS to be had for it: the page is there and cannot be mapped,
- * or cannot be poisoned. It is tried again, and goes on when the failure is over.
+ * A touch fails and cannot end in SIGBUS: the page is there and cannot be mapped, or cannot be
+ * poisoned. It is tried again, and goes on when the failure is over.
  */
 #include <pthread.h>
 #include <stdatomic.h>

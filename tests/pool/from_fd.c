@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pool over a range of a file of somebody else's: its folios are the file's pages, it never
- * leaves the range, and it never changes the file's size.
+ * A pool over a range of a file of the program: its folios are the file's pages, it never leaves
+ * the range, and it never changes the file's size.
  */
 #include <fcntl.h>
 #include <linux/memfd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcs_pool_create_from_fd() that fails has not touched the file: after an error the caller holds
- * exactly what he held. The range is discarded last, when nothing else can fail.
+ * A zcs_pool_create_from_fd() that fails has not touched the file: after an error its content is as
+ * before. The range is discarded last, when nothing else can fail.
  */
 #include <linux/memfd.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of a file of somebody else's goes back through the mapping, which asks no other process
- * where the file is one of a FUSE mount; by fallocate() where that is refused; and is zeroed where
+ * Memory of a file of the program goes back through the mapping, which asks no other process if the
+ * file is one of a FUSE mount. It goes by fallocate() where that is refused, and is zeroed where
  * both are.
  */
 #include <linux/memfd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the statistics say is what was done, resident == active + inserted + cached + kept, and no
- * more than struct_size is written.
+ * The statistics match the calls, resident == active + inserted + cached + kept, and no more than
+ * struct_size is written.
  */
 #include "zcs_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was written back comes into a folio of whichever pool the taker names; what is resident is a
- * folio of its own pool, and comes into no other.
+ * A block that was written back comes into a folio of any pool that the taker names. A resident
+ * block is a folio of its own pool, and comes into no other.
  */
 #include "store_test.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The same as device_gone.c with a real block device: a loop device that shrinks to nothing under
- * the store. What is in memory stays there and can be taken, what is not is an error, and all of it
- * can be destroyed.
+ * the store. Resident pages stay and can be taken, other pages are an error, and all of them can be
+ * destroyed.
  */
 #include <linux/loop.h>
 #include <sys/ioctl.h>

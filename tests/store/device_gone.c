@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A device that is removed, or loses its link: every transfer fails from some moment on, for good.
- * What is in memory stays there and can be taken, what is not is an error each time, and all of it
- * can be dropped and destroyed.
+ * Resident pages stay and can be taken, other pages are an error each time, and all of them can be
+ * dropped and destroyed.
  */
 #include "store_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A transfer that hangs holds up nobody but who waits for it: other reads and writes of the store
- * go on, and what the hung one came to shows when the device answers at last.
+ * A transfer that hangs delays only its own waiters. Other reads and writes of the store go on, and
+ * the result of the hung one shows when the device answers at last.
  */
 #include <pthread.h>
 

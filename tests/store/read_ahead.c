@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading ahead: blocks taken one by one in order are read before they are asked for; in any other
- * order none is. What was read for nothing is counted and costs its memory only; it never makes
- * anybody else leave, and its errors are nobody's.
+ * order no block is. A block that was read in vain is counted and costs only its memory. It never
+ * makes another page leave, and its errors are reported to no caller.
  */
 #include <stdatomic.h>
 #include <unistd.h>

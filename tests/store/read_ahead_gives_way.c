@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody is refused memory for what was read ahead: a take, of the same backup or of another, a
- * folio of the pool's and a tt get it in a pool that is at its limit, also while the reads are
- * under way. Without a device, which would see to that by evicting.
+ * No caller is refused memory because of read-ahead. A take, of the same backup or of another, a
+ * folio of the pool's and a tt get memory in a pool that is at its limit, also while the reads are
+ * under way. There is no device, which would see to that by evicting.
  */
 #include <unistd.h>
 

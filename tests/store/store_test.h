@@ -3,8 +3,9 @@
 #define STORE_TEST_H
 
 /*
- * What the tests of stores share. Cases that are about transfers run twice, with io_uring and with
- * threads; both link with the library's own objects, to hold its I/O thread where a case wants it.
+ * Functions that the tests of stores share. Cases that are about transfers run twice, with io_uring
+ * and with threads; both link with the library's own objects, to hold its I/O thread where a case
+ * wants it.
  */
 #include <semaphore.h>
 
@@ -106,7 +107,7 @@ struct store_test_hold {
 	void *page;
 };
 
-/* What is submitted from here on stays queued. */
+/* Requests submitted from here on stay queued. */
 void store_test_hold(struct zcs_store *store, struct store_test_hold *hold);
 /*
  * With io_uring: the writes that are queued go to the I/O thread (8 MiB at most), but not to the

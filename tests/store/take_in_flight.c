@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Taking blocks back while their writes are queued, or with the I/O thread: the very folios, at
- * once; a queued write is cancelled, any other is abandoned, and what it wrote is never read.
+ * once. A queued write is cancelled, any other is abandoned, and its slot is never read.
  */
 #include <pthread.h>
 

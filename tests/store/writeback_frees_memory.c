@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written back frees its memory, to the system where the pool keeps none, takes one slot a
- * page, and reads the same; what is not asked for stays.
+ * A block that is written back frees its memory, to the system where the pool keeps none, takes one
+ * slot a page, and reads the same. Other blocks stay.
  */
 #include "store_test.h"
 

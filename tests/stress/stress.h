@@ -42,8 +42,8 @@ struct stress_round {
 };
 
 /*
- * What main() returns: 0, or 1 if a round failed. @run ends with a failed assertion if anything was
- * wrong.
+ * The result of main(): 0, or 1 if a round failed. @run ends with a failed assertion after an
+ * error.
  */
 int stress_main(int argc, char **argv, void (*run)(const struct stress_round *round));
 

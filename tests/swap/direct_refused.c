@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A file system that refuses O_DIRECT: the swap goes through the page cache and says so, a write is
- * done only when it is on disk, and what was written does not stay in memory.
+ * done only when it is on disk, and its pages do not stay in the cache.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lies in the file system: swap files are 0600 and unlinked at once unless kept, never reached
- * through a symlink, preallocated, locked, and what exists already is accepted only if it is safe.
+ * Swap files: they are 0600 and unlinked at once unless kept, never reached through a symlink,
+ * preallocated and locked. An existing file is accepted only if it is safe.
  */
 #include <fcntl.h>
 #include <sys/resource.h>

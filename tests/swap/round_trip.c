@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written is read back the same: every order, whole or in parts, one at a time and many at
- * once from several threads, and it lies on the device where it belongs.
+ * Written bytes are read back the same: every order, whole or in parts, one at a time and many at
+ * once from several threads, and they lie at their place on the device.
  */
 #include "swap_test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the swap share, see swap_test.h. */
+/* Functions that the tests of the swap share, see swap_test.h. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>

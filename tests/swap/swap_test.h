@@ -3,8 +3,8 @@
 #define ZCS_SWAP_TEST_H
 
 /*
- * What the tests of the swap share. They are white-box: the swap has no public function of its own.
- * Cases about transfers run twice, with io_uring and with threads.
+ * Functions that the tests of the swap share. They are white-box: the swap has no public function
+ * of its own. Cases about transfers run twice, with io_uring and with threads.
  */
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -33,7 +33,7 @@ int swap_test_setup_threads(void **state);
 const char *swap_test_path(void);
 /* A swap, or the case fails; the arguments make its specification. */
 struct zcs_swap *swap_test_open(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* What zcs_swap_open() returns; a swap that it makes is closed again. */
+/* The result of zcs_swap_open(); a swap that it makes is closed again. */
 int swap_test_try(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The validator, no request left, and the end. */
 void swap_test_done(struct zcs_swap *swap);

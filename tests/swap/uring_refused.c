@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_uring that is not to be had, or that fails while it is in use: threads take over, the stats
- * say why, and no transfer is lost.
+ * io_uring that is missing or forbidden, or that fails while it is in use: threads take over, the
+ * stats say why, and no transfer is lost.
  */
 #include <linux/audit.h>
 #include <linux/filter.h>

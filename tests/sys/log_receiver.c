@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zcs_set_log(): whoever is set gets each message, without prefix and newline, and nothing is
- * written to stderr. When it has returned the one before is through. NULL gives stderr its messages
- * back.
+ * zcs_set_log(): the receiver gets each message, without prefix and newline, and nothing is written
+ * to stderr. When the call has returned, no call of the former receiver is left. NULL gives stderr
+ * its messages back.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lacks is told of the machine, and of a control group whose limit is smaller; in a child that
- * joins one.
+ * Missing memory is that of the machine, and of a control group whose limit is smaller; in a child
+ * that joins one.
  */
 #include <mntent.h>
 #include <sys/mman.h>

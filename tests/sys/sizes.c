@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A size is read as it is written, and what is no size is refused and changes nothing. */
+/* A size is read as it is written; any other text is refused and changes nothing. */
 #include "common/size.h"
 #include "zcs_test.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of an arena is registered, and how many mappings that makes: random changes against a plain
+ * The registered pages of an arena and the number of their mappings: random changes against a plain
  * array.
  */
 #include "zcs_test.h"

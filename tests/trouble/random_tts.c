@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The calls of random_calls.c on tts. What a refused call left behind is read from the slots.
- */
+/* The calls of random_calls.c on tts. The result of a refused call is read from the slots. */
 #include "random_calls.h"
 
 static struct tt *some_tt(void)

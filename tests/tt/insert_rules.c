@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a backup checks before anything changes: that the caller knows what it hands over (the
- * kernel looks for a private field that was not cleared; here the order is passed as a check), that
- * the index is aligned, and that the range is free, or that replacing was asked for, which is
- * counted.
+ * The checks of a backup before any change. The caller must know the folio: the kernel looks for a
+ * private field that was not cleared, and here the order is passed as a check. The index must be
+ * aligned. The range must be free, unless replacing was asked for, which is counted.
  */
 #include "zcs_test.h"
 

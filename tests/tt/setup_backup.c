@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving a tt a backup: only an empty one is replaced, and whatever is refused leaves the earlier
- * one in place. References to the store tell which backups live.
+ * Giving a tt a backup: only an empty one is replaced, and a refusal leaves the earlier one in
+ * place. References to the store tell which backups live.
  */
 #include "store/store.h"
 #include "tt_inside.h"

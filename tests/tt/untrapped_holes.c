@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Holes that do not trap: whoever writes there gets memory that nobody knows of. The bytes are the
- * tt's if it is populated next, and gone after a purge; no other tt meets them.
+ * Holes that do not trap: a writer there gets memory that the pool has not charged. The bytes
+ * belong to the tt if it is populated next, and are gone after a purge; no other tt meets them.
  */
 #include "tt/tt_priv.h"
 #include "tt_test.h"
