@@ -23,7 +23,6 @@
 
 #define SHARDS	    16u
 #define STACK_PAGES (UINT64_C(1) << 24)
-#define LANDING_US  10u
 
 static bool params_node_ok(const struct zcs_pool_params *params, const char *call)
 {
@@ -139,15 +138,13 @@ static void free_shards(struct zcs_pool *p)
 
 static void free_pool(struct zcs_pool *p)
 {
-	/* a write that has just landed still uses the pool for a moment */
-	while (atomic_load(&p->nr_flying))
-		zcs_sys_sleep_us(LANDING_US);
+	zcs_pool_wait_all_landed(p);
 	for (size_t i = 0; i < ZCS_MAX_SLOTS; i++)
 		zcs_arena_destroy(p->shown.arena[i]);
 	free_shards(p);
 	pthread_mutex_destroy(&p->grow);
 	pthread_mutex_destroy(&p->ahead_lock);
-	pthread_mutex_destroy(&p->flying_lock);
+	zcs_pool_wait_fini(p);
 	pthread_rwlock_destroy(&p->shrinkers);
 	free(p);
 }
@@ -171,7 +168,7 @@ static struct zcs_pool *new_pool(const struct zcs_pool_params *params)
 	p->shown.arena_shift = arena_shift(p->nr_nodes);
 	pthread_mutex_init(&p->grow, NULL);
 	pthread_mutex_init(&p->ahead_lock, NULL);
-	pthread_mutex_init(&p->flying_lock, NULL);
+	zcs_pool_wait_init(p);
 	LIST_INIT(&p->ahead_list);
 	pthread_rwlock_init(&p->shrinkers, NULL);
 	if (!init_shards(p))

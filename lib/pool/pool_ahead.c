@@ -15,16 +15,16 @@
  *
  * The caller holds no backup's lock, and may hold a tt's: a read that is under way ends without it.
  * The list's lock comes after the backups' locks, so that give_up() only tries to take those.
- * Waiting is a loop of short sleeps that lasts as long as one read. A condition would have to be
- * signalled by every read. The generation number ahead_ended closes the gap between the failed try
- * and the look at the list: pages that others freed in that gap are a reason to try again, too.
+ * A wait lasts as long as one read, and looks again after AGAIN_NS: a lock that was taken tells nobody
+ * when it is free. The generation number ahead_ended closes the gap between the failed try and the
+ * look at the list: pages that others freed in that gap are a reason to try again, too.
  */
 #include <errno.h>
 
 #include "pool_priv.h"
 #include "sys/sys.h"
 
-#define READING_US 50u /* a read of 2 MiB takes ten times that */
+#define AGAIN_NS UINT64_C(1000000)
 
 void zcs_ahead_add(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr)
 {
@@ -44,6 +44,7 @@ void zcs_ahead_end(struct zcs_pool *pool, struct zcs_ahead *ahead, uint64_t nr)
 	atomic_fetch_add(&pool->ahead_ended, 1);
 	atomic_fetch_sub(&ahead->pages, nr);
 	atomic_fetch_sub(&pool->ahead, nr);
+	zcs_pool_tell(pool);
 }
 
 void zcs_ahead_forget(struct zcs_pool *pool, struct zcs_ahead *ahead)
@@ -69,15 +70,22 @@ static bool give_up_some(struct zcs_pool *pool)
 	return nr;
 }
 
+/* @seen: the generation that the caller knows. */
+static bool none_ended(struct zcs_pool *pool, const void *seen)
+{
+	return atomic_load(&pool->ahead) &&
+	       atomic_load(&pool->ahead_ended) == *(const uint64_t *)seen;
+}
+
 /* Frees pages that were read ahead; false: none was freed or taken since @seen. */
 static bool reclaim_ahead(struct zcs_pool *pool, uint64_t seen, bool may_wait)
 {
-	while (atomic_load(&pool->ahead) && atomic_load(&pool->ahead_ended) == seen) {
+	while (none_ended(pool, &seen)) {
 		if (give_up_some(pool))
 			return true;
 		if (!may_wait)
 			return false;
-		zcs_sys_sleep_us(READING_US);
+		zcs_pool_wait(pool, none_ended, &seen, AGAIN_NS);
 	}
 	return atomic_load(&pool->ahead_ended) != seen;
 }

@@ -177,6 +177,7 @@ static uint64_t shrink_stack(struct zcs_pool *pool, struct zcs_shard *s, int nod
 			break;
 		zcs_pool_free_folio(pool, folio);
 		atomic_fetch_sub(&pool->leaving, pages);
+		zcs_pool_tell(pool);
 		freed += pages;
 	}
 	return freed;

@@ -300,6 +300,7 @@ uint64_t zcs_home_release(struct zcs_pool *pool, struct zcs_folio *folio)
 	zcs_pool_punch(pool, folio);
 	zcs_folio_set(folio, zcs_meta(0, arena->id, ZCS_FF_HOMED, ZCS_FS_HOME, order));
 	atomic_fetch_sub(&pool->leaving, nr);
+	zcs_pool_tell(pool);
 	return nr;
 }
 

@@ -16,9 +16,6 @@
 #include "sys/sys.h"
 
 #define RESERVE_MOST 4u
-#define YIELDS	     16u
-#define LEAVING_US   20u
-#define FLYING_US    50u /* a write of 2 MiB takes ten times that */
 
 bool zcs_pool_effort(const struct zcs_pool *pool, unsigned order)
 {
@@ -44,26 +41,20 @@ static bool try_charge(struct zcs_pool *pool, uint64_t nr)
 	return true;
 }
 
-/*
- * Lets another thread finish giving memory up. A real-time thread that only yielded would keep its
- * CPU from that thread.
- */
-static void back_off(unsigned times)
+static bool is_leaving(struct zcs_pool *pool, const void *unused)
 {
-	if (times < YIELDS)
-		sched_yield();
-	else
-		zcs_sys_sleep_us(LEAVING_US);
+	(void)unused;
+	return atomic_load(&pool->leaving);
 }
 
-/* Whether memory became free, or is about to. @waited: how often another thread freed it. */
+/* Whether anything became free, or another thread has just given some back. */
 static bool make_room_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_request *req,
-			       bool effort, unsigned *waited)
+			       bool effort)
 {
 	if (zcs_cache_shrink(pool, -1, nr))
 		return true;
-	if (atomic_load(&pool->leaving)) {
-		back_off((*waited)++);
+	if (is_leaving(pool, NULL)) {
+		zcs_pool_wait(pool, is_leaving, NULL, 0);
 		return true;
 	}
 	if (!effort || !pool->reclaim || !req->may_wait)
@@ -103,11 +94,10 @@ static int charge_at_limit(struct zcs_pool *pool, uint64_t nr, const struct zcs_
 			   bool effort)
 {
 	int err = nr > pool->shown.max_pages ? -ENOMEM : -EAGAIN;
-	unsigned waited = 0;
 
 	zcs_pool_count_event(pool, ZCS_COUNT_LIMIT_HIT, 1);
 	while (err == -EAGAIN) {
-		if (!make_room_at_limit(pool, nr, req, effort, &waited))
+		if (!make_room_at_limit(pool, nr, req, effort))
 			err = charge_or_refuse(pool, nr);
 		else if (try_charge(pool, nr))
 			err = 0;
@@ -252,50 +242,12 @@ int zcs_pool_new_folio(struct zcs_pool *pool, int node, unsigned order,
 	return err;
 }
 
-void zcs_pool_fly(struct zcs_pool *pool, struct zcs_flying *write, const void *addr, size_t bytes)
-{
-	write->addr = addr;
-	write->bytes = bytes;
-	pthread_mutex_lock(&pool->flying_lock);
-	LIST_INSERT_HEAD(&pool->flying, write, link);
-	atomic_fetch_add(&pool->nr_flying, 1);
-	pthread_mutex_unlock(&pool->flying_lock);
-}
-
-void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write)
-{
-	pthread_mutex_lock(&pool->flying_lock);
-	LIST_REMOVE(write, link);
-	pthread_mutex_unlock(&pool->flying_lock);
-	/* last: at 0 the pool may be freed */
-	atomic_fetch_sub(&pool->nr_flying, 1);
-}
-
-bool zcs_pool_is_flying(struct zcs_pool *pool, struct zcs_folio *folio)
-{
-	const char *addr = zcs_folio_bytes(folio);
-	size_t bytes = (size_t)ZCS_PAGE_SIZE << zcs_folio_ord(folio);
-	struct zcs_flying *w;
-	bool found = false;
-
-	if (!atomic_load(&pool->nr_flying))
-		return false;
-	pthread_mutex_lock(&pool->flying_lock);
-	LIST_FOREACH(w, &pool->flying, link)
-	{
-		found |= w->addr < addr + bytes && addr < w->addr + w->bytes;
-	}
-	pthread_mutex_unlock(&pool->flying_lock);
-	return found;
-}
-
 void zcs_pool_punch(struct zcs_pool *pool, struct zcs_folio *folio)
 {
 	struct zcs_arena *arena = zcs_folio_arena(folio);
 	uint64_t pfn = zcs_arena_pfn(arena, folio), nr = UINT64_C(1) << zcs_folio_ord(folio);
 
-	while (zcs_pool_is_flying(pool, folio))
-		zcs_sys_sleep_us(FLYING_US);
+	zcs_pool_wait_landed(pool, folio);
 	if (zcs_arena_punch(arena, pfn, nr)) {
 		/* the next owner must not see this one's bytes */
 		memset(zcs_arena_bytes(arena, pfn), 0, nr * ZCS_PAGE_SIZE);

@@ -64,7 +64,8 @@ struct zcs_shard {
  * @flying: writes of pages that were taken back meanwhile; these pages are not punched before the
  *	writes have ended
  * @nr_flying: entries of @flying
- * @flying_lock: protects @flying; taken last
+ * @wait_lock: protects @flying; taken last
+ * @changed, @waiters: see pool_wait.c; signalled under @wait_lock
  * @home: pages (struct zcs_pool_stats)
  * @reserve_holes: pages of homes that are holes and will be filled from a reserve of the system
  * @ahead: pages that backups have read ahead, or are reading
@@ -91,7 +92,9 @@ struct zcs_pool {
 	_Atomic uint64_t ahead, ahead_ended;
 	pthread_mutex_t ahead_lock;
 	struct zcs_ahead_list ahead_list;
-	pthread_mutex_t flying_lock;
+	pthread_mutex_t wait_lock;
+	pthread_cond_t changed;
+	_Atomic unsigned waiters;
 	struct zcs_flying_list flying;
 	_Atomic uint64_t overshot;
 	uint64_t wake_pages;
@@ -158,5 +161,20 @@ bool zcs_cache_remove(struct zcs_pool *pool, struct zcs_folio *folio);
 #define zcs_bump(p, n)                                                                    \
 	atomic_store_explicit((p), atomic_load_explicit((p), memory_order_relaxed) + (n), \
 			      memory_order_relaxed)
+
+/* -- pool_wait.c */
+void zcs_pool_wait_init(struct zcs_pool *pool);
+void zcs_pool_wait_fini(struct zcs_pool *pool);
+/*
+ * Sleeps if @must says so, until zcs_pool_tell() or for @ns, if that is not 0. @must runs under the
+ * pool's wait lock. Context: any lock but that one may be held. The caller looks again, and loops.
+ */
+void zcs_pool_wait(struct zcs_pool *pool, bool (*must)(struct zcs_pool *pool, const void *arg),
+		   const void *arg, uint64_t ns);
+/* Something changed that a thread may wait for. Context: any lock but the wait lock. */
+void zcs_pool_tell(struct zcs_pool *pool);
+/* Sleeps until no abandoned write of the folio's memory, or none at all, is under way. */
+void zcs_pool_wait_landed(struct zcs_pool *pool, struct zcs_folio *folio);
+void zcs_pool_wait_all_landed(struct zcs_pool *pool);
 
 #endif

@@ -49,6 +49,7 @@ static void wait_for_the_page(int64_t (*reclaim)(void *arg, uint64_t nr))
 	assert_false(c.over);
 	atomic_fetch_sub(&pool->shown.resident, 1);
 	atomic_fetch_sub(&pool->leaving, 1);
+	zcs_pool_tell(pool);
 	pthread_join(c.thread, NULL);
 	zcs_assert_ok(c.result);
 	pool->reclaim = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * At the limit, what another thread is just giving up is waited for, and asleep: a real-time caller
- * that only yields keeps its CPU from that thread.
+ * At the limit an allocation waits for pages that another thread is just giving back. It sleeps: a
+ * real-time caller that spins or yields keeps its CPU from that thread.
  */
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -24,6 +24,7 @@ static uint64_t ask(unsigned id, void *arg)
 		usleep(50000);
 		atomic_fetch_sub(&pool->shown.resident, ZCS_TEST_HUGE_PAGES);
 		atomic_fetch_sub(&pool->leaving, ZCS_TEST_HUGE_PAGES);
+		zcs_pool_tell(pool);
 		return 0;
 	}
 	getrusage(RUSAGE_THREAD, &before);
@@ -41,7 +42,7 @@ static void asleep(void **state)
 	/* as if all of the limit was in the hands of a thread that gives it up */
 	atomic_fetch_add(&pool->shown.resident, ZCS_TEST_HUGE_PAGES);
 	atomic_fetch_add(&pool->leaving, ZCS_TEST_HUGE_PAGES);
-	assert_true(zcs_test_threads(2, ask, NULL) > 10);
+	assert_true(zcs_test_threads(2, ask, NULL) > 0);
 	zcs_test_pool_done(pool);
 }
 
