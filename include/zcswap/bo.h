@@ -42,7 +42,7 @@ extern "C" {
  *
  * A signal handler may touch bos. While a call holds a lock that such a touch needs, the signals of
  * the calling thread wait. If the call reads from the store meanwhile, they wait until it has read.
- * Signals that a thread raises by what it does (SIGSEGV, SIGBUS and so on) do not wait.
+ * Signals that a thread's own instructions raise (SIGSEGV, SIGBUS and so on) do not wait.
  */
 struct zcs_device;
 struct zcs_bo;

@@ -3,9 +3,8 @@
  * The backup: folios by page index, without copies.
  *
  * Insert writes a number into a table and changes a state; take does the reverse. The kernel's way
- * (shmem_insert_folio) has to make driver pages look like page cache first and undo that on
- * failure; here a folio is a folio for every owner, so that there is nothing to promote and nothing
- * to undo.
+ * (shmem_insert_folio) must first make driver pages look like page cache, and undo that on failure.
+ * Here a folio is a folio for every owner, so no such step exists.
  *
  *	caller ──move OWNED→BUSY──▶ checked ──store accepts──▶ table, BUSY→INSERTED
  *	                              └─refused: BUSY→OWNED, as it was
@@ -13,6 +12,8 @@
  * The claim comes first: of two threads that insert one folio, one gets -EINVAL. The index nodes
  * exist since the backup was made (or, for a tt's backup, since the tt was populated), so inserting
  * allocates nothing.
+ *
+ * Cost: a compare-and-swap and an entry of the index for each folio, under one lock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -111,7 +112,7 @@ static bool is_empty(const struct zcs_backup *b)
 
 static int bind_pool(struct zcs_backup *b, struct zcs_pool *pool)
 {
-	/* a read of what was dropped ends in the old pool */
+	/* the read of a dropped block ends in the old pool */
 	while (b->o.pool != pool && is_empty(b) && b->o.ahead.pages)
 		zcs_object_wait(&b->o);
 	if (b->o.pool == pool)
@@ -134,7 +135,7 @@ static int injected_refusal(unsigned order)
 }
 
 /*
- * Whether the range can be emptied: a block that reaches out of it is split here, which nobody
+ * Whether the range can be emptied. A block that reaches out of it is split here, which no caller
  * sees.
  */
 static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
@@ -143,11 +144,11 @@ static bool replaceable(struct zcs_backup *b, uint64_t index, unsigned order)
 
 	do
 		blk = zcs_table_get(&b->o.table, index);
-	while (blk.order > order && zcs_object_settle(&b->o, &blk, false));
+	while (blk.order > order && zcs_object_await_ahead(&b->o, &blk, false));
 	return blk.order <= order || blk.entry == ZCS_E_EMPTY || !zcs_object_split(&b->o, &blk);
 }
 
-/* Everything that can refuse, before anything changes; the folio is BUSY. */
+/* Makes every check that can refuse, before any change; the folio is BUSY. */
 static int check_insert(struct zcs_backup *b, const struct zcs_insert *in, uint32_t flags)
 {
 	int err = bind_pool(b, zcs_folio_pool(in->folio));
@@ -157,7 +158,7 @@ static int check_insert(struct zcs_backup *b, const struct zcs_insert *in, uint3
 	if (!zcs_table_range_empty(&b->o.table, in->index, in->order) &&
 	    (!(flags & ZCS_INSERT_REPLACE) || !replaceable(b, in->index, in->order)))
 		return -EEXIST;
-	/* the lock may have been given up for a read */
+	/* a read may have taken the lock meanwhile */
 	if (b->o.pool != zcs_folio_pool(in->folio))
 		return -EXDEV;
 	if (in->order < ZCS_UNIT_ORDER)
@@ -202,7 +203,7 @@ static bool claim(struct zcs_insert *in, enum zcs_folio_state from)
 }
 
 /*
- * Claims and checks; on success the folio is BUSY. A test can hold it before the claim, at the
+ * Claims and checks; after success the folio is BUSY. A test can delay it before the claim, at the
  * fault point.
  */
 static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t flags,
@@ -229,13 +230,16 @@ static int prepare_insert(struct zcs_backup *b, struct zcs_insert *in, uint32_t 
 	return err;
 }
 
-static void refuse(struct zcs_insert *in, enum zcs_folio_state from)
+static void refuse_element(struct zcs_insert *in, enum zcs_folio_state from)
 {
 	zcs_folio_set_state(in->folio, from);
 	zcs_pool_count_event(zcs_folio_pool(in->folio), ZCS_COUNT_INSERT_REFUSED, 1);
 }
 
-/* How many of @nr claimed elements a store of objects accepts; *err says why not more. */
+/*
+ * Offers @nr claimed elements to a store of objects. Return: how many it accepts; *@err: why not
+ * more.
+ */
 static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, size_t nr,
 			 uint32_t flags, int *err)
 {
@@ -255,7 +259,7 @@ static size_t tell_store(struct zcs_backup *b, const struct zcs_insert *vec, siz
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* Takes an element back that was committed and then refused: its range was empty before. */
+/* Takes back an element that was committed and then refused. Its range was empty before. */
 static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio_state from)
 {
 	zcs_assert_held(&b->o.lock);
@@ -265,7 +269,7 @@ static void uncommit(struct zcs_backup *b, struct zcs_insert *in, enum zcs_folio
 	zcs_folio_set_state(in->folio, from);
 }
 
-/* An owning store has the pages now: they are no longer the pool's to count. */
+/* Uncharges the pages, which an owning store has now. */
 static void give_to_store(struct zcs_backup *b, const struct zcs_insert *vec, size_t nr)
 {
 	uint64_t pages = 0;
@@ -277,7 +281,7 @@ static void give_to_store(struct zcs_backup *b, const struct zcs_insert *vec, si
 	atomic_fetch_add(&b->o.store->counts.freed, pages);
 }
 
-/* The store begins to write what was inserted, in runs of neighbours. */
+/* Makes the store begin to write the inserted blocks, in runs of neighbours. */
 static void begin_writeback(struct zcs_backup *b, const struct zcs_insert *vec, size_t nr)
 {
 	const struct zcs_store_ops *ops = b->o.store->ops;
@@ -305,7 +309,7 @@ static size_t insert_piece(struct zcs_backup *b, struct zcs_insert *vec, size_t 
 	for (; n < nr; n++) {
 		*err = prepare_insert(b, &vec[n], flags, from);
 		if (!*err && asked && replace && !tell_store(b, &vec[n], 1, flags, err))
-			refuse(&vec[n], from);
+			refuse_element(&vec[n], from);
 		if (*err)
 			break;
 		commit_insert(b, &vec[n]);
@@ -366,7 +370,7 @@ int64_t zcs_backup_insert_folio(struct zcs_backup *backup, struct zcs_folio *fol
 
 /* -- drop */
 
-/* The pages of a block are the pool's again, to free. Those that a store owned are charged for that. */
+/* Frees the pages of a block. Pages that a store owned are charged first. */
 static void free_pages(struct zcs_object *o, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio = zcs_object_folio(o, blk);
@@ -425,7 +429,7 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 	if (handle <= 0 || order > ZCS_MAX_ORDER || !range_ok(backup, index, order)) {
 		bad_drop(backup, handle, order);
 	} else {
-		/* first: pages that are free must not be the store's to write or punch any more */
+		/* first, for the store must not write or punch free pages any more */
 		if (backup->o.store->ops->drop)
 			backup->o.store->ops->drop(&backup->o, index, order);
 		zcs_object_drop(&backup->o, index, UINT64_C(1) << order);
@@ -433,7 +437,7 @@ void zcs_backup_drop(struct zcs_backup *backup, int64_t handle, unsigned order)
 	zcs_object_unlock(&backup->o);
 }
 
-/* Empties the backup; the store of objects hears of it by destroy() alone. */
+/* Empties the backup. A store of objects learns of that only by destroy(). */
 void zcs_backup_destroy(struct zcs_backup *backup)
 {
 	if (!backup || zcs_inherited(backup) || atomic_fetch_sub(&backup->refs, 1) != 1)

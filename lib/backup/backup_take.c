@@ -4,15 +4,19 @@
  *
  *	resident, WRITING    the same folio; the write is cancelled or abandoned, not waited for
  *	read ahead           waited for, then resident
- *	stored               a fresh folio (its home, in a contiguous tt's backup), to which the store
- *	                     brings the bytes; of the caller's pool, which may be another one
- *	owned by the store   the same folio, charged to the pool again, once the store says its bytes
- *	                     are there
+ *	stored               a fresh folio (its home, in a contiguous tt's backup), to which
+ *	                     the store brings the bytes; of the caller's pool, which may be
+ *	                     another one
+ *	owned by the store   the same folio, charged to the pool again, once the store says that its
+ *	                     bytes are there
  *
- * A vector's blocks are claimed first, each fetch begun as its block is claimed, then all are waited
- * for together. Nothing leaves the backup before its bytes are in the folio: a block that was fetched
- * and cannot be handed out (an earlier element failed) stays as a resident block, and the store keeps
- * its copy.
+ * A vector's blocks are claimed first, and each fetch begins with the claim of its block. Then all
+ * fetches are waited for together. A block leaves the backup only when its bytes are in the folio.
+ * A block that was fetched but cannot be handed out, because an earlier element failed, stays as a
+ * resident block, and the store keeps its copy.
+ *
+ * Cost: a resident block costs a state and an entry of the index. A vector of stored blocks is read
+ * at the depth of the device's queue.
  */
 #include <errno.h>
 #include <string.h>
@@ -27,8 +31,9 @@
 struct batch;
 
 /*
- * struct claim - an element of a vector on its way
- * @blk: the block as it was claimed; @folio: BUSY
+ * struct claim - an element of a vector during a take
+ * @blk: the block as it was claimed
+ * @folio: BUSY
  */
 struct claim {
 	struct zcs_block blk;
@@ -37,8 +42,8 @@ struct claim {
 
 /*
  * struct batch - a piece of a vector
- * @to: the state folios are handed out in
- * @fetch: what the store brings
+ * @to: the state in which folios are handed out
+ * @fetch: the blocks that the store brings
  */
 struct batch {
 	struct zcs_backup *b;
@@ -93,17 +98,17 @@ static int claim_absent(struct batch *batch, struct claim *c)
 }
 
 /*
- * Waits for read-ahead of any block of the vector, before the first is claimed: the lock is given
- * up meanwhile, and a claim on a slot is not seen by others.
+ * Waits for read-ahead of any block of the vector, before the first is claimed: the wait gives the
+ * lock up, and other threads do not see a claim on a slot.
  */
-static void settle(struct zcs_backup *b, const struct zcs_take *vec, size_t nr)
+static void await_ahead_of(struct zcs_backup *b, const struct zcs_take *vec, size_t nr)
 {
 	const struct zcs_block_ops *ops = b->o.store->ops->block;
 
 	for (size_t i = 0; b->o.ahead.pages && i < nr; i++) {
 		uint64_t index = zcs_handle_to_index(vec[i].handle);
 
-		if (vec[i].handle > 0 && index < b->o.num_pages && ops->settle(&b->o, index))
+		if (vec[i].handle > 0 && index < b->o.num_pages && ops->await_ahead(&b->o, index))
 			i = SIZE_MAX; /* from the beginning */
 	}
 }
@@ -120,22 +125,27 @@ static int find_block(struct zcs_backup *b, int64_t handle, struct zcs_block *bl
 	return blk->index == index ? 0 : -EINVAL;
 }
 
-/* Not to be kept over a wait: an empty backup may get another pool meanwhile. */
+/*
+ * Whether another pool takes. Asked again after each wait, for an empty backup may get another
+ * pool.
+ */
 static bool is_foreign(const struct batch *batch)
 {
 	return batch->pool != batch->b->o.pool;
 }
 
-/* Frees the pages of a resident block of which the store has a copy; false: there is none. */
+/*
+ * Frees the pages of a resident block of which the store has a copy. Return: false: it has no copy.
+ */
 static bool leaves(struct zcs_object *o, const struct zcs_block *blk)
 {
 	return o->store->ops->block && o->store->ops->block->leave(o, blk);
 }
 
 /*
- * Another pool gets a copy from the store, also of a block that is here only because it was read
- * ahead, or read for a vector that failed: the store holds it still. -EXDEV: of nothing else, and
- * not of what has a home.
+ * Takes into another pool, by a read of the store's copy. That works while the copy is still valid,
+ * after a read-ahead or a failed vector included. Return: -EXDEV: for any other resident block, and
+ * for any block with a home.
  */
 static int claim_foreign(struct batch *batch, struct claim *c)
 {
@@ -163,8 +173,8 @@ static int claim_one(struct batch *batch, struct claim *c, int64_t handle)
 }
 
 /*
- * How many of the claimed blocks, all resident, a store of objects hands back; *err says why not
- * more.
+ * Asks a store of objects for claimed blocks, which are all resident. Return: how many it hands
+ * back; *@err: why not more.
  */
 static size_t ask_store(struct batch *batch, int *err)
 {
@@ -186,7 +196,7 @@ static size_t ask_store(struct batch *batch, int *err)
 	return n < 0 ? 0 : (size_t)n;
 }
 
-/* The first elements that came back whole; *err is the first failure's. */
+/* The number of first elements that came back whole; *@err is the first failure's. */
 static size_t count_good(struct batch *batch, int *err)
 {
 	size_t n = 0;
@@ -221,8 +231,8 @@ static void hand_out(struct batch *batch, struct claim *c)
 }
 
 /*
- * An element that is not handed out: as it was, or resident with its slot if it was read into our
- * pool.
+ * Puts back an element that is not handed out: as it was, or resident with its slot if it was read
+ * into the backup's own pool.
  */
 static void put_back(struct batch *batch, size_t i)
 {
@@ -250,7 +260,7 @@ static void claim_all(struct batch *batch, struct zcs_take *vec, size_t nr, int 
 		zcs_pool_count_event(batch->pool, ZCS_COUNT_BAD_TAKE, 1);
 }
 
-/* Claims, and has the store bring all that is claimed; returns how many came whole. */
+/* Claims blocks and has the store bring them. Return: how many came whole. */
 static size_t bring(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
 {
 	const struct zcs_store_ops *ops = batch->b->o.store->ops;
@@ -266,12 +276,12 @@ static size_t bring(struct batch *batch, struct zcs_take *vec, size_t nr, int *e
 	return ops->take ? ask_store(batch, err) : count_good(batch, err);
 }
 
-/* Up to ZCS_VEC elements; how many were handed out. */
+/* Takes up to ZCS_VEC elements. Return: how many were handed out. */
 static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, int *err)
 {
 	size_t good;
 
-	settle(batch->b, vec, nr);
+	await_ahead_of(batch->b, vec, nr);
 	good = bring(batch, vec, nr, err);
 	for (size_t i = 0; i < batch->nr; i++) {
 		if (i < good) {
@@ -284,7 +294,7 @@ static size_t take_piece(struct batch *batch, struct zcs_take *vec, size_t nr, i
 	return good;
 }
 
-/* Some of what needs no write; pages. */
+/* Frees some blocks that need no write. Return: pages. */
 static uint64_t free_clean(struct zcs_backup *b)
 {
 	const struct zcs_store_ops *ops = b->o.store->ops;
@@ -297,9 +307,9 @@ static uint64_t free_clean(struct zcs_backup *b)
 }
 
 /*
- * A folio was refused, and nothing is claimed. First the read-ahead of all backups is reclaimed,
- * for which the lock is given up; then blocks of this backup that need no write. Whether to try
- * again.
+ * Makes room after a folio was refused; nothing is claimed. First reclaims the read-ahead of all
+ * backups, for which the lock is given up, then blocks of this backup that need no write. Return:
+ * whether to try again.
  */
 static bool make_room(struct zcs_backup *b, struct zcs_retry *retry)
 {

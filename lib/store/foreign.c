@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects over foreign memory, see foreign.h. The index, the writes and the reads are those of every
- * object. The owner of the pages is another one:
+ * Objects over foreign memory, see foreign.h. The index, the writes and the reads are those of
+ * every object. Only the owner of the pages differs:
  *
  *	             pool                              foreign
- *	descriptor   the arena's, by pfn               an array of our own, by pfn: state, marks, token
- *	written      uncharged, freed                  MADV_REMOVE: a hole in the file of somebody else
+ *	descriptor   the arena's, by pfn               an array by pfn: state, marks, token
+ *	written      uncharged, freed                  MADV_REMOVE: a hole in the owner's file
  *	read         into a fresh folio, or its home   into the pages that the taker names
- *	read ahead   into free memory                  never: nobody said where to
+ *	read ahead   into free memory                  never, for no target is known
  *
- * The array costs 8 bytes for each page of the file that was ever inserted; the rest of it is never
- * touched. A hole that is inserted is found by SEEK_DATA, so that nothing reads it, which would fill
- * it, and there is no write: it is one word, 0. The punch goes by the mapping, which costs no round
- * trip where the file is one of a FUSE mount.
+ * The array costs 8 bytes for each page of the file that was ever inserted. The rest of the array
+ * is never touched. SEEK_DATA finds an inserted hole, for a read would fill it. Such a block is one
+ * word, 0, and is not written. A punch goes by the mapping, which costs no round trip if the file
+ * is on a FUSE mount.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -110,7 +110,7 @@ static void give_pages_back(struct zcs_object *o, const struct zcs_block *blk)
 	zcs_folio_set(zcs_object_folio(o, blk), zcs_meta(0, 0, 0, ZCS_FS_FREE, 0));
 }
 
-/* If it cannot be punched the memory is not free, but its bytes are not needed: that is all. */
+/* Punches a block. After an error the memory is not freed, but its bytes are not needed. */
 static void punch(struct zcs_object *o, const struct zcs_block *blk)
 {
 	zcs_sys_remove(zcs_object_addr(o, blk), (size_t)ZCS_PAGE_SIZE << blk->order);
@@ -185,7 +185,7 @@ static bool foreign_block_ok(const struct zcs_object *o, const struct zcs_block 
 	       fits(pfn, zcs_block_pages(blk), o->foreign->pages);
 }
 
-/* Block @i of a run, at index; *pfn: where in the file. */
+/* Block @i of a run, at its index; *@pfn: its place in the file. */
 static struct zcs_block block_of_run(const struct zcs_run *run, uint32_t i, uint64_t *pfn)
 {
 	uint64_t step = (uint64_t)i << run->order;
@@ -238,8 +238,9 @@ int64_t zcs_foreign_insert(struct zcs_object *o, const struct zcs_run *run, size
 /* -- take */
 
 /*
- * struct batch - blocks on their way back, up to a full vector
- * @blk: as in the index; @pfn: where the bytes go
+ * struct batch - blocks of a take, up to a full vector
+ * @blk: as in the index
+ * @pfn: the target of the bytes
  */
 struct batch {
 	struct zcs_object *o;
@@ -325,7 +326,7 @@ static void put_block_back(struct batch *b, size_t i)
 	zcs_folio_set_state(folio, zcs_e_is_page(b->blk[i].entry) ? ZCS_FS_INSERTED : ZCS_FS_FREE);
 }
 
-/* Waits for the claimed blocks; hands the first out that came whole. *err: why not all. */
+/* Waits for the claimed blocks and hands out the first ones that came whole. *@err: why not all. */
 static int64_t finish_batch(struct batch *b, int *err)
 {
 	size_t good = 0;

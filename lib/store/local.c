@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's own store: slots on files and devices, by a swap; one word instead of a slot for
- * what is filled with it; writes and reads ahead by a thread (writeback.c). Here are its tokens, and
- * the reads that somebody waits for.
+ * The library's own store: slots on files and devices, by a swap; one word instead of a slot for a
+ * block that is filled with that word; writes and reads ahead by a thread (writeback.c). This file
+ * has the store's tokens, and the reads with a waiting taker.
  *
- * A vector's reads are all submitted, as its blocks are claimed, and then waited for together, so
- * that a restore runs at the depth of the queue. One block alone is read by the taker's thread,
- * which saves waking the I/O thread and being woken by it.
+ * All reads of a vector are submitted with the claims of its blocks and then waited for together,
+ * so that a restore runs at the depth of the queue. The taker's thread reads a lone block itself,
+ * which saves two wake-ups.
  *
  * Blocks taken one by one and in order are read ahead: one block, then twice as many each time up
- * to RA_MAX; a take anywhere else stops it. Beginning at the first index counts as in order.
+ * to RA_MAX. A take anywhere else stops that. A first take at the first index counts as in order.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -101,7 +101,7 @@ static bool attach(struct zcs_object *o, const struct zcs_block *blk, struct zcs
 
 /* -- reads */
 
-/* The swap's message says what is wrong, this one what was there. */
+/* Logs the block that could not be read; the swap's message has the error. */
 static void complain(struct zcs_object *o, const struct zcs_block *blk, int err)
 {
 	uint32_t slot = blk->entry - ZCS_E_SLOT_BASE;
@@ -176,14 +176,14 @@ static void fetched(struct zcs_fetch *fetch)
 
 /* -- reading ahead */
 
-/* Single takes that go up one by one, or begin at the first index. */
+/* Whether single takes go up one by one, or begin at the first index. */
 static bool is_sequential(const struct zcs_object *o, uint64_t index)
 {
 	return index == o->local.ra_next || !index;
 }
 
 /* Whether a take of the one block at @index has anything to read ahead. */
-static bool leads_on(const struct zcs_object *o, uint64_t index)
+static bool may_read_ahead(const struct zcs_object *o, uint64_t index)
 {
 	struct zcs_block blk;
 
@@ -196,10 +196,13 @@ static bool leads_on(const struct zcs_object *o, uint64_t index)
 static void begin(struct zcs_fetch *fetch, size_t nr, uint64_t index, bool elsewhere)
 {
 	fetch->nr = 0;
-	fetch->alone = nr == 1 && (elsewhere || !leads_on(fetch->object, index));
+	fetch->alone = nr == 1 && (elsewhere || !may_read_ahead(fetch->object, index));
 }
 
-/* The blocks behind the one that is asked for are submitted after it, and come while it is used. */
+/*
+ * Submits the blocks behind the taken one, after its own read, so that they arrive while it is
+ * used.
+ */
 static void read_ahead(struct zcs_object *o, const struct zcs_block *blk)
 {
 	struct zcs_local_object *l = &o->local;
@@ -319,7 +322,7 @@ static void close_local(struct zcs_store *store)
 
 static const struct zcs_block_ops block_ops = {
 	.needs_io = needs_io,
-	.settle = zcs_wb_settle,
+	.await_ahead = zcs_wb_await_ahead,
 	.recall = zcs_wb_recall,
 	.withdraw = zcs_wb_withdraw,
 	.begin = begin,

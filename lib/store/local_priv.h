@@ -62,25 +62,25 @@ int zcs_wb_create(struct zcs_store *store, struct zcs_wb **wb);
 void zcs_wb_destroy(struct zcs_wb *wb);
 void zcs_wb_stats(struct zcs_wb *wb, struct zcs_wb_stats *stats);
 
-/* For struct zcs_store_ops and struct zcs_block_ops; see there. */
+/* The functions of struct zcs_store_ops and struct zcs_block_ops; see there. */
 int64_t zcs_wb_begin(struct zcs_object *o, uint64_t first, uint64_t last, uint64_t *begun);
 int64_t zcs_wb_wait_range(struct zcs_object *o, uint64_t first, uint64_t last);
 uint64_t zcs_wb_reclaim(struct zcs_object *o, uint64_t *at, unsigned how, bool *left);
 bool zcs_wb_leave(struct zcs_object *o, const struct zcs_block *blk);
-bool zcs_wb_settle(struct zcs_object *o, uint64_t index);
+bool zcs_wb_await_ahead(struct zcs_object *o, uint64_t index);
 void zcs_wb_recall(struct zcs_object *o, struct zcs_folio *folio);
 bool zcs_wb_withdraw(struct zcs_object *o, struct zcs_folio *folio, bool hit);
 void zcs_wb_drain(struct zcs_object *o);
 void zcs_wb_resume(struct zcs_object *o);
 bool zcs_wb_read_ahead(struct zcs_object *o, uint64_t index);
-/* The block's slot is to be freed when its read has ended. False: it is not being read. */
+/* Has the block's slot freed when its read has ended. Return: false: no read is under way. */
 bool zcs_wb_drop_read(struct zcs_object *o, uint64_t index);
 /* For the object's struct zcs_ahead. */
 uint64_t zcs_wb_give_up(struct zcs_ahead *ahead);
 
 /* -- local.c */
 /*
- * A block that was read is PAGE from now on and its folio INSERTED; the folio keeps the slot. Lock
+ * Makes a block that was read PAGE and its folio INSERTED; the folio keeps the slot. Context: lock
  * held.
  */
 void zcs_local_attach(struct zcs_object *o, const struct zcs_block *blk, struct zcs_folio *folio);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects: their life, their lock, and where their pages come from; object.h says what they are.
+ * Objects: their life, their lock, and the source of their pages; see object.h.
  *
- * Who waits gives the lock up first and then sleeps on a lock of its own, so that what the store's
- * thread left for the holder of the object's lock is handed back before anybody sleeps. A sequence
- * number, which changes under both locks, tells whether the wake-up came in between.
+ * A waiter first gives the lock up and then sleeps on a lock of its own. So the work that the
+ * store's thread left for the holder of the lock is handed back before any thread sleeps. A
+ * sequence number, which changes under both locks, tells whether the wake-up came in between.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void enlist(struct zcs_object *o)
 	pthread_mutex_unlock(&store->objects_lock);
 }
 
-/* A walk that looks at the object just now holds no lock of it: it is waited for. */
+/* Waits for a walk that looks at the object just now, for it holds no lock of the object. */
 static void delist(struct zcs_object *o)
 {
 	struct zcs_store *store = o->store;
@@ -159,7 +159,7 @@ void zcs_object_free_folio(struct zcs_object *o, struct zcs_folio *folio)
 {
 	if (zcs_folio_flag(folio, ZCS_FF_HOMED))
 		zcs_home_depopulate(o->pool, folio);
-	else if (zcs_store_owns(o->store)) /* it may be a hole by now, which zeroing would fill */
+	else if (zcs_store_owns(o->store)) /* zeroing would fill a block that is a hole by now */
 		zcs_pool_discard(folio);
 	else
 		zcs_pool_give(folio);

@@ -16,8 +16,8 @@
  * DOC: objects
  *
  * An object is an index over a store: page index -> block. Its lock, its table and its counters are
- * known to both sides; a backup is an object with a pool above it, and an object over somebody
- * else's memory file is one too (foreign.h).
+ * known to both sides. A backup is an object with a pool above it. An object over a memory file of
+ * another owner is one too (foreign.h).
  *
  *	table entry   EMPTY, PAGE (the block's pages are in memory), STORED (a token of the store's)
  *	folio         the descriptor of a PAGE block: state, marks, and the token of a copy that is
@@ -25,15 +25,15 @@
  *	              array of descriptors, which is found by page number as well
  *
  * The lock is never held while a slot is written. A take holds it while slots are read. The store's
- * thread must not wait for that, because it has the work of all other objects to do: it tries the
- * lock, and what it cannot do for a busy object it leaves there (@busy). Whoever gives the lock up
- * looks whether something was left, and gives it back to the thread:
+ * thread must not wait for such a take, because it serves all objects. So it only tries the lock,
+ * and leaves the work for a busy object there (@busy). The holder looks for such work when it gives
+ * the lock up, and hands it back to the thread:
  *
  *	thread: try ─fails─▶ leave the work, busy = true ─▶ try again ─fails─▶ go on with others
- *	holder: unlock ─▶ busy? ─yes─▶ the work is the thread's again
+ *	holder: unlock ─▶ busy? ─yes─▶ hand the work back to the thread
  *
- * One of the two sees the other, whichever comes first. So the lock is given up by
- * zcs_object_unlock() and zcs_object_wait() alone.
+ * One of the two sees the other, whichever comes first. So only zcs_object_unlock() and
+ * zcs_object_wait() give the lock up.
  */
 #define ZCS_VEC 64u /* vectors are passed on to the store in pieces of this many */
 
@@ -43,20 +43,23 @@ struct zcs_local_work;
 struct zcs_object;
 struct zcs_store;
 
-/* struct zcs_wait - somebody who waits for writes: local.c */
+/* struct zcs_wait - a waiter for writes: writeback.c */
 struct zcs_wait;
 
 /*
- * struct zcs_local_object - what the local store keeps of an object, under the object's lock if not
- *	said otherwise
- * @queue_next, @queued, @queue_first, @queue_last: place in the writeback thread's queue, and what
- *	to look at; @queue_next under the store's lock
- * @pending: blocks that are to be written, or being written; @in_flight: transfers of the thread
- * @waits: who waits for a range to be written
- * @left: ended transfers that the thread could not finish, under the store's lock; @left_queued: the
- *	object's turn in the queue was left as well
- * @complaints: messages about blocks that could not be read so far
- * @ra_next: the index that would make the next take sequential; @ra_blocks: how far to read ahead
+ * struct zcs_local_object - the local store's part of an object; under the object's lock unless a
+ * line says otherwise
+ * @queue_next: place in the writeback thread's queue; under the store's lock
+ * @queued: in that queue
+ * @queue_first, @queue_last: the range to look at
+ * @pending: blocks that are to be written, or being written
+ * @in_flight: transfers of the thread
+ * @waits: waiters for a range to be written
+ * @left: ended transfers that the thread could not finish, under the store's lock
+ * @left_queued: the object's turn in the queue was left as well
+ * @complaints: messages so far about blocks that could not be read
+ * @ra_next: the index that would make the next take sequential
+ * @ra_blocks: blocks to read ahead
  */
 struct zcs_local_object {
 	struct zcs_object *queue_next;
@@ -72,12 +75,15 @@ struct zcs_local_object {
 };
 
 /*
- * struct zcs_owner_ops - what an object tells whoever owns its pages; of PAGE blocks, with the lock
- *	held. They must not give it up, nor allocate
- * @written: the event of the store: it holds the bytes. The owner uncharges the pages and frees them
- * @dropped: the content is not wanted any more, and the pages are the owner's again
- * @split: the block's folio becomes one for each page; or why it cannot
- * @zero: the content of the pages [index, end) is 0 from now on
+ * struct zcs_owner_ops - events for the owner of an object's pages
+ *
+ * They are about PAGE blocks, and are called with the lock held. They must not give it up, nor
+ * allocate.
+ *
+ * @written: the store holds the bytes. The owner uncharges the pages and frees them
+ * @dropped: the content is no longer wanted, and the pages belong to the owner again
+ * @split: makes the block's folio one for each page; 0, or the error
+ * @zero: sets the content of the pages [index, end) to 0
  */
 struct zcs_owner_ops {
 	void (*written)(struct zcs_object *o, const struct zcs_block *blk);
@@ -89,21 +95,27 @@ struct zcs_owner_ops {
 
 /*
  * struct zcs_object - an index over a store
- * @lock: protects everything below if not said otherwise; taken before the pool's locks
- * @waiting: threads that wait for the lock, of those who should not wait for long
- * @busy: the store's thread left something for whoever holds the lock
- * @store: reference held; @priv: the store's own, if its objects live elsewhere
- * @owner: whose the pages are
- * @pool: that of the folios inside, reference held; NULL before the first, or: @foreign
+ * @lock: protects all members below unless a line says otherwise; taken before the pool's locks
+ * @waiting: threads that wait for the lock and should not wait for long
+ * @busy: the store's thread left work for the holder of the lock
+ * @store: reference held
+ * @priv: the store's own, if its objects live elsewhere
+ * @written: the event: the store holds the bytes of a block that is still INSERTED. The owner
+ *	uncharges its pages and frees them. Called with the lock held; must not give it up, nor
+ *	allocate
+ * @pool: the pool of the folios inside, reference held; NULL before the first folio, or with
+ *	@foreign
  * @home: of the contiguous tt whose backup this is: index i lies at its page i; else NULL
  * @table: the index
- * @resident_pages: of blocks that are PAGE; @slot_pages, @same_pages: of those STORED, that need a
- *	read and that do not
+ * @resident_pages: pages of PAGE blocks
+ * @slot_pages: pages of STORED blocks that need a read
+ * @same_pages: pages of STORED blocks that do not
  * @idle, @idle_lock, @idle_seq, @waiters: signalled when a transfer of this object ends
- * @ahead: what was read ahead, to the pool
- * @used_ns: when what was inserted last had been used last
- * @in_store, @pins, @visited: the store's list, who looks at it just now, and the last walk that
- *	did; under the store's objects_lock
+ * @ahead: the pages that were read ahead, for the pool
+ * @used_ns: time of the last use of the block that was inserted last
+ * @in_store: node in the store's list; this and the next two are under the store's objects_lock
+ * @pins: walks that look at the object now
+ * @visited: the last walk that did
  */
 struct zcs_object {
 	pthread_mutex_t lock;
@@ -131,10 +143,12 @@ struct zcs_object {
 };
 
 /*
- * struct zcs_fetch - blocks of one vector that are brought to memory: the taker's, on the stack
- * @part: an element; @err: how it went, set to 0 by the taker as it claims the block
- * @reading: transfers under way, under @lock; @done: signalled when there are none
- * @alone: one block, with nothing to read ahead behind it: the taker's thread reads it itself
+ * struct zcs_fetch - blocks of one vector that are brought to memory; on the taker's stack
+ * @lock: protects @reading
+ * @done: signalled when @reading is 0
+ * @reading: transfers under way
+ * @alone: one block, without another to read ahead behind it: the taker's thread reads it itself
+ * @part: an element; its err is set to 0 by the taker with the claim of the block
  */
 struct zcs_fetch {
 	struct zcs_object *object;
@@ -154,16 +168,25 @@ struct zcs_fetch {
 void zcs_fetch_init(struct zcs_fetch *fetch, struct zcs_object *o);
 void zcs_fetch_fini(struct zcs_fetch *fetch);
 
-/* Refers to the store. -ENOMEM, or what the store says; then nothing is left of it. */
+/*
+ * Makes an object, with a reference to the store. Context: no other thread knows the object;
+ * allocates. Return: 0; -ENOMEM; the store's error. After an error no part of it is left.
+ */
 int zcs_object_init(struct zcs_object *o, struct zcs_store *store, uint64_t num_pages);
-/* The index is empty; nothing is under way. */
+/*
+ * Ends an object whose index is empty, with no transfer under way. Context: no other thread knows
+ * the object; may wait for a walk of the store's list.
+ */
 void zcs_object_fini(struct zcs_object *o);
-/* The store forgets its object, if it has any. No page that was inserted may be free before. */
+/*
+ * Makes the store forget its object, if any. No inserted page may be freed before. Context: as the
+ * store's destroy().
+ */
 void zcs_object_forget(struct zcs_object *o);
 
 /*
- * The lock, for who has somebody waiting: the store's thread, and who frees blocks that need no I/O,
- * stand back for it.
+ * Takes the lock. The store's thread, and threads that free blocks without I/O, stand back for
+ * callers of this function.
  */
 static inline void zcs_object_lock(struct zcs_object *o)
 {
@@ -174,7 +197,7 @@ static inline void zcs_object_lock(struct zcs_object *o)
 	atomic_fetch_sub(&o->waiting, 1);
 }
 
-/* Gives the store's thread back what it left. No lock is held. */
+/* Hands the work back that the store's thread left. Context: no lock held. */
 void zcs_object_resume(struct zcs_object *o);
 
 static inline void zcs_object_unlock(struct zcs_object *o)
@@ -184,32 +207,47 @@ static inline void zcs_object_unlock(struct zcs_object *o)
 		zcs_object_resume(o);
 }
 
-/* Gives the lock up until a transfer of the object ends, or something is no longer to be written. */
+/*
+ * Waits until a transfer of the object ends, or a block is no longer to be written. Context: lock
+ * held, and given up meanwhile; sleeps.
+ */
 void zcs_object_wait(struct zcs_object *o);
-/* Wakes those who wait. Lock held. */
+/* Wakes the waiters. Lock held. */
 void zcs_object_signal(struct zcs_object *o);
 
-/* One page of content, a hole being zeros; 0, -EIO. Lock held; sleeps. */
+/* Copies one page of content; a hole is zeros. Context: lock held; sleeps. Return: 0; -EIO. */
 int zcs_object_copy(struct zcs_object *o, uint64_t index, void *dst, bool interruptible);
-/* zcs_backup_writeback(), with the lock held, which is given up to @wait. */
+/*
+ * zcs_backup_writeback() of the range. Context: lock held; with @wait given up, and sleeps. Return:
+ * as there.
+ */
 int64_t zcs_object_write(struct zcs_object *o, uint64_t first, uint64_t last, bool wait);
 /*
- * Forgets @nr pages from @index on; lock held, given up to wait for a read that nobody asked for.
- * Allocates index nodes where a part of a large block goes.
+ * Forgets @nr pages from @index on. Context: lock held, and given up to wait for a read-ahead.
+ * Allocates index nodes where a part of a large block is forgotten.
  */
 void zcs_object_drop(struct zcs_object *o, uint64_t index, uint64_t nr);
-/* The pieces take the block's place in the table; 0, or why the arena or the index cannot. */
+/*
+ * Cuts a block into pages in the table. Context: lock held; may allocate index nodes. Return: 0;
+ * the error of the arena or of the index.
+ */
 int zcs_object_split(struct zcs_object *o, const struct zcs_block *blk);
 /*
- * A read-ahead that is under way decides what a block is: waited for, unless the @whole block goes.
- * True: the lock was given up for that.
+ * Waits for a read-ahead of this block, dropping the lock. Not needed if the @whole block is
+ * dropped and has no home. Return: whether the lock was given up.
  */
-bool zcs_object_settle(struct zcs_object *o, const struct zcs_block *blk, bool whole);
+bool zcs_object_await_ahead(struct zcs_object *o, const struct zcs_block *blk, bool whole);
 
-/* Waits until nothing of the object is under way, unasked reads included; takes the lock. */
+/*
+ * Waits until no transfer of the object is under way, read-ahead included. Context: takes the lock;
+ * sleeps.
+ */
 void zcs_object_drain(struct zcs_object *o);
 
-/* A fresh folio for the content of a block, BUSY and charged; or back it goes. */
+/*
+ * Makes a fresh folio for the content of a block, BUSY and charged; the second function frees it.
+ * Context: as @req allows, may evict and wait. Return: 0; -ENOMEM.
+ */
 int zcs_object_new_folio(struct zcs_object *o, const struct zcs_block *blk, struct zcs_pool *pool,
 			 const struct zcs_request *req, struct zcs_folio **folio);
 void zcs_object_free_folio(struct zcs_object *o, struct zcs_folio *folio);
@@ -217,7 +255,7 @@ void zcs_object_free_folio(struct zcs_object *o, struct zcs_folio *folio);
 struct zcs_folio *zcs_foreign_folio(const struct zcs_foreign *foreign, uint64_t pfn);
 uint64_t zcs_foreign_pfn(const struct zcs_foreign *foreign, const struct zcs_folio *folio);
 char *zcs_foreign_addr(const struct zcs_foreign *foreign, uint64_t pfn);
-/* Whether the block is a hole in the file; without reading its bytes, which would fill it. */
+/* Whether the block is a hole in the file. Does not read its bytes, which would fill it. */
 bool zcs_foreign_is_hole(const struct zcs_foreign *foreign, const struct zcs_block *blk);
 
 /* The descriptor of a PAGE block, and its memory. */

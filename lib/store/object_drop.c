@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dropping: blocks of an object, or parts of them, are forgotten. A whole block goes at once, also in
- * the middle of its write. One that reaches out of the range is split into pages, which nobody sees,
- * or zeroed in the range where its memory cannot be split.
+ * Dropping: an object forgets blocks, or parts of them. A whole block goes at once, also in the
+ * middle of its write. A block that reaches out of the range is split into pages, which no caller
+ * sees, or zeroed in the range if its memory cannot be split.
  */
 #include "common/held.h"
 #include "store/object.h"
 #include "store/store.h"
 
-bool zcs_object_settle(struct zcs_object *o, const struct zcs_block *blk, bool whole)
+bool zcs_object_await_ahead(struct zcs_object *o, const struct zcs_block *blk, bool whole)
 {
 	zcs_assert_held(&o->lock);
 	return zcs_e_is_stored(blk->entry) && (!whole || o->home) &&
-	       o->store->ops->block->settle(o, blk->index);
+	       o->store->ops->block->await_ahead(o, blk->index);
 }
 
 static void drop_resident(struct zcs_object *o, const struct zcs_block *blk)
@@ -25,7 +25,7 @@ static void drop_resident(struct zcs_object *o, const struct zcs_block *blk)
 	ahead = zcs_object_withdraw(o, folio, false);
 	o->resident_pages -= zcs_block_pages(blk);
 	o->owner->dropped(o, blk);
-	/* not before: who waits for read-ahead to give way looks for memory then */
+	/* not before: a waiter for read-ahead looks for memory then */
 	if (ahead)
 		zcs_ahead_end(o->pool, &o->ahead, zcs_block_pages(blk));
 }
@@ -84,7 +84,7 @@ void zcs_object_drop(struct zcs_object *o, uint64_t index, uint64_t nr)
 		bool whole = blk.index >= index && upto == zcs_block_end(&blk);
 
 		if (blk.entry != ZCS_E_EMPTY) {
-			if (zcs_object_settle(o, &blk, whole))
+			if (zcs_object_await_ahead(o, &blk, whole))
 				continue;
 			if (whole)
 				drop_block(o, &blk);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads that nobody asked for, beside the writes of the store's thread and with its requests: which
- * blocks is decided by local.c. They go into memory that is free and within the limit. A take
- * of such a block waits for its read; an allocation that finds no memory has it back (reclaim.c).
+ * Read-ahead, beside the writes of the store's thread and with its requests; local.c chooses the
+ * blocks. The reads go into free memory within the limit. A take of such a block waits for its
+ * read. An allocation that finds no memory gets the block's pages back (reclaim.c).
  */
 #include "common/held.h"
 #include "pool/pool.h"
@@ -33,7 +33,7 @@ bool zcs_wb_read_ahead(struct zcs_object *o, uint64_t index)
 	return true;
 }
 
-bool zcs_wb_settle(struct zcs_object *o, uint64_t index)
+bool zcs_wb_await_ahead(struct zcs_object *o, uint64_t index)
 {
 	struct zcs_local_work *r = zcs_wb_find(o, ZCS_SWAP_READ, index);
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks that leave memory without a write, at the caller's wish: those of which the store has a copy,
- * those that were only read ahead, and, where a write could not begin, those that are one word. A few
- * under each hold of the object's lock. Memory that an abandoned write still reads stays.
+ * Blocks that leave memory without a write, when a caller asks: blocks with a copy in the store,
+ * blocks that were only read ahead, and, where a write could not begin, blocks that are one word. A
+ * batch of them is freed under each hold of the object's lock. Memory that an abandoned write still
+ * reads stays.
  */
 #include "common/held.h"
 #include "pool/pool.h"
 #include "store/wb_priv.h"
 
 /*
- * Whether an abandoned write of the block's memory is under way. Of foreign memory only our own
- * requests know.
+ * Whether an abandoned write of the block's memory is under way. For foreign memory only this
+ * store's own requests are known.
  */
 static bool is_flying(struct zcs_object *o, const struct zcs_block *blk)
 {
@@ -44,7 +45,7 @@ static struct zcs_folio *may_leave(struct zcs_object *o, const struct zcs_block 
 	return zcs_folio_state(folio) == ZCS_FS_INSERTED && !is_flying(o, blk) ? folio : NULL;
 }
 
-/* Frees a block with a copy, and @flag; its pages, or 0: it has no copy, or not that flag. */
+/* Frees a block with a copy and @flag. Return: its pages; 0: it has no copy, or not that flag. */
 static uint64_t free_flagged(struct zcs_object *o, const struct zcs_block *blk, unsigned flag)
 {
 	struct zcs_wb *wb = zcs_local(o->store)->wb;
@@ -66,13 +67,13 @@ bool zcs_wb_leave(struct zcs_object *o, const struct zcs_block *blk)
 	return free_flagged(o, blk, ZCS_FF_COPY);
 }
 
-/* Blocks with a copy, and @flag. */
+/* Frees a batch of blocks with a copy and @flag. Return: pages. */
 static uint64_t free_some(struct zcs_object *o, unsigned flag, uint64_t *at)
 {
-	unsigned looks = 0, done = 0;
+	unsigned scanned = 0, done = 0;
 	uint64_t sum = 0;
 
-	while (*at < o->num_pages && looks++ < ZCS_WB_LOOKS && done < ZCS_WB_BITE) {
+	while (*at < o->num_pages && scanned++ < ZCS_WB_SCAN_MAX && done < ZCS_WB_BATCH) {
 		struct zcs_block blk = zcs_table_get(&o->table, *at);
 		uint64_t pages = free_flagged(o, &blk, flag);
 
@@ -83,14 +84,14 @@ static uint64_t free_some(struct zcs_object *o, unsigned flag, uint64_t *at)
 	return sum;
 }
 
-/* All that needs no write; *left becomes true for a block that does. */
+/* Frees a batch of the blocks that need no write; *@left becomes true for a block that does. */
 static uint64_t free_without_io(struct zcs_object *o, uint64_t *at, bool *left)
 {
 	struct zcs_wb *wb = zcs_local(o->store)->wb;
 	uint64_t sum = 0;
 
-	for (unsigned looks = 0; looks < ZCS_WB_LOOKS && *at < o->num_pages && sum < ZCS_WB_BITE;
-	     looks++) {
+	for (unsigned scanned = 0;
+	     scanned < ZCS_WB_SCAN_MAX && *at < o->num_pages && sum < ZCS_WB_BATCH; scanned++) {
 		struct zcs_block blk = zcs_table_get(&o->table, *at);
 		struct zcs_folio *folio;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Same-filled folios. Finding them: a buffer is one word repeated exactly if it equals itself moved
- * by one word, so memcmp() does the scan, at memory speed for what is the same and 8 bytes for most
- * of what is not.
+ * Same-filled folios. A buffer is one word repeated exactly if it equals itself moved by one word,
+ * so memcmp() does the scan: at the speed of memory on repeated words, and over after 8 bytes of
+ * most others.
  */
 #include <string.h>
 

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shrinking a store: pages of all its objects leave memory, those first that were used longest ago.
+ * Shrinking a store: pages of all its objects leave memory. The objects that were used longest ago
+ * come first.
  *
- *	list of objects ─oldest not visited─▶ pinned ─▶ lock ─▶ copies freed, the rest written ─▶ unpinned
+ *	list of objects ─oldest not visited─▶ pinned ─▶ lock ─▶ copies freed, the rest written
+ *	                                     unpinned ◀────────────────────────────────┘
  *
- * The age is the object's, not the block's: the time of last use that came with the last insertion. An object
- * that is looked at cannot go away, and is locked without the list's lock. Finding the oldest is a walk
- * over the list each time: stores have thousands of objects, and a shrink takes few of them.
+ * The age belongs to the object, not to the block: the time of last use that came with the last
+ * insertion. An object in a walk cannot go away, and is locked without the list's lock.
+ *
+ * Cost: finding the oldest object is a walk over the list each time. A store has thousands of
+ * objects, and a shrink takes few of them.
  */
 #include "store/store.h"
 
 #define STEP ZCS_UNIT_PAGES
 
-/* The oldest that this walk has not seen, pinned; NULL: no object is left. */
+/* Finds and pins the oldest object that this walk has not seen; NULL: no object is left. */
 static struct zcs_object *next_oldest(struct zcs_store *store, uint64_t walk,
 				      uint64_t older_than_ns)
 {

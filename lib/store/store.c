@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stores: opening by spec, references, and the kind "mem:", which is the absence of a device: what
- * is inserted there stays resident, nothing is ever written, and nothing can be full. The store on
- * files and devices is local.c.
+ * Stores: opening by spec, references, and the kind "mem:", which has no device. Blocks inserted
+ * there stay resident, no write ever happens, and the store is never full. The store on files and
+ * devices is local.c.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -16,9 +16,9 @@
 /*
  * DOC: the store interface
  *
- * What lies above this room, the backup, the tt and the device, knows a store by this header. Three
- * kinds implement it: "mem" (store.c), "local" (slots on files and devices: local.c, writeback.c),
- * and stores whose objects live elsewhere, in another process for instance.
+ * The rooms above, the backup, the tt and the device, know a store by this header. Three kinds
+ * implement it: "mem" (store.c), "local" (slots on files and devices: local.c, writeback.c), and
+ * stores whose objects live elsewhere, in another process for instance.
  *
  *	device    pending, freed, refused: zcs_store_counts()     may anything be freed there?
  *	backup    an object for each: index, lock, counters       (object.h)
@@ -26,21 +26,24 @@
  *	            ▼                                         │ owner->written(object, block)
  *	store     where the bytes of a block are when they are not in memory
  *
- * Who owns the bytes. A block is inserted: its pages stay where they are, and its entry in the
- * object's index is PAGE. When the store holds the bytes it says so by the event written(): the
- * object's owner uncharges the pages and frees them, and the entry is STORED with a token. What the
- * token says only the store knows. A store that OWNS what is inserted needs no such event: its pages
- * are uncharged as they are inserted and charged again as they are taken, the entry stays PAGE, and
- * the store may write and punch the pages meanwhile, if take() brings the bytes back in place.
+ * Ownership of the bytes. When a block is inserted, its pages stay where they are, and its entry in
+ * the object's index is PAGE. Once the store holds the bytes it raises the event written(). The
+ * object's owner then uncharges the pages and frees them, and the entry is STORED with a token that
+ * only the store understands.
+ *
+ * A store that OWNS inserted blocks needs no such event. Its pages are uncharged at the insertion
+ * and charged again at the take, and the entry stays PAGE. Such a store may write and punch the
+ * pages meanwhile, if take() brings the bytes back in place.
  *
  * After success of insert() the store may read, write out and (OWNS) punch the pages; after failure
- * it has forgotten them. After success of take() and drop() it does neither read nor write them any
- * more; after failure of take() it holds the block as before, whole.
+ * it has forgotten them. After success of take() and drop() it neither reads nor writes them any
+ * more; after failure of take() it holds the whole block as before.
  *
- * Locks. Calls with an object come with its lock held, unless they say otherwise; so calls for one
- * object never overlap, and calls for different objects do. No call takes a lock that a caller of
- * the library's public functions can hold. Only calls that say so sleep, and only those that say
- * "gives the lock up" give it up. No call allocates but create(): swapping out needs no memory.
+ * Locks. A call with an object comes with the object's lock held, unless its line says otherwise.
+ * So calls for one object never overlap, and calls for different objects do. No call takes a lock
+ * that a caller of the library's public functions can hold. Only calls whose line says so sleep,
+ * and only those that "give the lock up" do so. Only create() allocates, for swapping out must need
+ * no memory.
  */
 
 struct zcs_fetch;
@@ -50,8 +53,10 @@ struct zcs_pool_params;
 #define ZCS_STORE_OWNS 1u
 
 /*
- * struct zcs_extent - a block that changes owner: 2^order pages at @pfn of the arena's file, at page
- *	@index of the object; @folio: the same, for a store in this process
+ * struct zcs_extent - a block that changes its owner
+ * @index: page of the object
+ * @pfn, @order: 2^@order pages at @pfn of the arena's file
+ * @folio: the same, for a store in this process
  */
 struct zcs_extent {
 	uint64_t index;
@@ -62,36 +67,38 @@ struct zcs_extent {
 };
 
 /*
- * struct zcs_block_ops - for a store that keeps blocks by token in the object's index. A store
- *	without these never calls written(), so that no entry is STORED and no folio has
- *	ZCS_FF_COPY, _WB or _RA
+ * struct zcs_block_ops - for a store that keeps blocks by token in the object's index
  *
- * @needs_io: whether a STORED entry has to be read; without a lock
- * @settle: true: the block at @index was on its way to memory, unasked. Sleeps until that ended, gives
- *	the lock up: what was known of the index before may be wrong
- * @recall: a resident block that is being written is wanted back: INSERTED at once, without waiting
- * @withdraw: the marks of a resident block that is taken (@hit), dropped or split. True: it had been
- *	read ahead, and zcs_ahead_end() is due once its pages are free or in use
+ * A store without these never calls written(), so that no entry is STORED and no folio has
+ * ZCS_FF_COPY, _WB or _RA.
+ *
+ * @needs_io: whether a STORED entry has to be read; called without a lock
+ * @await_ahead: waits for a read-ahead of the block at @index. Sleeps, gives the lock up. True:
+ *	there was one, and earlier knowledge of the index may be wrong
+ * @recall: takes back a resident block that is being written: INSERTED at once, without waiting
+ * @withdraw: removes the marks of a resident block that is taken (@hit), dropped or split. True:
+ *	the block had been read ahead, and zcs_ahead_end() is due once its pages are free or in use
  * @begin: a take of @nr blocks of object @fetch->object begins, the first of them at @index
  * @fetch: starts to bring the bytes of element @i, a STORED block, to @addr
  * @ahead: one block was asked for: the blocks behind it may be read ahead; may allocate folios
- * @fetched: sleeps until all of it ended, with the lock held; the errors are in @fetch. What was
- *	fetched is STORED still
+ * @fetched: sleeps until all fetches have ended, with the lock held; the errors are in @fetch. The
+ *	fetched blocks are still STORED
  * @taken: a STORED block was brought to @folio, which is handed out. The folio may keep the token
  *	(ZCS_FF_COPY) until zcs_object_forget_copy()
  * @attach: a STORED block was brought to @folio and is not handed out: it is PAGE now, and
- *	INSERTED. False: nothing was gained by that, the folio is the caller's
+ *	INSERTED. False: refused, and the caller keeps the folio
  * @leave: frees the pages of a resident block of which the store has a copy (ZCS_FF_COPY), as
- *	reclaim() does; false: it has none, or they are in use
- * @forget: a token that a folio kept
- * @free: an entry that is STORED goes
- * @split: the block's entry is to become one for each page; @piece: that of page @i
- * @copy: page @at of a STORED block into @dst; sleeps, with the lock held
- * @drain: sleeps until nothing of the object is under way; gives the lock up
+ *	reclaim() does; false: no copy, or the pages are in use
+ * @forget: frees a token that a folio kept
+ * @free: frees a STORED entry
+ * @split: the block's entry is about to become one for each page
+ * @piece: the entry of page @i after the split
+ * @copy: copies page @at of a STORED block into @dst; sleeps, with the lock held
+ * @drain: sleeps until no transfer of the object is under way; gives the lock up
  */
 struct zcs_block_ops {
 	bool (*needs_io)(uint32_t entry);
-	bool (*settle)(struct zcs_object *o, uint64_t index);
+	bool (*await_ahead)(struct zcs_object *o, uint64_t index);
 	void (*recall)(struct zcs_object *o, struct zcs_folio *folio);
 	bool (*withdraw)(struct zcs_object *o, struct zcs_folio *folio, bool hit);
 	void (*begin)(struct zcs_fetch *fetch, size_t nr, uint64_t index, bool elsewhere);
@@ -109,7 +116,7 @@ struct zcs_block_ops {
 	void (*drain)(struct zcs_object *o);
 };
 
-/* What reclaim() may free, besides blocks that the store holds already. */
+/* The blocks that reclaim() may free, besides those that the store holds already. */
 #define ZCS_RECLAIM_NO_COPY 1u /* blocks that need no copy, for they are one word */
 
 /*
@@ -117,38 +124,43 @@ struct zcs_block_ops {
  * @name: as in the spec
  * @flags: ZCS_STORE_OWNS
  *
- * Of the store, without a lock. All but the first two may be NULL:
+ * Functions of the store, called without a lock. All but the first two may be NULL:
  *
  * @bytes_avail: room left, in bytes
- * @close: the last reference is gone; frees what open() made, not the struct zcs_store
+ * @close: the last reference is gone; frees the things that open() made, but not the struct
+ *	zcs_store
  * @has_room: whether a write could begin now; NULL: always
  * @stats, @check, @dump: for the public functions of that name
  * @demand: the pool that a device on this store must use: changes the params, or makes the pool
  *	itself and puts it in *pool. 0 or -errno. NULL: any pool will do
  *
- * Of an object. For a store whose objects live elsewhere create, destroy, insert, take, copy and
- * drop are all set; for others all NULL:
+ * Functions of an object. A store whose objects live elsewhere sets create, destroy, insert, take,
+ * copy and drop; other stores leave all of them NULL:
  *
- * @create: a new object, for which @priv of the object is the store's to set; may sleep
- * @destroy: the object is forgotten with all that is left in it; before its pages are free
- * @insert: accepts extents in order, returns how many (the first that many), or -errno if none.
+ * @create: makes an object, and may set its @priv; may sleep
+ * @destroy: forgets the object with all blocks that are left in it; called before its pages are
+ *	free
+ * @insert: accepts extents in order. Returns how many (the first that many), or -errno if none.
  *	@flags are ZCS_INSERT_*; an occupied range comes only with ZCS_INSERT_REPLACE, and is to be
- *	dropped. When they were last used is @used_ns of the object. NULL: accepts all, and learns
- *	of it by writeback()
- * @take: the extents' bytes are in their pages again and no longer the store's; sleeps. Returns how
- *	many, or -errno if none; after -EINTR, -EIO, -ENOMEM the rest is still the store's and whole
- * @copy: one page of an inserted block into @dst; sleeps. 0 or -errno
- * @drop: 2^order pages from @index are forgotten, whole blocks or part of one
+ *	dropped. The object's @used_ns is the time of their last use. NULL: accepts all, and learns
+ *	of them by writeback()
+ * @take: brings the extents' bytes back to their pages, which are no longer the store's; sleeps.
+ *	Returns how many, or -errno if none; after -EINTR, -EIO, -ENOMEM the store still has the
+ *	rest, whole
+ * @copy: copies one page of an inserted block into @dst; sleeps. 0 or -errno
+ * @drop: forgets 2^order pages from @index on, whole blocks or part of one
  *
- * Of an object, for stores that write:
+ * Functions of an object, for stores that write:
  *
- * @writeback: begins to write the blocks that lie in [first, last]; does not sleep. Pages in there
- *	that are in memory, or -errno; @begun: of those, pages that were not under way before
- * @wait: sleeps until each block in [first, last] was seen not under way, gives the lock up. Pages
- *	that were written meanwhile; if none, why one was not, or 0
- * @reclaim: frees blocks that need no I/O for it, a few from index *at on, which is moved to where it
- *	ended, the size of the object at last. @how is ZCS_RECLAIM_*; *left becomes true for a
- *	block that has to be written. Returns pages
+ * @writeback: begins to write the blocks that lie in [first, last]; does not sleep. Returns pages
+ *	of them that are in memory, or -errno; @begun: of those, pages that were not under way
+ *	before
+ * @wait: sleeps until each block in [first, last] was seen not under way; gives the lock up.
+ *	Returns pages that were written meanwhile; if there are no such pages, the error of one of
+ *	them, or 0
+ * @reclaim: frees a few blocks that need no I/O, from index *at on. Moves *at to its end, at last
+ *	the size of the object. @how is ZCS_RECLAIM_*; *left becomes true for a block that has to be
+ *	written. Returns pages
  *
  * @block: see there; or NULL
  */
@@ -177,21 +189,22 @@ struct zcs_store_ops {
 };
 
 /*
- * struct zcs_store_counts - what a store did, for those who wait for it; written by the store, read
- *	by anybody without a lock
+ * struct zcs_store_counts - counters of a store, written by the store and read by any thread
+ * without a lock
  * @pending: pages that are to be written, or are being written
  * @freed: pages of the pools that were freed because the store holds them
- * @no_space, @failed, @held_back: writes that were not taken for want of room; that failed; that
- *	were not tried because the device takes none
- * @recalled: writes that were ended because their block was wanted back
+ * @no_space: writes that were refused because no room was left
+ * @failed: writes that failed
+ * @held_back: writes that were not tried because the device takes none
+ * @recalled: writes that ended because their block was taken back
  */
 struct zcs_store_counts {
 	_Atomic uint64_t pending, freed, no_space, failed, held_back, recalled;
 };
 
 /*
- * struct zcs_store - what every store has
- * @life: of the process that opened it (life.h)
+ * struct zcs_store - common part of all stores
+ * @life: of the process that opened the store (life.h)
  * @refs: the opener, and each object
  * @priv: the implementation's
  * @objects: all of it, under @objects_lock; @unpinned: an object is not looked at any more
@@ -210,7 +223,7 @@ struct zcs_store {
 	TAILQ_HEAD(, zcs_object) objects;
 };
 
-/* A store of other making, with one reference; tests and the mount's client use it. */
+/* Makes a store of another kind, with one reference; for tests and the mount's client. */
 int zcs_store_new(const struct zcs_store_ops *ops, void *priv, struct zcs_store **store);
 void zcs_store_get(struct zcs_store *store);
 
@@ -235,7 +248,10 @@ static inline uint64_t zcs_store_freed(const struct zcs_store *store)
 	return atomic_load_explicit(&store->counts.freed, memory_order_relaxed);
 }
 
-/* Writes that the store did not take, in all: no room, or the device failed or is left alone. */
+/*
+ * Writes that the store did not take, in all: it had no room, or the device failed or is left
+ * alone.
+ */
 static inline uint64_t zcs_store_refused(const struct zcs_store *store)
 {
 	return atomic_load(&store->counts.no_space) + atomic_load(&store->counts.failed) +
@@ -273,21 +289,21 @@ static inline bool zcs_object_is_writing(const struct zcs_object *o)
 	return o->local.pending || o->local.queued;
 }
 
-/* A resident block that is being written is wanted back. */
+/* Takes back a resident block that is being written. */
 static inline void zcs_object_recall(struct zcs_object *o, struct zcs_folio *folio)
 {
 	if (zcs_folio_state(folio) == ZCS_FS_WRITING)
 		o->store->ops->block->recall(o, folio);
 }
 
-/* Its marks go: see withdraw() of struct zcs_block_ops. */
+/* Removes a block's marks: see withdraw() of struct zcs_block_ops. */
 static inline bool zcs_object_withdraw(struct zcs_object *o, struct zcs_folio *folio, bool hit)
 {
 	return zcs_folio_flag(folio, ZCS_FF_WB | ZCS_FF_RA) &&
 	       o->store->ops->block->withdraw(o, folio, hit);
 }
 
-/* The store's copy of a folio is not needed any more: the folio is dirty, or goes. No lock needed. */
+/* Frees the store's copy of a folio, which is dirty or about to go. Needs no lock. */
 static inline void zcs_object_forget_copy(struct zcs_object *o, struct zcs_folio *folio)
 {
 	if (!zcs_folio_flag(folio, ZCS_FF_COPY))
@@ -297,10 +313,12 @@ static inline void zcs_object_forget_copy(struct zcs_object *o, struct zcs_folio
 }
 
 /*
- * Frees about @pages pages of the store's objects, those first that were used longest ago, and none
- * that was used after @older_than_ns: what needs no I/O at once, the rest is written. Of an object
- * the blocks go in order of their index. Context: no object's lock is held; takes them one at a
- * time; does not wait for writes. Return: pages that are free, or will be when the writes ended.
+ * Frees about @pages pages of the store's objects. The objects that were used longest ago come
+ * first, and an object that was used after @older_than_ns is spared. Blocks that need no I/O are
+ * freed at once, the rest is written. The blocks of an object go in order of their index.
+ *
+ * Context: no object's lock is held; takes them one at a time; does not wait for writes. Return:
+ * pages that are free, or will be when the writes have ended.
  */
 int64_t zcs_store_shrink(struct zcs_store *store, uint64_t pages, uint64_t older_than_ns);
 

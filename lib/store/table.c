@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tables of blocks, see table.h for the layout. The arithmetic: a 2 MiB folio costs 4 bytes of unit
- * entry and 8 of leaf pointer; a small page 4 bytes of leaf entry. The same code serves the tt
- * (page or handle) and the store's objects (page or token), because both answer the one question "which block
- * covers this index".
+ * Tables of blocks, see table.h for the layout. A 2 MiB folio costs 4 bytes of unit entry and 8 of
+ * leaf pointer; a small page costs 4 bytes of leaf entry. The same code serves the tt (page or
+ * handle) and the store's objects (page or token), because both ask which block covers an index.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -44,7 +44,7 @@ struct zcs_table {
 	enum zcs_fault_id point;
 };
 
-/* What covers an index. */
+/* struct zcs_block - the block, or the hole, that covers an index */
 struct zcs_block {
 	uint64_t index; /* first index of the block, or of the hole that was asked for */
 	unsigned order;
@@ -73,21 +73,22 @@ static inline bool zcs_e_is_stored(uint32_t e)
 
 int zcs_table_init(struct zcs_table *t, uint64_t nr, enum zcs_fault_id point);
 void zcs_table_fini(struct zcs_table *t);
-/* Every leaf there could be, in one reservation that costs nothing until it is touched. */
+/* Reserves all leaves in one mapping, which costs nothing until it is touched. */
 int zcs_table_reserve_all(struct zcs_table *t);
 /*
- * A leaf for the unit of @index, so that blocks under order 9 can be set there. What is set stays.
+ * Reserves a leaf for the unit of @index, so that blocks under order 9 can be set there. Present
+ * blocks stay. Context: allocates. Return: 0; -ENOMEM.
  */
 int zcs_table_reserve(struct zcs_table *t, uint64_t index);
 bool zcs_table_has_leaf(const struct zcs_table *t, uint64_t index);
 
 struct zcs_block zcs_table_get(const struct zcs_table *t, uint64_t index);
 /*
- * The range is empty; its unit has a leaf if order < 9. A block of order 9 folds the unit: one
- * entry stands for it again, whatever its leaf was used for before.
+ * Sets a block in an empty range, whose unit has a leaf if order < 9. A block of order 9 folds the
+ * unit: one entry stands for it again, and its leaf is unused.
  */
 void zcs_table_set(struct zcs_table *t, uint64_t index, unsigned order, uint32_t entry);
-/* Replaces the entry of a block that is there. */
+/* Replaces the entry of a present block. */
 void zcs_table_update(struct zcs_table *t, uint64_t index, uint32_t entry);
 void zcs_table_clear(struct zcs_table *t, uint64_t index, unsigned order);
 /* Whether 2^order indexes from @index on are empty; they lie in the table. */

@@ -10,22 +10,24 @@
 #include "store/local_priv.h"
 
 /*
- * Shared by the files of the store's thread: writeback.c (the thread, writes), reclaim.c (blocks that
- * need no write) and read_ahead.c. Functions with an object want its lock held.
+ * Declarations that the files of the store's thread share: writeback.c (the thread, writes),
+ * reclaim.c (blocks that need no write) and read_ahead.c. Context of functions with an object: its
+ * lock is held.
  */
 #define ZCS_WB_REQUESTS 64u
-#define ZCS_WB_BITE	16u /* blocks under one hold of an object's lock */
-#define ZCS_WB_LOOKS	1024u /* and blocks looked at */
+#define ZCS_WB_BATCH	16u /* blocks under one hold of an object's lock */
+#define ZCS_WB_SCAN_MAX 1024u /* and blocks looked at */
 
 /*
  * struct zcs_local_work - a transfer under way
  * @io: the swap's request; io.user is this
- * @o: the object; NULL: free. A thread that holds the lock of the object here may read the rest
- * @index, @order: the block; @folio: what is written, or read into
- * @abandoned: only the slot is to be given up when it ends (and the folio of a read); under the
- *	object's lock, of a write under the wb's too
- * @ended: the device has it no more; under the wb's lock
- * @flying: the @pool's, from when it is abandoned until it ended
+ * @o: the object; NULL: unused. A thread that holds the lock of the object here may read the rest
+ * @index: the block
+ * @folio: the source of a write, or the target of a read
+ * @abandoned: only the slot is to be freed at the end (and the folio of a read); under the object's
+ *	lock, for a write under the wb's too
+ * @ended: the device no longer has it; under the wb's lock
+ * @flying: in the list of @pool from the abandonment until the end
  */
 struct zcs_local_work {
 	struct zcs_swap_req io;
@@ -65,12 +67,12 @@ void zcs_wb_put_work(struct zcs_local_work *r);
 /* Begins a transfer of the block to or from @addr, the memory of @folio. */
 void zcs_wb_start(struct zcs_local_work *r, struct zcs_object *o, enum zcs_swap_op op,
 		  const struct zcs_block *blk, uint32_t slot, struct zcs_folio *folio, void *addr);
-/* The transfer of the block at @index that is under way, and wanted; NULL: none is. */
+/* The transfer of the block at @index that is under way and wanted; NULL: no such transfer. */
 struct zcs_local_work *zcs_wb_find(struct zcs_object *o, enum zcs_swap_op op, uint64_t index);
 void zcs_wb_leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint32_t entry);
 /*
- * The block leaves memory without a write: the slot from last time is good, or it is one word. False:
- * it has to be written.
+ * Frees a block that needs no write: its slot from last time is still good, or it is one word.
+ * Return: false: the block has to be written.
  */
 bool zcs_wb_without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
 		       struct zcs_folio *folio);

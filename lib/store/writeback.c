@@ -2,32 +2,35 @@
 /*
  * Writeback: inserted folios become slots.
  *
- *	insert(WRITEBACK) ──mark──▶ queue of objects ──thread──▶ same-filled?  word, pages freed
- *	                                                         slot still good?  pages freed
- *	                                                         else WRITING, request to the swap
+ *	insert(WRITEBACK) ──mark──▶ queue of objects ──thread──▶
+ *		same-filled?      one word takes its place, pages freed
+ *		slot still good?  pages freed, no I/O
+ *		else              WRITING, a request to the swap
  *	swap's I/O thread: done ──▶ ended list ──thread──▶ lock the object: zcs_wb_leave_memory()
  *
- * The protocol. A folio that is being written stays the object's and is marked WRITING; it is freed
- * once, by the thread, when the write has ended. Who wants it back meanwhile does not wait: a
- * request that was not given to the device yet is cancelled, any other is abandoned (its slot is
- * given up when it ends; that the device reads pages that change is harmless, nobody will read that
- * slot). Until an abandoned write has ended its pages are not punched: a transfer that comes to a
- * hole would bring its memory back, or find none. A write that fails leaves the folio resident, and
- * the swap judges its slot (swap_outage.c).
+ * The protocol. A folio that is being written still belongs to the object and is marked WRITING.
+ * The thread frees it once, when the write has ended. A caller that wants the folio back meanwhile
+ * does not wait. A request that the device does not have yet is cancelled; any other is abandoned,
+ * and its slot is freed when the request ends. The device may then read pages that change, which
+ * does no harm, for nobody reads that slot. Until an abandoned write has ended, its pages are not
+ * punched: a transfer that met a hole would bring its memory back, or fail. After a failed write
+ * the folio stays resident, and the swap judges the slot (swap_outage.c).
  *
- * The end of a write is one function, zcs_wb_leave_memory(): the object's owner is told that the
- * store holds the block (written(), after which its pages are free), and the token takes the place
- * of the page.
- * All ways out of memory lead there: a write that ended, a slot that is still good, one word.
+ * One function ends a write, zcs_wb_leave_memory(). It tells the object's owner that the store
+ * holds the block (written(), after which its pages are free), and puts the token in the place of
+ * the page. All ways out of memory lead there: a write that ended, a slot that is still good, one
+ * word.
  *
- * Blocks that need no I/O are freed as fast as the thread can look at them. So after a few of them
- * it gives the object's lock up, lets those have it who wait, sees to transfers that ended, and
- * comes back by way of the queue. An object whose lock is taken, by a read for instance, is left
- * alone: the thread leaves its work with it (object.h) and has it back when the lock is free.
+ * Blocks that need no I/O are freed as fast as the thread can look at them. So after a batch of
+ * them the thread gives the object's lock up for the waiters, looks at ended transfers, and comes
+ * back by way of the queue. If an object's lock is taken, by a read for instance, the thread leaves
+ * its work with the object (object.h) and gets it back when the lock is free.
  *
- * Nothing is allocated here: the queue is threaded through the objects, the requests are an array,
- * and pages are freed before anything else is asked for. The I/O thread never takes an object's
- * lock, so that who holds one may wait for a read. Lock order: object, then wb.
+ * Swapping out allocates nothing: the queue is threaded through the objects, the requests are an
+ * array, and pages are freed before any are asked for. The I/O thread never takes an object's lock,
+ * so that the lock's holder may wait for a read. Lock order: object, then wb.
+ *
+ * Known bottleneck: one thread for all objects of a store.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -44,8 +47,8 @@
 #include "store/wb_priv.h"
 #include "sys/sys.h"
 
-#define PATIENCE    20u
-#define COURTESY_US 50u
+#define BACKOFF_MAX 20u
+#define BACKOFF_US  50u
 
 /* -- requests */
 
@@ -83,7 +86,7 @@ static void push_ended(struct zcs_wb *wb, struct zcs_local_work *r)
 	pthread_cond_signal(&wb->wake);
 }
 
-/* On the swap's I/O thread: hand over, no more. */
+/* Hands an ended request over, on the swap's I/O thread. */
 static void ended(struct zcs_swap_req *io, int err)
 {
 	struct zcs_local_work *r = io->user;
@@ -167,9 +170,11 @@ static bool lies_in(const struct zcs_block *blk, uint64_t first, uint64_t last)
 }
 
 /*
- * struct zcs_wait - somebody who waits, on the stack and in the object's list, under its lock
- * @first, @last: the waiter wants the blocks that lie in there
- * @written: pages of them that were written and freed since; @err: why the last one was not
+ * struct zcs_wait - a waiter for writes, on its stack and in the object's list, under the object's
+ * lock
+ * @first, @last: the waiter wants the blocks that lie in this range
+ * @written: pages of them that were written and freed since
+ * @err: the error of the last one that was not
  */
 struct zcs_wait {
 	uint64_t first, last, written;
@@ -177,7 +182,7 @@ struct zcs_wait {
 	struct zcs_wait *next;
 };
 
-/* Tells who waits for the block what became of it: written and freed, or why not. */
+/* Tells the waiters for a block that it was written and freed, or the error. */
 static void tell(struct zcs_object *o, const struct zcs_block *blk, int err)
 {
 	zcs_assert_held(&o->lock);
@@ -192,13 +197,13 @@ static void tell(struct zcs_object *o, const struct zcs_block *blk, int err)
 }
 
 /*
- * The end of a write, and of all else that ends in the store holding a block: its pages leave memory,
- * and @entry takes their place in the index.
+ * Ends a write, or another way by which the store came to hold a block: its pages leave memory, and
+ * @entry takes their place in the index.
  *
- *	marks off ─▶ owner uncharges and frees the pages ─▶ index ─▶ who waits for the block is told
+ *	marks off ─▶ owner uncharges and frees the pages ─▶ index ─▶ waiters for the block are told
  *
- * The owner is told while the index still says PAGE. Read-ahead ends after the pages are free: who
- * waits for it to give way looks for memory then.
+ * The owner is told while the index still says PAGE. Read-ahead ends after the pages are free, for
+ * a waiter for read-ahead looks for memory then.
  */
 void zcs_wb_leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint32_t entry)
 {
@@ -215,7 +220,10 @@ void zcs_wb_leave_memory(struct zcs_object *o, const struct zcs_block *blk, uint
 	tell(o, blk, 0);
 }
 
-/* The same, for pages that count as pending until they are free: who waits must see one or the other. */
+/*
+ * The same for pending pages, which count as pending until they are free: a waiter must see one or
+ * the other.
+ */
 static void release(struct zcs_object *o, const struct zcs_block *blk, uint32_t entry)
 {
 	struct zcs_store_counts *counts = &o->store->counts;
@@ -227,7 +235,6 @@ static void release(struct zcs_object *o, const struct zcs_block *blk, uint32_t 
 	atomic_fetch_sub(&counts->pending, nr);
 }
 
-/* What needs no write: the slot from last time, or one word. True: the pages are gone. */
 bool zcs_wb_without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
 		       struct zcs_folio *folio)
 {
@@ -252,7 +259,9 @@ bool zcs_wb_without_io(struct zcs_wb *wb, struct zcs_object *o, const struct zcs
 	return true;
 }
 
-/* Of a file that is sparse or that was discarded the file system may be full for a moment. */
+/*
+ * Whether no room was left. The file system of a sparse or discarded file may be full for a moment.
+ */
 static bool no_room(int err)
 {
 	return err == -ENOSPC || err == -EDQUOT;
@@ -263,15 +272,15 @@ static void count_error(struct zcs_store_counts *counts, _Atomic uint64_t *other
 	atomic_fetch_add(no_room(err) ? &counts->no_space : other, 1);
 }
 
-static void refuse(struct zcs_object *o, const struct zcs_block *blk, struct zcs_folio *folio,
-		   int err)
+static void refuse_write(struct zcs_object *o, const struct zcs_block *blk, struct zcs_folio *folio,
+			 int err)
 {
 	tell(o, blk, err);
 	count_error(&o->store->counts, &o->store->counts.held_back, err);
 	no_longer_pending(o, folio);
 }
 
-/* One marked block; false if there is no request free and it has to wait. */
+/* Writes one marked block. Return: false: no request is free, and the block has to wait. */
 static bool write_block(struct zcs_wb *wb, struct zcs_object *o, const struct zcs_block *blk,
 			struct zcs_folio *folio)
 {
@@ -287,7 +296,7 @@ static bool write_block(struct zcs_wb *wb, struct zcs_object *o, const struct zc
 	}
 	err = zcs_swap_alloc(wb->local->swap, blk->order, &slot);
 	if (err) {
-		refuse(o, blk, folio, err);
+		refuse_write(o, blk, folio, err);
 		zcs_wb_put_work(r);
 		return true;
 	}
@@ -309,14 +318,14 @@ static struct zcs_folio *to_write(struct zcs_object *o, const struct zcs_block *
 	return folio;
 }
 
-/* A bite of the marked blocks of an object, as far as there are requests. */
+/* Writes a batch of an object's marked blocks, as far as requests are free. */
 static void write_marked(struct zcs_wb *wb, struct zcs_object *o)
 {
 	uint64_t i = o->local.queue_first;
 	unsigned done = 0;
 
 	zcs_assert_held(&o->lock);
-	for (unsigned looks = 0; looks < ZCS_WB_LOOKS && done < ZCS_WB_BITE; looks++) {
+	for (unsigned scanned = 0; scanned < ZCS_WB_SCAN_MAX && done < ZCS_WB_BATCH; scanned++) {
 		struct zcs_block blk;
 		struct zcs_folio *folio;
 
@@ -348,7 +357,7 @@ static void enqueue(struct zcs_wb *wb, struct zcs_object *o)
 	pthread_mutex_unlock(&wb->lock);
 }
 
-/* What the thread left with an object is its own again. */
+/* Gives the work back to the thread that it left with an object. */
 void zcs_wb_resume(struct zcs_object *o)
 {
 	struct zcs_wb *wb = zcs_local(o->store)->wb;
@@ -366,7 +375,7 @@ void zcs_wb_resume(struct zcs_object *o)
 	pthread_mutex_unlock(&wb->lock);
 }
 
-/* @r: an ended transfer; NULL: the object's turn in the queue. */
+/* Leaves work with a busy object. @r: an ended transfer; NULL: the object's turn in the queue. */
 static void leave(struct zcs_wb *wb, struct zcs_object *o, struct zcs_local_work *r)
 {
 	pthread_mutex_lock(&wb->lock);
@@ -381,8 +390,8 @@ static void leave(struct zcs_wb *wb, struct zcs_object *o, struct zcs_local_work
 }
 
 /*
- * The object's lock, for the thread; false: somebody holds it, and gives @r back when that has ended.
- * The second try is for a holder who looked before the work was left.
+ * Takes the object's lock for the thread. Return: false: another thread holds the lock, and gives
+ * @r back when it unlocks. The second try is for a holder that looked before the work was left.
  */
 static bool lock_or_leave(struct zcs_wb *wb, struct zcs_object *o, struct zcs_local_work *r)
 {
@@ -409,11 +418,11 @@ static void serve(struct zcs_wb *wb, struct zcs_object *o)
 	zcs_object_signal(o);
 	pthread_mutex_unlock(&o->lock);
 	/*
-	 * A lock that is free goes to whoever asks next, which is this thread, long before one that
-	 * slept is awake. Only for an object that is in the queue: it cannot go away.
+	 * A free lock goes to the next thread that asks, which is this one, long before a sleeper
+	 * is awake. Done only for an object in the queue, which cannot go away.
 	 */
 	if (more)
-		zcs_sys_backoff(&o->waiting, COURTESY_US, PATIENCE);
+		zcs_sys_backoff(&o->waiting, BACKOFF_US, BACKOFF_MAX);
 }
 
 static struct zcs_block block_of(const struct zcs_local_work *r)
@@ -421,7 +430,7 @@ static struct zcs_block block_of(const struct zcs_local_work *r)
 	return zcs_table_get(&r->o->table, r->index);
 }
 
-/* The slots of a write that nobody will read back. */
+/* Frees the slots of a write that is abandoned. */
 static void give_slots_up(struct zcs_wb *wb, const struct zcs_local_work *r)
 {
 	if (r->io.err)
@@ -468,7 +477,7 @@ static void read_ended(struct zcs_wb *wb, struct zcs_local_work *r)
 		return;
 	}
 	blk = block_of(r);
-	/* first: a touch looks for it without the object's lock */
+	/* first, for a touch looks for the mark without the object's lock */
 	zcs_folio_set_flags(r->folio, ZCS_FF_RA, 0);
 	zcs_local_attach(o, &blk, r->folio);
 	zcs_wb_bump(wb, &wb->stats.ra_read);
@@ -489,7 +498,7 @@ static void finish(struct zcs_wb *wb, struct zcs_local_work *r)
 	pthread_mutex_unlock(&o->lock);
 }
 
-/* Waits for work; one piece of it, ended transfers first. False: stop. */
+/* Waits for work and takes one piece of it, ended transfers first. Return: false: stop. */
 static bool next_work(struct zcs_wb *wb, struct zcs_local_work **r, struct zcs_object **o)
 {
 	*r = NULL;
@@ -526,7 +535,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Returns its pages, 0 if it was marked before. */
+/* Marks a block for writing. Return: its pages; 0: it was marked before. */
 static uint64_t mark_block(struct zcs_object *o, const struct zcs_block *blk)
 {
 	struct zcs_folio *folio = zcs_object_folio(o, blk);
@@ -579,7 +588,9 @@ static bool is_pending(const struct zcs_object *o, const struct zcs_block *blk)
 	return zcs_e_is_page(blk->entry) && zcs_folio_flag(zcs_object_folio(o, blk), ZCS_FF_WB);
 }
 
-/* Once along the range: what becomes pending again behind @i is not waited for a second time. */
+/*
+ * Waits once along the range. A block behind @i that becomes pending again is not waited for twice.
+ */
 static void wait_along(struct zcs_object *o, uint64_t first, uint64_t last)
 {
 	zcs_assert_held(&o->lock);
@@ -611,7 +622,7 @@ void zcs_wb_drain(struct zcs_object *o)
 		zcs_object_wait(o);
 }
 
-/* The device has a write that nobody wants any more. */
+/* Abandons a write that the device has and that is no longer wanted. */
 static void abandon(struct zcs_wb *wb, struct zcs_local_work *r)
 {
 	pthread_mutex_lock(&wb->lock);
