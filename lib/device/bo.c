@@ -259,9 +259,9 @@ static bool make_room_for_pin(struct zcs_device *dev, bool *interrupted)
 }
 
 /*
- * Restores a bo from slot *@at on, as many blocks at a time as are read at once, so that a touch of
- * the bo need not wait for all of it. Restored blocks stay, for the bo is pinned. A caller that may
- * not wait for the lock takes it once.
+ * Restores a bo from slot *@at on, as many blocks at a time as are read at once. So a touch of the
+ * bo need not wait for all of it. Restored blocks stay, for the bo is pinned. A caller that may not
+ * wait for the lock takes it once.
  */
 static int restore_from(struct zcs_tt *tt, uint64_t *at, const struct zcs_ctx *ctx)
 {

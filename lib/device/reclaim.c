@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*-
- * Reclaim: the ways in for somebody who needs memory now, and for whom pages are freed at once.
+ * Reclaim: the ways in for a caller that needs memory now, and for whom pages are freed at once.
  *
  *	zcs_reclaim_hook()	an allocation at the pool's limit. The caller may hold a tt and a
- *				backup, so nothing is purged (that waits for reads under way) or
- *				written, and every lock is only tried
- *	zcs_reclaim_pages()	with nothing locked: frees, writes, and waits for the writes. For a pin
- *				that found no room, for a touch for which the system has no page
+ *				backup, so every lock is only tried. Nothing is written, and
+ *				nothing purged, for a purge waits for reads under way
+ *	zcs_reclaim_pages()	with no lock held: frees, writes, and waits for the writes. For a
+ *				pin that found no room, and for a touch when the system has no page
  *	zcs_device_shrink()	the same for the application
  *
  * The background thread (background.c) frees ahead of these, so that they are rare.
@@ -51,7 +51,7 @@ void zcs_reclaim_store(struct zcs_device *dev, uint64_t pages)
 
 	if (!dev->store->ops->block)
 		return;
-	/* room is counted in pages: a block that found none in a row asks for as many again */
+	/* room is counted in pages: a block that found no run of slots asks for as many again */
 	if (atomic_exchange(&dev->refused, refused) != refused)
 		want.pages += store_room(dev);
 	if (store_room(dev) >= want.pages || !atomic_load(&dev->pinned))
@@ -72,15 +72,15 @@ static void write_pages(struct zcs_device *dev, uint64_t pages)
 }
 
 /*
- * Until @pages more are free than @before says, or no write is under way. It sleeps and looks: a
- * condition could not be interrupted by a signal, as a pin wants, and writes take longer than LOOK_US.
+ * Waits until @pages more are free than @before says, or no write is under way. Sleeps and looks: a
+ * condition cannot be interrupted by a signal, as a pin wants, and writes take longer than LOOK_US.
  */
 static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_t pages,
 				bool *interrupted)
 {
 	uint64_t end = zcs_sys_now_ns() + WAIT_NS;
 
-	/* in this order: pages that are not pending any more are counted as freed */
+	/* in this order: pages that are no longer pending are counted as freed */
 	while (zcs_store_pending(dev->store) && zcs_store_freed(dev->store) - before < pages &&
 	       zcs_sys_now_ns() < end) {
 		if (zcs_sys_sleep_us(LOOK_US) && interrupted) {
@@ -92,8 +92,8 @@ static uint64_t wait_for_writes(struct zcs_device *dev, uint64_t before, uint64_
 }
 
 /*
- * Frees without I/O and begins to write, with signals held. Returns the pages freed; *before: pages
- * that writes had freed before the first of these was begun.
+ * Frees without I/O and begins to write, with signals held. Return: the pages freed. *@before:
+ * pages that writes had freed before the first of these began.
  */
 static uint64_t begin_reclaim(struct zcs_device *dev, uint64_t pages, bool writes, uint64_t *before)
 {
@@ -144,7 +144,7 @@ int64_t zcs_device_shrink(struct zcs_device *device, uint64_t bytes, uint32_t fl
 		return -EINVAL;
 	if (zcs_inherited(device))
 		return -ECHILD;
-	/* a bo whose lock was held is offered once more */
+	/* one more attempt if the lock of a bo was held */
 	for (unsigned i = 0; i < SHRINK_TRIES && n < pages; i++) {
 		busy = device->contended;
 		n += zcs_reclaim_pages(device, pages - n, writeback, NULL);

@@ -7,8 +7,7 @@
  *	waits, WAIT_MS at a time               ◀──room──  woken after each round
  *
  * Pages that are being written count as free already, up to a bound. A wait for a write of 2 MiB
- * would be as long as the read that follows it, and in a pool of a few folios each touch would wait
- * so.
+ * would be as long as the read that follows it. In a pool of a few folios each touch would wait so.
  *
  * The set in use may be larger than the limit and smaller than a few milliseconds of touches. Then
  * pages are touched again before they are written, and no page is freed. For HOT_NS such a set may

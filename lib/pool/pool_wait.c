@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*-
- * Waits inside the pool, of callers who hold locks: a tt's, a backup's. There is one condition, and
- * three things to wait for:
+ * Waits inside the pool, by callers that hold locks: a tt's, a backup's. There is one condition,
+ * for three events:
  *
  *	an abandoned write lands	zcs_pool_punch(): the device may read the pages until then
- *	pages have left the pool	an allocation at the limit: another thread is giving them back
+ *	pages have left the pool	an allocation at the limit: another thread gives them back
  *	pages read ahead are free	an allocation that found no memory (pool_ahead.c)
  *
- * All are rare, so the threads that bring them about only look whether anybody waits:
+ * All are rare, so the threads that cause them only look whether a waiter exists:
  *
  *	waiter: waiters++, lock, look, sleep	teller: change, waiters? ─yes─▶ lock, broadcast
  *
- * The waiter counts itself before it looks, and the teller changes something before it looks: one of
- * the two sees the other.
+ * The waiter counts itself before it looks, and the teller makes its change before it looks. So one
+ * of the two sees the other.
  */
 #include "common/held.h"
 #include "pool_priv.h"
@@ -82,7 +82,9 @@ void zcs_pool_landed(struct zcs_pool *pool, struct zcs_flying *write)
 	pthread_mutex_lock(&pool->wait_lock);
 	LIST_REMOVE(write, link);
 	atomic_fetch_sub(&pool->nr_flying, 1);
-	/* under the lock: a thread that waits to free the pool is not through before this one */
+	/*
+	 * under the lock, so that a thread that waits to free the pool is not done before this one
+	 */
 	pthread_cond_broadcast(&pool->changed);
 	pthread_mutex_unlock(&pool->wait_lock);
 }

@@ -12,17 +12,17 @@
 /*
  * DOC: tables
  *
- * A dense two-level array of 32-bit entries: what a tt's slots and a backup's index are made of.
+ * A dense two-level array of 32-bit entries, for a tt's slots and a backup's index.
  *
  *	unit[u]  one entry for 512 indexes that are one block of order 9, or empty; or ZCS_E_LEAF:
  *	leaf[u]  512 entries (fewer for the last unit), one an index
  *
- * A block's first entry says what it is, the others say ZCS_E_TAIL | order, so that the block of
- * any index is found in one step, and the order of any block from its second entry. A 2 MiB block
- * costs one unit entry and one leaf pointer, 12 bytes; an index in a leaf 4.
+ * The first entry of a block has its content, the other entries are ZCS_E_TAIL | order. So the
+ * block of any index is found in one step, and the order of any block from its second entry. A 2
+ * MiB block costs one unit entry and one leaf pointer, 12 bytes; an index in a leaf costs 4.
  *
- * Leaves are allocated by zcs_table_reserve() alone: setting a block never allocates. Not
- * thread-safe.
+ * Only zcs_table_reserve() and zcs_table_reserve_all() allocate leaves; setting a block never does.
+ * Not thread-safe.
  */
 #define ZCS_E_EMPTY 0u
 /* a page: 1 + page number of the pool */
