@@ -50,7 +50,7 @@ static json_t *parse(FILE *f)
 	return root;
 }
 
-/* What fio printed; NULL: it could not be run, or failed. */
+/* The output of fio; NULL: it could not be run, or failed. */
 static json_t *output(char **argv, char **env)
 {
 	json_t *root = NULL;

@@ -69,7 +69,7 @@ uint64_t bench_hugetlb_free(void)
 	return all > taken ? all - taken : 0;
 }
 
-/* What the memory cgroup leaves; UINT64_MAX if it has no limit or cannot be read. */
+/* The room that the memory cgroup leaves; UINT64_MAX if it has no limit or cannot be read. */
 static uint64_t cgroup_avail(void)
 {
 	char group[200], path[256], text[64];

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the benchmarks share: main(), options, and running the cases that are chosen and possible.
- * A program is its cases and a struct bench_program that lists them.
+ * Parts that the benchmarks share: main(), options, and running the cases that are chosen and
+ * possible. A program is its cases and a struct bench_program that lists them.
  *
- * Aims are printed, met or missed, and decide nothing: the exit status is 0 unless a call failed.
- * What a machine cannot do (no hugetlb pages, too little memory or disk) is left out and said so.
+ * Aims are printed, met or missed, and decide nothing: the exit status is 0 unless a call failed. A
+ * case that the machine cannot run (no hugetlb pages, too little memory or disk) is left out, with
+ * a line that says so.
  */
 #include <errno.h>
 #include <getopt.h>

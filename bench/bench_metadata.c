@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the library keeps for each folio, counted twice.
+ * The memory that the library keeps for each folio, counted twice.
  *
  * By its own account: the metadata_bytes of the pool and of the backup. And by the kernel's: the
  * growth of the process's private anonymous memory (smaps_rollup), in which the folios themselves,
  * being shmem, do not appear. The bench's own arrays are touched before. Both are divided by the
  * number of folios, fixed costs of a pool included; the growth between an eighth of the folios and
- * all of them is what one more costs.
+ * all of them is the cost of one more.
  *
- * Page tables belong to the kernel and are no metadata of the library; they are printed for what
- * they are.
+ * Page tables belong to the kernel and are no metadata of the library; they are printed beside it.
  */
 #include <inttypes.h>
 #include <stdlib.h>

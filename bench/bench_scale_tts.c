@@ -83,7 +83,7 @@ static int64_t one_step(struct tts_case *c, enum tt_step step, uint64_t i)
 	}
 }
 
-/* So that what is unmapped was mapped. */
+/* So that the unmapped pages were mapped. */
 static void touch_all(struct tts_case *c)
 {
 	for (uint64_t i = 0; i < c->n; i++)

@@ -49,8 +49,8 @@ uint64_t store_sum(const void *unit);
 /* -- bench_store_swapfile.c: the kernel's swap, for the time of a case */
 /*
  * struct store_swap - a swap file that is swapped on, and a memory cgroup to be reclaimed
- * @group: its directory; "": there is none
- * @reclaim: the file that starts it, and what to write there
+ * @group: its directory; "": no cgroup
+ * @reclaim: the file that starts it, and the text to write there
  */
 struct store_swap {
 	char path[512];

@@ -238,6 +238,6 @@ int store_swap_reclaim(const struct store_swap *swap)
 {
 	int err = write_text(swap->reclaim, swap->amount);
 
-	/* that less was to be had than asked for is no failure */
+	/* less than asked for is no failure */
 	return err == -EAGAIN ? 0 : err;
 }

@@ -17,7 +17,7 @@ int remote_store_open(struct zcs_store **store);
 void remote_store_refuse(struct zcs_store *store, unsigned one_in);
 /* Room is left or none: insertions are refused, and bytes_avail says 0. */
 void remote_store_fill(struct zcs_store *store, bool full);
-/* What it did: pages written and punched, brought back; calls refused. */
+/* Its counters: pages written and punched, brought back; calls refused. */
 struct remote_store_counts {
 	uint64_t written, brought, refused, used_ns;
 };

@@ -155,8 +155,10 @@ uint64_t zcs_test_present_pages(const void *addr, uint64_t nr);
 uint64_t zcs_test_frame(const void *addr);
 /* Whether this process may see physical page numbers. */
 bool zcs_test_sees_frames(void);
-/* Bytes of a field of /proc/self/smaps over the mappings that overlap the range; 0 if there are
- * none. */
+/*
+ * Bytes of a field of /proc/self/smaps over the mappings that overlap the range; 0 without
+ * mappings.
+ */
 uint64_t zcs_test_smaps(const void *addr, uint64_t bytes, const char *field);
 /* Rss and the hugetlb fields beside it, of the mappings that overlap the range. */
 uint64_t zcs_test_rss(const void *addr, uint64_t bytes);
@@ -190,8 +192,10 @@ uint64_t zcs_test_fault_failed(const char *name);
 
 /* -- threads and processes */
 
-/* Runs @fn in @nr threads that start together; the sum of what they return. Assertions do not work
- * there. */
+/*
+ * Runs @fn in @nr threads that start together. Return: the sum of their results. Assertions do not
+ * work in @fn.
+ */
 uint64_t zcs_test_threads(unsigned nr, uint64_t (*fn)(unsigned id, void *arg), void *arg);
 
 /* The end of a child: exit status, or the signal that ended it; and its output. */

@@ -33,8 +33,8 @@ static void a_device_is_refused(void **state)
 }
 
 /*
- * What is set in a pool without a struct_size was meant: not to be taken for the defaults, without
- * a limit.
+ * Parameters of a pool without a struct_size were meant: the call must not take them for the
+ * defaults, without a limit.
  */
 static void a_pool_without_a_size_is_refused(void **state)
 {

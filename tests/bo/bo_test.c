@@ -48,8 +48,8 @@ struct zcs_stats bo_device_stats(struct zcs_device *device)
 }
 
 /*
- * The background thread and the store's may be at work: what is wrong stays wrong, what is on its
- * way does not.
+ * The background thread and the store's may be at work: an error stays, a state on its way does
+ * not.
  */
 void bo_device_ok(struct zcs_device *device)
 {

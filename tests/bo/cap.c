@@ -71,8 +71,8 @@ static void bos_do_not_grow_back_until_it_is_calm(void **state)
 }
 
 /*
- * What could not be evicted is not asked for again and again: the cap does not fall without the
- * memory.
+ * Pages that could not be evicted are not asked for again and again: the cap does not fall without
+ * the memory.
  */
 static void the_cap_does_not_fall_alone(void **state)
 {

@@ -220,9 +220,8 @@ static uint64_t evict_for_ever(struct churn *c, unsigned id)
 }
 
 /*
- * Pressure comes and goes. What an event takes away and the cap that it leaves are the handler's;
- * that 10 s without an event are over is said here, or each event would lower the cap until nothing
- * is left to churn.
+ * Pressure comes and goes. The handler takes pages away and leaves a cap. The end of 10 s without
+ * an event is made here, or each event would lower the cap until nothing is left to churn.
  */
 static uint64_t press_for_ever(struct churn *c)
 {

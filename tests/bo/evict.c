@@ -277,7 +277,7 @@ static void a_bo_that_is_half_out_can_still_be_evicted(void **state)
 	}
 }
 
-/* A probe may have inserted it at any moment: whoever wants it written gets it written. */
+/* A probe may have inserted it at any moment: a caller that wants it written gets it written. */
 static void what_is_inserted_is_written_when_asked_for(void **state)
 {
 	(void)state;
@@ -323,7 +323,7 @@ static void a_bo_that_is_half_inserted_is_written_whole(void **state)
 	}
 }
 
-/* What is mapped was refused; what was inserted before is written all the same. */
+/* The mapped pages were refused; pages inserted before are written nevertheless. */
 static void a_refusal_does_not_keep_the_rest_from_being_written(void **state)
 {
 	(void)state;
@@ -347,7 +347,7 @@ static void a_refusal_does_not_keep_the_rest_from_being_written(void **state)
 	}
 }
 
-/* Evicted, but the write failed: later, when it may succeed, it is written all the same. */
+/* Evicted, but the write failed: it is written later, when a write may succeed. */
 static void a_failed_write_is_tried_again(void **state)
 {
 	(void)state;

@@ -48,7 +48,7 @@ static void a_full_store_is_busy(void **state)
 	}
 }
 
-/* What needs no slot goes, and is counted. */
+/* Pages that need no slot leave, and are counted. */
 static void what_needs_no_slot_goes(void **state)
 {
 	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, "file:?size=2M");

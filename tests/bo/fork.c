@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A child has no bos: their addresses are unmapped there, and whatever it does the parent's are not
- * changed.
+ * A child has no bos: their addresses are unmapped there, and nothing that the child does changes
+ * the parent's.
  */
 #include <signal.h>
 #include <unistd.h>

@@ -76,7 +76,7 @@ static void evicting_puts_by_again(void **state)
 	end();
 }
 
-/* What is put by is not counted, so a small pool may not have much of it. */
+/* Pages held back are not counted, so a small pool may not have many of them. */
 static void it_is_a_64th_of_the_limit(void **state)
 {
 	(void)state;

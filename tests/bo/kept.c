@@ -98,7 +98,7 @@ static void a_shrinker_gets_it_wherever_the_bo_is(void **state)
 	}
 }
 
-/* What was touched is the bo's, and stays. */
+/* A touched page belongs to the bo, and stays. */
 static void only_what_was_not_touched_goes(void **state)
 {
 	(void)state;

@@ -79,7 +79,7 @@ static void all_is_pinned(void **state)
 	bo_device_done(device);
 }
 
-/* What waited in vain for a device that failed goes when it answers again. */
+/* A bo that waited in vain for a device that failed leaves memory when the device answers again. */
 static void a_device_that_failed(void **state)
 {
 	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, LIMIT, BO_FILE);

@@ -11,7 +11,7 @@
 
 #include "bo_test.h"
 
-/* What descriptors 0 to 2 are; they are not inherited open by the child. */
+/* The state of descriptors 0 to 2; they are not inherited open by the child. */
 static unsigned low_ones(char *what, size_t room)
 {
 	unsigned nr = 0;
@@ -91,7 +91,7 @@ static int use_a_file(int out)
 	return wrong;
 }
 
-/* What cannot be moved is not kept: neither the descriptor, nor a file that was just made. */
+/* A descriptor that cannot be moved is not kept, nor is a file that was just made. */
 static int refused(int out)
 {
 	struct zcs_store *store = NULL;

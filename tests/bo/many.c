@@ -72,7 +72,7 @@ static void assert_all(struct zcs_bo **bo, unsigned nr)
 		assert_words(bo, i);
 }
 
-/* What is resident of a small bo is all of it. */
+/* Evicts a bo. A small one leaves as a whole, or is not resident. */
 static void evict(struct zcs_bo **bo, unsigned i, uint32_t flags)
 {
 	int64_t n = zcs_bo_evict(bo[i], flags), pages = (int64_t)(size_of(i) / ZCS_PAGE_SIZE);
@@ -83,7 +83,7 @@ static void evict(struct zcs_bo **bo, unsigned i, uint32_t flags)
 		zcs_assert_is(n, pages);
 }
 
-/* Half the limit is left to whoever links the library. */
+/* Half the limit is left to the program that links the library. */
 static unsigned assert_few_mappings(unsigned most)
 {
 	unsigned now = mappings();
@@ -135,7 +135,7 @@ static uint64_t counted(struct zcs_device *device, enum zcs_counter counter)
 	return bo_device_stats(device).pool.counters[counter];
 }
 
-/* What cannot be registered is not evicted, is counted, and stays as it was. */
+/* A bo that cannot be registered is not evicted, is counted, and stays as it was. */
 static void no_mapping_can_be_split_to_evict(void **state)
 {
 	struct zcs_device *device = bo_device(ZCS_BACKING_SMALL, 0, BO_FILE);

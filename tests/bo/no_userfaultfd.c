@@ -47,8 +47,8 @@ static void with_it_the_statistics_say_so(void **state)
 }
 
 /*
- * A bo that does not trap would lose what is written to it after an eviction: there is none, or a
- * whole one.
+ * A bo that does not trap would lose bytes written to it after an eviction: no bo is made, or one
+ * that traps.
  */
 static void what_is_short_for_now_is_an_error(void **state)
 {

@@ -373,7 +373,10 @@ static uint64_t pin_or_evict(unsigned id, void *arg)
 			zcs_bo_evict(c->bo, id == 1 ? 0 : ZCS_BACKUP_WRITEBACK);
 			zcs_device_shrink(c->device, BO_SIZE,
 					  id == 1 ? ZCS_SHRINK_NO_WRITEBACK : 0);
-			/* who only takes the lock again and again keeps the others from it */
+			/*
+			 * a thread that only takes the lock again and again keeps the others from
+			 * it
+			 */
 			usleep(50);
 			continue;
 		}

@@ -35,7 +35,8 @@ static void *pin(void *arg)
 }
 
 /*
- * Pins what there is no room for, because the bo that has it is held, with signals all the while.
+ * Pins a bo for which no room is left, because the bo that takes it is held, with signals
+ * meanwhile.
  */
 static int pin_under_signals(bool interruptible)
 {

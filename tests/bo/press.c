@@ -156,7 +156,7 @@ static void remove_group(struct janitor *j)
 		kill(j->reader, SIGKILL);
 		waitpid(j->reader, NULL, 0);
 	}
-	/* who has just left it may still be counted */
+	/* a process that has just left may still be counted */
 	for (unsigned i = 0; i < 1000 && rmdir(j->group) && errno == EBUSY; i++)
 		usleep(1000);
 }
@@ -175,7 +175,7 @@ static void leave_the_test(void)
 	alarm(0);
 }
 
-/* What it tells the test: '+': ready; 'f', 'g': it has no file, or no group. */
+/* Its messages to the test: '+': ready; 'f', 'g': it has no file, or no group. */
 static _Noreturn void be_janitor(int socket)
 {
 	struct janitor j = { .socket = socket };

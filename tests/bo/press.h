@@ -6,15 +6,15 @@
 #include <stdint.h>
 
 /*
- * Real memory pressure that harms nobody: a process in a memory control group of its own, of a few
- * MiB, reads a file that is larger than that, so that it waits for memory nearly all the time and
- * nobody else does. What the kernel counts as stalled is the machine's all the same.
+ * Real memory pressure that harms nobody. A process in a memory control group of its own, of a few
+ * MiB, reads a file that is larger than that. So it waits for memory nearly all the time, and no
+ * other process does. The kernel counts the stall for the machine as well.
  *
  *	the test ──socket──▶ janitor ──forks──▶ reader, in the group
  *
  * The janitor makes the group, kills the reader and removes the group when the socket ends, which
- * it does whatever becomes of the test. It is no longer in the test's session, so that who ends
- * that does not end it.
+ * happens also when the test crashes. It has left the test's session, so that the end of that
+ * session does not end it.
  */
 struct press {
 	int socket, stall;

@@ -48,7 +48,7 @@ static void residency_stays_near_the_limit(void **state)
 			      zcs_test_backing_name(backing), most >> 20, (uint64_t)LIMIT >> 20,
 			      bo_device_stats(device).overshoots,
 			      bo_device_stats(device).touch_waits);
-		/* an eighth over the limit a touch waits; and what it then takes */
+		/* an eighth over the limit a touch waits before it takes memory */
 		assert_true(most <= LIMIT + LIMIT / 8 + 4 * ZCS_TEST_HUGE_BYTES);
 		bo_wait_for(bo_device_stats(device).resident_bytes <= LIMIT * 9 / 10);
 		assert_true(bo_device_stats(device).background > 0);
@@ -187,7 +187,7 @@ static void watched_pressure_is_reported(void **state)
 }
 
 /*
- * An event frees a part of what is resident, without a limit of our own; on the caller's thread
+ * An event frees a part of the resident pages, without a limit of the pool; on the caller's thread
  * here.
  */
 static void a_pressure_event_evicts_a_part(void **state)

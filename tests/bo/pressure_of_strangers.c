@@ -63,8 +63,8 @@ static void no_more_goes_than_lacks(void **state)
 }
 
 /*
- * Who waits in the process's own group is heard when a quarter is not free, strangers only at an
- * eighth.
+ * A task that waits in the process's own group is heard when a quarter is not free, a stranger only
+ * at an eighth.
  */
 static void the_own_group_is_heard_earlier(void **state)
 {

@@ -116,14 +116,14 @@ static void the_machines_pressure_evicts(void **state)
 	press_machine(false);
 }
 
-/* Somebody waits at the limit of a group of his own. */
+/* A process waits at the limit of a group of its own. */
 static void strangers_pressure_does_not_while_there_is_room(void **state)
 {
 	(void)state;
 	press_machine(true);
 }
 
-/* -- where the machine's file is not to be had */
+/* -- where the machine's file is missing */
 
 static void must(bool ok, const char *what)
 {

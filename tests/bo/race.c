@@ -32,7 +32,9 @@ static uint64_t evict_for_ever(struct race *r, unsigned id)
 
 		r->evictions += n > 0;
 		wrong += n < 0 && n != -EBUSY;
-		/* who only takes the lock again and again keeps the fault threads from it */
+		/*
+		 * a thread that only takes the lock again and again keeps the fault threads from it
+		 */
 		if (n <= 0)
 			usleep(50);
 	}

@@ -179,8 +179,9 @@ static void a_poisoned_bo_can_be_put(void **state)
 }
 
 /*
- * What was read back and not written to is mapped write-protected where dirt is tracked. Zapped, it
- * leaves a marker in the page table that a poison did not replace: the toucher slept for ever.
+ * A page that was read back and not written to is mapped write-protected where dirt is tracked. Its
+ * zap leaves a marker in the page table, which poison does not replace. The toucher must not sleep
+ * for ever.
  */
 static void a_page_that_was_evicted_clean(void **state)
 {

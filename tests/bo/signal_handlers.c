@@ -44,7 +44,7 @@ static void *evict(void *arg)
 	return NULL;
 }
 
-/* What an application's thread may do to bos, with the one that is touched among them. */
+/* The calls of an application's thread on bos, the touched one among them. */
 static void use(struct zcs_device *device, struct zcs_bo *touched, unsigned i)
 {
 	struct zcs_bo *bo = bo_new(device, (i % 3 + 1) * 300 * 1024);

@@ -63,7 +63,7 @@ static void start_touches(struct sample *s)
 	}
 }
 
-/* What is in memory is served while the others wait; a touch that is not ends the program. */
+/* A resident page is served while the others wait; a touch that is not ends the program. */
 static void assert_others_are_served(struct sample *s, bool new_pages)
 {
 	struct zcs_bo *fresh = bo_new(s->device, SMALL);

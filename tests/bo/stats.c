@@ -143,7 +143,9 @@ static void numbers_add_up(void **state)
 	}
 }
 
-/* What is read and not written to is clean where writes are watched; then it is dirty. */
+/*
+ * A page that is read and not written to is clean where writes are watched; a write makes it dirty.
+ */
 static void clean_and_dirty(void **state)
 {
 	(void)state;

@@ -10,7 +10,7 @@
 
 #include "bo_inside.h"
 
-/* What cannot be blocked, and what the C library keeps for itself. */
+/* Signals that cannot be blocked, and signals that the C library keeps for itself. */
 #define NEVER_BLOCKED 0x80040100u
 
 static bool read_field(const char *task, const char *file, const char *key, char *value)

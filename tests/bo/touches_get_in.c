@@ -294,7 +294,7 @@ static void a_report_from_before_an_eviction_restores_nothing(void **state)
 	}
 }
 
-/* The eviction was of something else: who waits must not wait for ever. */
+/* The eviction was of another bo: a waiter must not wait for ever. */
 static void a_report_from_before_an_eviction_is_made_again(void **state)
 {
 	uint64_t half = BO_SIZE / 2 / ZCS_PAGE_SIZE;

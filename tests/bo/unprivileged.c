@@ -55,8 +55,8 @@ static int64_t read_into(struct zcs_bo *bo, uint64_t seed)
 }
 
 /*
- * A pin fails half-way, and what it had restored could not be mapped; a touch then restores the
- * rest. The next pin maps all of it: it took the bo for complete.
+ * A pin fails half-way, and its restored pages could not be mapped; a touch then restores the rest.
+ * The next pin must map all of it, and not take the bo for complete.
  */
 static void pin_after_one_that_failed(struct zcs_device *device, struct zcs_bo *bo)
 {

@@ -36,7 +36,7 @@ static bool is_filled(int fd)
 	return true;
 }
 
-/* The call number @space of the point fails. False: there was none, and the pool was made. */
+/* Call number @space of the point fails. False: no such call came, and the pool was made. */
 static bool fails_at(int fd, const char *point, uint64_t space)
 {
 	struct zcs_pool *pool = NULL;

@@ -111,7 +111,7 @@ static void a_home_makes_cached_folios_give_way_too(void **state)
 	zcs_test_pool_done(pool);
 }
 
-/* What can never fit is no reason to give up the cache. */
+/* A folio that can never fit is no reason to give up the cache. */
 static void a_folio_larger_than_the_limit_leaves_the_cache_alone(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, PAGES(100), PAGES(100));
@@ -221,7 +221,7 @@ static uint64_t use_shares(unsigned id, void *arg)
 	return refused;
 }
 
-/* What one gives back while another looks for room must not be missed. */
+/* Memory that one thread gives back while another looks for room must not be missed. */
 static void threads_within_the_limit_are_never_refused(void **state)
 {
 	const uint64_t all = PAGES(THREADS * EACH);

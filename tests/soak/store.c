@@ -44,7 +44,7 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-/* What a page must be: a version of the thread's seed, or zeros. */
+/* The content that a page must have: a version of the thread's seed, or zeros. */
 struct page {
 	uint32_t version;
 	bool zero;
@@ -112,7 +112,7 @@ static void wrong(struct thread *t, const char *what, int64_t where, int64_t res
 			result);
 }
 
-/* What the devices and the memory may answer; the caller tries again, now or later. */
+/* Errors that the devices and the memory may give; the caller tries again, now or later. */
 static bool allowed(struct thread *t, const char *what, int64_t where, int64_t result)
 {
 	if (result >= 0)
@@ -217,7 +217,7 @@ static void evict(struct thread *t, struct buffer *b)
 					     r >> 19 & 1 ? ZCS_WB_WAIT : 0));
 }
 
-/* What is purged is zero when it comes back; blocks that reach out of the range stay. */
+/* A purged page is zero when it comes back; blocks that reach out of the range stay. */
 static void purge(struct thread *t, struct buffer *b)
 {
 	uint64_t r = next_random(&t->random), first = r % b->nr,

@@ -104,7 +104,7 @@ static void a_resident_block_stays_in_its_pool(void **state)
 	finish(&s);
 }
 
-/* What had been read is the other pool's memory, and must not become the backup's. */
+/* The block that had been read is the other pool's memory, and must not become the backup's. */
 static void a_vector_that_fails_leaves_nothing_behind(void **state)
 {
 	struct zcs_take vec[NR];

@@ -44,7 +44,7 @@ static void a_busy_backup_holds_up_no_other(void **state)
 	zcs_test_pool_done(pool);
 }
 
-/* Who waits for a transfer gives the lock up as well. */
+/* A waiter for a transfer gives the lock up as well. */
 static void waiting_gives_the_work_back(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);

@@ -178,7 +178,7 @@ static void of_a_tt(void **state)
 	}
 }
 
-/* What cannot be read may still be dropped. */
+/* A block that cannot be read may still be dropped. */
 static void it_can_be_dropped(void **state)
 {
 	struct setting s;

@@ -89,8 +89,8 @@ static void a_hung_read(void **state)
 }
 
 /*
- * The write of a block hangs, and its folio is taken back. What the device may still read must not
- * be punched; but everything else is freed.
+ * The write of a block hangs, and its folio is taken back. Pages that the device may still read
+ * must not be punched; all others are freed.
  */
 static void a_hung_write(void **state)
 {

@@ -171,8 +171,8 @@ static void make_tt(struct evictor *e, struct zcs_pool *pool, struct zcs_store *
 }
 
 /*
- * What is dirty all the time proves nothing: whether a block was found clean that nobody may have
- * written to.
+ * Return: whether a block that nobody may have written to was found clean. If all blocks were
+ * always dirty, the race would prove nothing.
  */
 static bool run_race(enum zcs_backing backing, uint64_t cycles)
 {

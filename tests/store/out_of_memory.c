@@ -31,7 +31,7 @@ static void a_take_at_the_limit(void **state)
 			zcs_assert_ok(zcs_backup_check(backup));
 			zcs_test_pool_ok(pool);
 		}
-		/* a page is copied all the same */
+		/* a page can be copied nevertheless */
 		store_test_copy(backup, 1, 700);
 		zcs_folio_put(mine[0]);
 		store_test_take(backup, pool, 1, 512, 9);

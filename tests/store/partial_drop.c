@@ -85,8 +85,8 @@ static void of_a_written_back_block(void **state)
 }
 
 /*
- * What is dropped is not read by accident, and the pieces go to slots of their own when they go
- * again.
+ * A dropped page is not read by accident, and the pieces go to slots of their own when they are
+ * written again.
  */
 static void pieces_go_out_again(void **state)
 {

@@ -74,7 +74,7 @@ static void in_order(void **state)
 	finish(&s);
 }
 
-/* Whoever comes while a block is being read ahead gets that read. */
+/* A take that comes while a block is being read ahead gets that read. */
 static void without_a_pause(void **state)
 {
 	struct setting s;
@@ -170,7 +170,8 @@ static void abandoned_in_parts(void **state)
 }
 
 /*
- * Takes blocks in a row until some are being read ahead, and their reads wait behind what is held.
+ * Takes blocks in a row until some are being read ahead, and their reads wait behind the held
+ * request.
  */
 static uint64_t ahead_and_held(struct setting *s, struct store_test_hold *hold)
 {
@@ -397,7 +398,7 @@ static void no_cached_folio_leaves(void **state)
 	finish(&s);
 }
 
-/* Hugetlb pages that evictions put by are for those who wait for one. */
+/* Hugetlb pages that evictions hold back are for threads that wait for one. */
 static void nothing_put_by_is_used(void **state)
 {
 	struct zcs_reserve *reserve;
@@ -420,7 +421,7 @@ static void nothing_put_by_is_used(void **state)
 	reserve = &tt->home.arena->reserve;
 	held = reserve->held;
 	assert_true(held > 0);
-	/* the block asked for gets a page of the system's; for the one behind it there is none */
+	/* the taken block gets a page of the system's; no page is left for the one behind it */
 	zcs_test_fault("fallocate", 1, 1, ENOSPC);
 	zcs_assert_ok(zcs_tt_restore_range(tt, 0, 512, NULL));
 	zcs_assert_is(zcs_test_fault_failed("fallocate"), 1);
@@ -483,9 +484,7 @@ static void no_memory_is_nobodys(void **state)
 	finish(&s);
 }
 
-/*
- * By the ranges of a tt, as a device restores it touch by touch; and what is ahead is in its home.
- */
+/* By the ranges of a tt, as a device restores it touch by touch; read-ahead goes to its home. */
 static void in_a_contiguous_tt(void **state)
 {
 	(void)state;
@@ -510,7 +509,7 @@ static void in_a_contiguous_tt(void **state)
 		}
 		assert_true(store_test_stats(store).ra_hits > 0);
 		assert_true(zcs_test_stats(pool).inserted_pages > 0);
-		/* out it goes again, what was ahead as well */
+		/* out it goes again, the read-ahead block as well */
 		zcs_assert_is(zcs_tt_backup(tt, ZCS_BACKUP_WRITEBACK), 6 * 512);
 		zcs_backup_writeback(tt->backup, 0, UINT64_MAX, ZCS_WB_WAIT);
 		zcs_assert_is(zcs_test_arena_bytes(), 0);

@@ -185,7 +185,7 @@ static void *alloc_thread(void *arg)
 	return NULL;
 }
 
-/* Two blocks are out, and the reads of the other two wait behind what is held. */
+/* Two blocks are out, and the reads of the other two wait behind the held request. */
 static void while_it_is_read(void *(*fn)(void *arg))
 {
 	struct store_test_hold hold;

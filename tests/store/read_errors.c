@@ -98,7 +98,7 @@ static void put_all(struct zcs_take *vec, unsigned from, unsigned to)
 	}
 }
 
-/* Reads end in any order: which block it is that fails is found by what was handed out. */
+/* Reads end in any order: the handed-out blocks tell which one failed. */
 static void in_the_middle_of_a_vector(void **state)
 {
 	struct zcs_take vec[NR];
@@ -137,7 +137,7 @@ static void in_the_middle_of_a_vector(void **state)
 	finish(&s);
 }
 
-/* What the vector read in vain counts against the pool, but is in nobody's way there. */
+/* Blocks that the vector read in vain count against the pool, but hinder no caller there. */
 static void what_a_vector_read_in_vain_gives_way(void **state)
 {
 	struct zcs_take vec[NR], four[4];
@@ -211,7 +211,10 @@ static void of_a_vector_that_names_a_block_twice(void **state)
 	finish(&s);
 }
 
-/* What came back stays, what did not is still out; nothing is mapped too early, nothing is lost. */
+/*
+ * Blocks that came back stay, the others are still out; nothing is mapped too early, nothing is
+ * lost.
+ */
 static void of_a_tt(void **state)
 {
 	(void)state;

@@ -231,7 +231,7 @@ static void a_whole_tt(void **state)
 	}
 }
 
-/* What is same-filled needs no room. */
+/* A same-filled block needs no room. */
 static void in_a_store_that_is_full(void **state)
 {
 	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of stores share, see store_test.h.
+ * Functions that the tests of stores share, see store_test.h.
  *
- * Why the I/O thread is held and not the device made slow: a transfer that takes long is only
- * likely to be in flight when the case looks, a thread that waits in done() makes it certain. A
- * request that was taken by the io_uring engine is not given to the kernel before the engine finds
- * no further one; a last one that fails by a fault point ends there and then, so that its done()
- * holds the thread with the others prepared.
+ * The I/O thread is held, and the device not made slow: a slow transfer is only likely to be in
+ * flight when the case looks, a thread that waits in done() makes it certain. The io_uring engine
+ * gives a request to the kernel only when it finds no further one. A last one that fails by a fault
+ * point ends there and then, so that its done() holds the thread with the others prepared.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -116,7 +116,7 @@ void store_test_hold(struct zcs_store *store, struct store_test_hold *hold);
  */
 void store_test_hold_flying(struct store_test_hold *hold);
 void store_test_let_go(struct store_test_hold *hold);
-/* Waits until that many requests are queued behind what is held. */
+/* Waits until that many requests are queued behind the held one. */
 void store_test_wait_queued(struct zcs_store *store, unsigned nr);
 
 /* -- messages */

@@ -152,7 +152,7 @@ static void a_range_comes_back_alone(void **state)
 	finish(&s);
 }
 
-/* The failure is the store's to count; the lock is free, as whoever comes next finds. */
+/* The store counts the failure; the lock is free, as the next caller finds. */
 static void case_71_writeback_fails_and_the_backup_succeeds(void **state)
 {
 	struct setting s;

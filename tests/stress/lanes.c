@@ -168,7 +168,7 @@ static void visit(struct thread *t, struct lane_bo *b, uint64_t page, const char
 
 /* -- bos */
 
-/* Of any size, as long as all of them together are not too much for what has no store. */
+/* Of any size, but all of them together not too large for a device without a store. */
 static uint64_t any_size(struct lanes *l, struct rng *rng)
 {
 	static const uint64_t kib[] = { 4, 12, 64, 1024, 2048, 3072, 4096, 8192 };
@@ -221,7 +221,7 @@ static void touch(struct thread *t, struct lane_bo *b)
 	}
 }
 
-/* Whoever is refused has changed nothing; who is not, nothing either that a lane would see. */
+/* A refused call has changed nothing; any other call nothing that a lane would see. */
 static void evict(struct thread *t, struct lane_bo *b)
 {
 	zcs_bo_evict(b->bo, rng_one_in(&t->rng, 2) ? ZCS_BACKUP_WRITEBACK : 0);

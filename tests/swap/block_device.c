@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Block devices: opened exclusively, all of it or as much as size= says, discarded by BLKDISCARD;
- * and what is no block device is refused. A loop device stands for one.
+ * any other file is refused. A loop device stands for one.
  */
 #include "swap_test.h"
 #include "zcs_test_loop.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Through the page cache the writes of a device go one by one, each from its transfer to the end of
- * its sync: the kernel tells an error of writing out once for each open file, to whoever asks
- * first, so that of two writes one would be told of the other's, and the other that all is well.
+ * its sync. The kernel reports an error of writing out once for each open file, to the first caller
+ * that asks. So of two writes one would be told of the other's error, and the other would look
+ * good.
  */
 #include "swap_test.h"
 
@@ -114,7 +115,7 @@ static void count_together(struct zcs_swap_req *req, int err)
 	sem_post(&of->done);
 }
 
-/* The engine itself: who ends finds no more than the one that began meanwhile. */
+/* The engine itself: a request that ends finds no more than the one that began meanwhile. */
 static void no_two_are_under_way(void **state)
 {
 	(void)state;

@@ -64,8 +64,8 @@ static void remove_it(void)
 }
 
 /*
- * One that made it, and cannot use it after all, removes it: who opened it meanwhile must not keep
- * nothing.
+ * A store that made the file, and cannot use it after all, removes it. Another store that opened it
+ * meanwhile must not keep an unlinked file.
  */
 static void a_removed_one_is_not_used(void **state)
 {

@@ -176,7 +176,7 @@ static uint64_t in_flight_bytes(enum zcs_swap_queue q)
 	return bytes;
 }
 
-/* What the I/O thread takes when it may: seen by taking in its place while it is held. */
+/* The request that the I/O thread takes next: seen by taking in its place while it is held. */
 static unsigned take_all(enum zcs_swap_queue q, struct zcs_swap_req **taken)
 {
 	unsigned nr = 0;
@@ -228,7 +228,7 @@ static void little_is_given_to_the_kernel(void **state)
 	swap_test_done(swap);
 }
 
-/* What has landed and is only to be summed holds nobody back. */
+/* A landed transfer that only needs its sum holds no other request back. */
 static void what_has_landed_makes_room(void **state)
 {
 	struct zcs_swap_req *taken[WRITES + 1], *more[WRITES + 1];

@@ -162,7 +162,7 @@ static void each_order_fills_the_swap_to_the_last_slot(void **state)
 			give(random_below(nr_held), false);
 		zcs_assert_ok(zcs_swap_check(swap));
 	}
-	/* all have merged again: whole clusters are to be had */
+	/* all have merged again: whole clusters are free */
 	while (take(ZCS_CLUSTER_ORDER))
 		;
 	zcs_assert_is(nr_held, CLUSTERS);

@@ -76,7 +76,7 @@ static void it_may_be_switched_off(void **state)
 	unsetenv("ZCSWAP_NO_URING");
 }
 
-/* What a sandbox does: from now on this process gets EPERM from io_uring's calls. */
+/* As a sandbox does: from now on this process gets EPERM from io_uring's calls. */
 static void forbid(bool setup)
 {
 	struct sock_filter code[] = {

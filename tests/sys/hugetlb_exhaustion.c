@@ -52,8 +52,7 @@ static void run_out(struct zcs_pool *pool)
 	}
 }
 
-/* A home of 16 huge pages of which 4 are to be had: populating it fails, and holds nothing after.
- */
+/* A home of 16 huge pages of which 4 exist: populating it fails, and holds nothing after. */
 static void run_out_in_a_home(struct zcs_pool *pool)
 {
 	struct zcs_tt *tt = NULL;

@@ -131,7 +131,7 @@ static int unregister_range(void)
 	return zcs_sys_uffd_unregister(uffd, map, BYTES);
 }
 
-/* Whether a huge page is to be had depends on the machine: only the refusal is compared. */
+/* A huge page depends on the machine: only the refusal is compared. */
 static int collapse(void)
 {
 	int err = zcs_sys_collapse(map + ZCS_TEST_HUGE_BYTES, ZCS_TEST_HUGE_BYTES);

@@ -27,7 +27,7 @@ struct kind {
 	unsigned nr;
 };
 
-/* What the calls are made with, and against. */
+/* The arguments and the objects of the calls. */
 static struct {
 	struct zcs_pool *pool, *other_pool;
 	struct zcs_store *store;

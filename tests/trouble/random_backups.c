@@ -44,7 +44,10 @@ static void model_insert(struct backup *b, const struct folio *f, uint64_t index
 	}
 }
 
-/* What an insertion must give: the handle, or the first error in the order of the checks. */
+/*
+ * The result that an insertion must give: the handle, or the first error in the order of the
+ * checks.
+ */
 static int64_t expected_insert(const struct backup *b, const struct folio *f, uint64_t index,
 			       uint32_t flags)
 {

@@ -16,7 +16,7 @@
 #define TT_PAGES_MAX 1100u
 #define POOL_PAGES   3000u
 
-/* What a page contains: page (index) of (seed); seed 0: zeros. */
+/* The content of a page: page (index) of (seed); seed 0: zeros. */
 struct content {
 	uint64_t seed, index;
 };

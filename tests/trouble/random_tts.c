@@ -59,8 +59,8 @@ static uint64_t look_for_holes(struct tt *t, uint64_t first, uint64_t count)
 }
 
 /*
- * After a refused populate: where an address does not trap, or did not for a while, somebody may
- * have written to what was populated before the refusal. What held something has not gone.
+ * After a refused populate: where an address does not trap, or did not for a while, a thread may
+ * have written to the pages populated before the refusal. A page that held bytes is still there.
  */
 static void look_for_what_stayed(struct tt *t)
 {

@@ -136,7 +136,8 @@ static void tts_of_one_pool_at_its_limit(void **state)
 /* -- folios */
 
 /*
- * Somebody else's folio, from the mailbox, or a new one: zero when new, and always put in the end.
+ * A folio of another thread, from the mailbox, or a new one: zero when new, and always put in the
+ * end.
  */
 static uint64_t pass_on(struct crowd *c, struct rng *r, struct zcs_folio *folio)
 {

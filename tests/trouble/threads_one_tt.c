@@ -170,7 +170,7 @@ static uint64_t count_up(struct contest *c, unsigned id)
 }
 
 /*
- * As long as anybody writes, all goes out and comes back: who sleeps is always woken by the next
+ * As long as a thread writes, all goes out and comes back: a sleeper is always woken by the next
  * round.
  */
 static uint64_t move(struct contest *c, unsigned id)

@@ -113,7 +113,7 @@ static void case_60_page_zero_refused_returns_the_error_and_changes_nothing(void
 	}
 }
 
-/* What the refused block looks like to everybody. */
+/* The refused block, as every reader sees it. */
 struct look {
 	struct zcs_folio *folio;
 	uint32_t meta;

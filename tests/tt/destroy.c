@@ -68,7 +68,7 @@ static void unmapped(struct tt_case *c)
 	zcs_test_faults_off();
 }
 
-/* What the destroyed tt left behind is used by the next one, and is zero. */
+/* The next tt uses the memory of the destroyed one, and it is zero. */
 static void assert_zero_for_the_next(struct tt_case *c, uint32_t flags)
 {
 	zcs_assert_ok(zcs_tt_create(c->pool, NR, flags, &c->tt));

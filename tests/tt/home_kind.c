@@ -111,7 +111,10 @@ static void homes_made_before_count(void **state)
 	zcs_test_pool_done(pool);
 }
 
-/* What a home has taken is not in the reserve any more; what it gave back it may take again. */
+/*
+ * Pages that a home has taken are no longer in the reserve; pages that it gave back it may take
+ * again.
+ */
 static void a_home_counts_as_far_as_it_is_a_hole(void **state)
 {
 	struct zcs_tt *tt, *other;

@@ -21,7 +21,7 @@ static bool round_moves_nothing(struct tt_case *c)
 	return same;
 }
 
-/* What the user map shows are the frames of the linear map. */
+/* The user map shows the frames of the linear map. */
 static bool maps_agree(struct tt_case *c)
 {
 	const char *user = zcs_tt_address(c->tt);

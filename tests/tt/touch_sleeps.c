@@ -183,7 +183,7 @@ static void an_interrupted_restore_wakes_those_it_has_served(void **state)
 	}
 }
 
-/* A purged page is zero to whoever waited for it. */
+/* A purged page is zero to the threads that waited for it. */
 static void purged_pages_are_waited_for_too(void **state)
 {
 	(void)state;

@@ -5,7 +5,7 @@
 #include "tt_test.h"
 
 /*
- * What only the library's own objects can tell: for tests that link with them. tt_order() is the
+ * Functions that need the library's own objects: for tests that link with them. tt_order() is the
  * order of the block that covers a slot, tt_start() its first index.
  */
 #include "tt/tt_priv.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tt's tests share: a tt with a pool and a store of its own, content by slot, and the
- * sorts of slots. Everything here goes through the public headers.
+ * Functions that the tt's tests share: a tt with a pool and a store of its own, content by slot,
+ * and the sorts of slots. Everything here goes through the public headers.
  */
 #include <fcntl.h>
 #include <sys/syscall.h>

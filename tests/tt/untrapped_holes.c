@@ -90,7 +90,7 @@ static void without_userfaultfd(void **state)
 	}
 }
 
-/* What the pool's lists held counts as zero, and goes back to them. */
+/* Memory from the pool's lists counts as zero, and returns to them. */
 static void kept_memory_that_was_written_to(void **state)
 {
 	(void)state;

@@ -177,7 +177,7 @@ static void a_refused_backup_that_cannot_resolve_is_repaired_by_a_restore(void *
 	}
 }
 
-/* Without userfaultfd nothing traps; backing up and restoring work all the same. */
+/* Without userfaultfd nothing traps; backing up and restoring work nevertheless. */
 static void without_userfaultfd_explicit_calls_work(void **state)
 {
 	(void)state;

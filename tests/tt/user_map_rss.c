@@ -73,7 +73,7 @@ static void only_the_blocks_of_the_range_go(void **state)
 	}
 }
 
-/* What restore resolves does not trap: hugetlb is mapped at once, shmem by a plain fault. */
+/* A restored page does not trap: hugetlb is mapped at once, shmem by a plain fault. */
 static void only_the_blocks_of_the_range_come_back(void **state)
 {
 	(void)state;
