@@ -127,6 +127,11 @@ static void read_done(struct zcs_swap_req *io, int err)
 
 static void start_read(struct zcs_fetch *fetch, struct zcs_fetch_part *part, void *addr)
 {
+	if (!fetch->used) {
+		pthread_mutex_init(&fetch->lock, NULL);
+		pthread_cond_init(&fetch->done, NULL);
+		fetch->used = true;
+	}
 	pthread_mutex_lock(&fetch->lock);
 	fetch->reading++;
 	pthread_mutex_unlock(&fetch->lock);
@@ -165,10 +170,12 @@ static void fetch_one(struct zcs_fetch *fetch, size_t i, const struct zcs_block 
 
 static void fetched(struct zcs_fetch *fetch)
 {
-	pthread_mutex_lock(&fetch->lock);
-	while (fetch->reading)
-		pthread_cond_wait(&fetch->done, &fetch->lock);
-	pthread_mutex_unlock(&fetch->lock);
+	if (fetch->used) {
+		pthread_mutex_lock(&fetch->lock);
+		while (fetch->reading)
+			pthread_cond_wait(&fetch->done, &fetch->lock);
+		pthread_mutex_unlock(&fetch->lock);
+	}
 	for (size_t i = 0; i < fetch->nr; i++)
 		if (fetch->part[i].err)
 			complain(fetch->object, &fetch->part[i].blk, fetch->part[i].err);

@@ -171,12 +171,13 @@ void zcs_fetch_init(struct zcs_fetch *fetch, struct zcs_object *o)
 	fetch->reading = 0;
 	fetch->nr = 0;
 	fetch->alone = false;
-	pthread_mutex_init(&fetch->lock, NULL);
-	pthread_cond_init(&fetch->done, NULL);
+	fetch->used = false;
 }
 
 void zcs_fetch_fini(struct zcs_fetch *fetch)
 {
+	if (!fetch->used)
+		return;
 	pthread_cond_destroy(&fetch->done);
 	pthread_mutex_destroy(&fetch->lock);
 }

@@ -147,6 +147,7 @@ struct zcs_object {
  * @lock: protects @reading
  * @done: signalled when @reading is 0
  * @reading: transfers under way
+ * @used: @lock and @done are initialized, because a block was read
  * @alone: one block, without another to read ahead behind it: the taker's thread reads it itself
  * @part: an element; its err is set to 0 by the taker with the claim of the block
  */
@@ -155,7 +156,7 @@ struct zcs_fetch {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	unsigned reading;
-	bool alone;
+	bool alone, used;
 	size_t nr;
 	struct zcs_fetch_part {
 		struct zcs_fetch *fetch;
