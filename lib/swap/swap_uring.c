@@ -12,8 +12,8 @@
  * I/O thread that reaps, and be woken again. A read with a waiting caller is best done without the
  * ring (zcs_swap_read()).
  *
- *	buffers are not registered	saves 10 of the 1100 us of a 2 MiB transfer, and an arena is
- *					larger than the limit for registered memory
+ *	buffers are not registered	that would save 10 of the 1100 us of a 2 MiB transfer, and
+ *					an arena is larger than the limit for registered memory
  *	a lone read is not split	its pieces came no sooner than the whole
  *	no DEFER_TASKRUN		completions must show up without a call, even when
  *					calls are suddenly refused

@@ -33,7 +33,7 @@ PHRASES = [(re.compile(expression, re.I if flags == "i" else 0), better) for fla
      "name the actor: a waiter, the holder"),
     ("i", r"(?:,|\b(?:because|that|where|when|if|as|while)) what (?:is|was|were|are|has|had|it|they|a|the)\b",
      "name the noun in place of the clause"),
-    ("i", r"\b(?:some|no|any)body else's\b", "name the owner: the program, another process"),
+    ("i", r"\b(?:some|no|any)body else's\b|\bof somebody else\b", "name the owner: the program, another process"),
     ("i", r"\b(?:he|she|his|him|hers?|himself|herself)\b", "name the actor: the caller, the thread"),
 )]
 
