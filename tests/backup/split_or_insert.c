@@ -81,7 +81,7 @@ static uint64_t split_or_insert(unsigned id, void *arg)
 static void one_of_two_has_the_folio(void **state)
 {
 	struct zcs_store *store = zcs_test_store();
-	struct race r = { .pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 0),
+	struct race r = { .pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 16 * ZCS_TEST_MIB),
 			  .backup = zcs_test_backup(store, 512),
 			  .rounds = zcs_test_scale(5000) };
 
@@ -111,7 +111,7 @@ static void a_split_before_the_claim_wins(void **state)
 {
 	struct zcs_fault_attr hang = { .struct_size = sizeof(hang), .delay_ms = ZCS_FAULT_HANG };
 	struct zcs_store *store = zcs_test_store();
-	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 0);
+	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 16 * ZCS_TEST_MIB);
 	struct insertion in = { .backup = zcs_test_backup(store, 512),
 				.folio = zcs_test_folio(pool, ORDER) };
 	struct zcs_folio *piece[PIECES];
