@@ -3,10 +3,10 @@
  * How close the swap's I/O comes to the device. Each question is answered beside its baselines,
  * round by round on the same file, because a shared disk changes its speed within seconds:
  *
- *	write, read	2 MiB transfers through the swap, against fio's io_uring engine at depth 16 and
- *			against a loop over io_uring at depth 16 from the very same memory, without
- *			checksums
- *	latency		one 2 MiB read that a thread waits for, against pread(2) and io_uring, both bare
+ *	write, read	2 MiB transfers through the swap, against fio's io_uring engine at depth
+ *			16, and against a loop over io_uring at depth 16 from the very same memory,
+ *			without checksums
+ *	latency		one 2 MiB read that a thread waits for, against bare pread(2) and io_uring
  *
  * The memory is anonymous and of transparent huge pages. The file is unnamed and preallocated; the
  * round that warms up writes its blocks for the first time.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the test programs share, see zcs_test.h; what the kernel says is in zcs_test_kernel.c, threads
- * and processes in zcs_test_child.c. It calls the public interface alone, so that it
- * links with the shared library and with the library's own objects alike.
+ * The pieces that all test programs share, see zcs_test.h. The kernel's answers are read in
+ * zcs_test_kernel.c, threads and processes are in zcs_test_child.c. It calls the public interface
+ * alone, so that it links with the shared library and with the library's own objects alike.
  *
  * A case's state is static: cmocka runs one case at a time, and a pool that a case forgot must be
  * found by the teardown after the case's stack is gone.

@@ -266,7 +266,7 @@ enum zcs_counter {
 	ZCS_COUNT_ORDER_FALLBACK, /* a tt had to go to a smaller order */
 	ZCS_COUNT_NODE_FALLBACK, /* a page of another node was taken */
 	ZCS_COUNT_LIMIT_HIT, /* max_bytes was reached */
-	ZCS_COUNT_LIMIT_REFUSED, /* refused because of max_bytes, also if read-ahead then gave way */
+	ZCS_COUNT_LIMIT_REFUSED, /* refused because of max_bytes, even if read-ahead gave way */
 	ZCS_COUNT_SYSTEM_REFUSED, /* refused because the system had no memory, the same */
 	ZCS_COUNT_INSERT_REFUSED, /* folios a backup refused */
 	ZCS_COUNT_INSERT_SPLIT, /* folios split because they were refused whole */

@@ -36,9 +36,9 @@ struct zcs_store;
  *	mem:			folios stay resident and are never written back
  *	file:/path?size=8G	a file that must not exist; it is unlinked at once
  *	file:?size=8G		an unnamed file in TMPDIR, else in /tmp
- *	file:/path?keep=1	a file that is kept, and may exist. Then it must be a regular file of
- *				the caller's, without other links, mode 0600. It is locked while the
- *				store is open
+ *	file:/path?keep=1	a file that is kept, and may exist. Then it must be a regular file
+ *				of the caller's, without other links, mode 0600. It is locked while
+ *				the store is open
  *	/dev/..., dev:/dev/...	a block device, opened exclusively; its content is overwritten
  *
  * Keys follow "?" and are joined by "&":

@@ -30,7 +30,7 @@ struct zcs_arena;
  * zcs_arena_kind and in the pool's table, because
  *
  *	open, make_maps	   make two anonymous maps and no file; fd stays -1. A kernel that cannot
- *			   move pages, or may not trap, is found out by open(): the kind is not there
+ *			   move pages, or may not trap, is found out by open(): the kind is missing
  *	arm		   registers both maps for life
  *	bytes		   answers by a bit a page that zap and map keep, as traps.c keeps them: a
  *			   caller never assumes that the address is the same after either
@@ -42,7 +42,7 @@ struct zcs_arena;
  *	populate, punch	   take pages from a stock and put them there; that zeroes what it takes
  *	unpoison	   drops the poison, which occupies the place that a page is moved to
  *	may_zap		   true: no mapping is ever split
- *	is_clean	   false: a move forgets write protection. Comparing checksums is the store's
+ *	is_clean	   false: a move forgets write protection. The store compares checksums
  *
  * Arguments: @pfn and @nr name whole pages of the kind (page_order) inside the arena. The caller
  * owns them: it holds the lock of the tt or the folio that they belong to, so that no two calls

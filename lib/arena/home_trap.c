@@ -24,7 +24,7 @@
  *	call	by whom			when
  *	arm	the pool		a home is made
  *	map	the tt			its pages are resident: populate, restore, touch
- *	zap	the tt			its pages are to go: backup, purge, unpopulate, undone populate
+ *	zap	the tt			its pages leave: backup, purge, unpopulate, failed populate
  *	wipe	the tt			content is given up: purge, unpopulate, a dropped backup
  *	disarm	the pool		a home ends
  *
@@ -32,8 +32,8 @@
  * of it was UNTRAPPED once, even if all of them trap again, and zcs_home_may_hold() answers for the
  * whole of it. The bytes are never lost, for as long as it answers yes:
  *
- *	populate	zeroes nothing, and punches nothing when it fails (ZCS_POPULATE_MAY_HOLD): the
- *			bytes are content of the tt
+ *	populate	zeroes nothing, and punches nothing when it fails (ZCS_POPULATE_MAY_HOLD):
+ *			the bytes are content of the tt
  *	undo		a populate that fails half-way keeps the pages it has
  *	release		memory that the home was made with is not given to the system
  *

@@ -11,8 +11,8 @@
  *
  * One descriptor of 8 bytes a folio, found by pfn, like the kernel's memmap:
  *
- *	pfn % 512 == 0	units[pfn / 512]	every 2 MiB folio, and the first piece of a split one
- *	otherwise	pages[pfn]		only folios of a smaller order: not touched before one exists
+ *	pfn % 512 == 0	units[pfn / 512]	every 2 MiB folio, the first piece of a split one
+ *	otherwise	pages[pfn]		folios of a smaller order; not touched before
  *
  * so that a 2 MiB folio costs 8 bytes and a small page 8, and a split needs no allocation and keeps
  * the head's descriptor (pieces[0] == folio). Descriptors of tail pages are not used.
@@ -23,19 +23,20 @@
  * A thread that claims a folio changes its state by compare-and-swap, so that two threads that put
  * or insert the same folio cannot both win; order, flags and aux belong to the winner.
  *
- *	 FREE ──alloc──▶ OWNED ──insert──▶ INSERTED        HOME ──populate──▶ TT ──backup──▶ INSERTED
- *	  ▲  shrink        │  ◀──take────────┘               ▲                 │ ◀──restore────┘
- *	  └── CACHED ◀─put─┘                                 └──unpopulate─────┘
+ *	 FREE ──alloc──▶ OWNED ──insert──▶ INSERTED     HOME ──populate──▶ TT ──backup──▶ INSERTED
+ *	  ▲  shrink        │  ◀──take────────┘            ▲                 │ ◀──restore────┘
+ *	  └── CACHED ◀─put─┘                              └──unpopulate─────┘
  *
  * Ten bits of arena id are enough, and stay. An arena is the memory of one pool, one kind and one
  * node, so that a process has room for 341 pools that use all kinds on a machine of one node. A
  * mount with 100,000 memory files seems to need more. Three ways were weighed:
  *
- *	a wider id		16 bytes a descriptor: 8 KiB for 2 MiB of small pages instead of 4. And
- *				100,000 arenas would need 400,000 mappings, two maps and two arrays of
- *				descriptors each: six times vm.max_map_count
- *	ranges of one file	one arena, but the files are no files any more: each must have a size,
- *				seals and an fd of its own, for it is passed through to the kernel
+ *	a wider id		16 bytes a descriptor: 8 KiB for 2 MiB of small pages instead of 4.
+ *				And 100,000 arenas would need 400,000 mappings, two maps and two
+ *				arrays of descriptors each: six times vm.max_map_count
+ *	ranges of one file	one arena, but the files are no files any more: each must have a
+ *				size, seals and an fd of its own, for it is passed through to the
+ *				kernel
  *	no arena at all		taken. Nobody allocates folios in such a file: page i of the file is
  *				index i of its object. The store works on the file itself, with
  *				descriptors of its own for the pages that are inserted (foreign.h)

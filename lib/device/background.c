@@ -16,8 +16,8 @@
  * bos in use are taken too. The thread gives up when that does not help either. It logs that once
  * if no page can be evicted (over.c), and tries again by itself later.
  *
- * Cost: about one round for each STEP_US while memory is short, more while a touch waits; none while
- * the pool is below its marks.
+ * Cost: about one round for each STEP_US while memory is short, more while a touch waits. Below the
+ * marks of the pool there is no round.
  */
 #include "device_priv.h"
 #include "store/store.h"

@@ -15,9 +15,9 @@
  *
  * The caller holds no backup's lock, and may hold a tt's: a read that is under way ends without it.
  * The list's lock comes after the backups' locks, so that give_up() only tries to take those.
- * A wait lasts as long as one read, and looks again after AGAIN_NS: a lock that was taken tells nobody
- * when it is free. The generation number ahead_ended closes the gap between the failed try and the
- * look at the list: pages that others freed in that gap are a reason to try again, too.
+ * A wait lasts as long as one read, and looks again after AGAIN_NS: a lock that was taken tells
+ * nobody when it is free. The generation number ahead_ended closes the gap between the failed try
+ * and the look at the list: pages that others freed in that gap are a reason to try again, too.
  */
 #include <errno.h>
 

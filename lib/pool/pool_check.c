@@ -7,7 +7,7 @@
  *	pages CACHED == entries of the stacks, each at its position
  *	pages OWNED + TT == active; pages INSERTED + WRITING == inserted; pages KEPT == kept
  *	pages with ZCS_FF_HOMED == home; of those HOME in arenas with a reserve == reserve_holes
- *	all of those but HOME == resident + lent, resident <= max; huge folios' pages == the arena's count
+ *	all of those but HOME == resident + lent, resident <= max; huge pages == their count
  */
 #include <errno.h>
 #include <inttypes.h>

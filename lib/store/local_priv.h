@@ -13,8 +13,8 @@
 /*
  * DOC: tokens of the local store
  *
- * A STORED entry is the first slot of a run of 2^order, or the number of the one word that the block
- * is filled with.
+ * A STORED entry is the first slot of a run of 2^order, or the number of the one word that fills
+ * the block.
  */
 #define ZCS_E_SLOT_BASE ZCS_E_STORED
 #define ZCS_E_SLOT_LAST 0xfeffffffu

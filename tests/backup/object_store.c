@@ -494,7 +494,7 @@ static void a_tt_is_backed_up_and_restored_through_it(void **state)
 	}
 }
 
-/* The limit has room for two folios: one that is inserted is the store's, and makes room for another. */
+/* The limit has room for two folios. One that is inserted is the store's, and makes room. */
 static void what_a_store_owns_is_charged_when_it_is_taken(void **state)
 {
 	const uint64_t bytes = 2 * ZCS_PAGE_SIZE;

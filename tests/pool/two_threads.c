@@ -109,8 +109,8 @@ static int64_t collapsed(void)
 }
 
 /*
- * The arenas hold what the pool counts. khugepaged may have filled the holes of a huge page that was
- * split: at most one huge page for each that it made meanwhile.
+ * The arenas hold what the pool counts. khugepaged may have filled the holes of a huge page that
+ * was split: at most one huge page for each that it made meanwhile.
  */
 static void assert_counted(struct zcs_pool *pool, int64_t collapsed_before)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A backup whose lock is held, as by a take that reads slowly, holds up no other: the store's thread
- * leaves the work with it, and has it back when the lock is given up.
+ * A backup whose lock is held, as by a take that reads slowly, holds up no other: the store's
+ * thread leaves the work with it, and has it back when the lock is given up.
  */
 #include "store_test.h"
 

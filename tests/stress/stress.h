@@ -19,7 +19,7 @@
  *	--delay=MS		they are slow, and do not fail
  *	--seconds=N		of a round (1)
  *	--limit=MIB		of the pool
- *	--soak			rounds of one fault point each in any order, for ZCSWAP_SOAK_SECONDS (600)
+ *	--soak			rounds of one fault point each, for ZCSWAP_SOAK_SECONDS (600)
  *	--here			in this process, for a debugger
  *
  * ZCSWAP_SEED makes the same choices as a run before.

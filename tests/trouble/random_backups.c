@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls of random_calls.c on backups: what lies in which block, and when a block falls to pages.
+ * The calls of random_calls.c on backups: what lies in which block, and when one is cut to pages.
  */
 #include "random_calls.h"
 
