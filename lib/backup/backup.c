@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backup_priv.h"
+#include "backup.h"
 #include "common/held.h"
 #include "common/deliver.h"
 #include "common/log.h"

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "backup_priv.h"
+#include "backup.h"
 #include "common/log.h"
 #include "pool/pool.h"
 #include "store/store.h"

@@ -21,7 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backup_priv.h"
+#include "backup.h"
 #include "common/log.h"
 #include "common/probe.h"
 #include "pool/pool.h"

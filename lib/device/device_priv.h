@@ -11,7 +11,7 @@
 #include <zcswap/bo.h>
 
 #include "sys/sys.h"
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define ZCS_FAULT_THREADS 3u /* threads at the start */
 #define ZCS_TOUCHERS_MAX  32u

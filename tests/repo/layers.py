@@ -41,8 +41,6 @@ DEBT_UPWARD = {
 
 # (room, private header of another room)
 DEBT_PRIVATE = {
-    ("tt", "backup/backup_priv.h"): "the backup shows no header yet",
-    ("device", "tt/tt_priv.h"): "the tt shows no header yet",
 }
 
 # What only the room "store" knows, beside the swap below it: how its own store keeps a block. Rooms above it ask the

@@ -20,7 +20,7 @@
 #include "store_test.h"
 
 #include "store/same.h"
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define THREADS	   4u
 #define TT_PAGES   1283u

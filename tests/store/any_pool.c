@@ -5,7 +5,7 @@
  */
 #include "store_test.h"
 
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define ORDER 3u
 #define NR    16u

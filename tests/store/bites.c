@@ -10,8 +10,8 @@
 
 #include "store_test.h"
 
-#include "backup/backup_priv.h"
-#include "tt/tt_priv.h"
+#include "backup/backup.h"
+#include "tt/tt.h"
 
 #define NR  200u
 #define FEW 16u

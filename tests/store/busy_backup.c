@@ -5,7 +5,7 @@
  */
 #include "store_test.h"
 
-#include "backup/backup_priv.h"
+#include "backup/backup.h"
 
 #define NR 20u
 

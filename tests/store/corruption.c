@@ -6,7 +6,7 @@
  */
 #include "store_test.h"
 
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define NR 4u
 

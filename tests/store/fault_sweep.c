@@ -9,7 +9,7 @@
 #include "store_test.h"
 
 #include "store/same.h"
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define TRIES	  8u
 #define TT_PAGES  512u

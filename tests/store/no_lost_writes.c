@@ -25,7 +25,7 @@
 
 #include "sys/sys.h"
 #include "sys/uapi.h"
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define WRITERS	  3u
 #define TTS	  2u

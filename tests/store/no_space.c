@@ -5,7 +5,7 @@
  */
 #include "store_test.h"
 
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 static void what_does_not_fit_stays(void **state)
 {

@@ -5,7 +5,7 @@
  */
 #include "store_test.h"
 
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define BLOCK ((uint64_t)512 * ZCS_PAGE_SIZE)
 

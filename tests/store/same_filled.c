@@ -7,7 +7,7 @@
 #include "store_test.h"
 
 #include "store/same.h"
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 static uint64_t refs(struct zcs_store *store)
 {

@@ -8,7 +8,7 @@
 
 #include "store_test.h"
 
-#include "backup/backup_priv.h"
+#include "backup/backup.h"
 
 #define BLOCKS 8u /* of 2 MiB: two devices of 8 MiB hold them */
 

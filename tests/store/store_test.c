@@ -13,7 +13,7 @@
 
 #include "store_test.h"
 
-#include "backup/backup_priv.h"
+#include "backup/backup.h"
 
 #define PATHS_MAX 64
 

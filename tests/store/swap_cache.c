@@ -9,7 +9,7 @@
 
 #include "store_test.h"
 
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define NR     (4 * 512u)
 #define BLOCKS (NR / 512)

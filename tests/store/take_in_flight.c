@@ -7,7 +7,7 @@
 
 #include "store_test.h"
 
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 #define NR    3u
 #define ORDER 6u

@@ -5,7 +5,7 @@
  */
 #include "store_test.h"
 
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 static const uint64_t sizes[] = { 1, 7, 512, 515, 1283 };
 #define NR_SIZES (sizeof(sizes) / sizeof(sizes[0]))

@@ -11,9 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backup/backup_priv.h"
+#include "backup/backup.h"
 #include "pool/pool_priv.h"
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 #include "zcs_test.h"
 
 #define NR 600u

@@ -8,7 +8,7 @@
  * Functions that need the library's own objects: for tests that link with them. tt_order() is the
  * order of the block that covers a slot, tt_start() its first index.
  */
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 
 static inline unsigned tt_order(const struct zcs_tt *tt, uint64_t index)
 {

@@ -3,7 +3,7 @@
  * Holes that do not trap: a writer there gets memory that the pool has not charged. The bytes
  * belong to the tt if it is populated next, and are gone after a purge; no other tt meets them.
  */
-#include "tt/tt_priv.h"
+#include "tt/tt.h"
 #include "tt_test.h"
 
 #define NR 1024u
