@@ -355,11 +355,13 @@ static bool was_written(const struct zcs_tt *tt, const struct zcs_block *blk)
 
 /*
  * All or nothing, except for pages that a thread has written to: those stay, and the next call goes
- * on with the rest. A thread gets there if the home does not trap, or if some pages were
- * mapped before mapping failed.
+ * on with the rest. A thread gets there if the home does not trap, or if some pages were mapped
+ * before mapping failed. Pages that stay are mapped again: the thread goes on to use them.
  */
 static void undo_populate(struct zcs_tt *tt)
 {
+	bool some_stay = false;
+
 	zcs_assert_held(&tt->lock);
 	tt->unmapped = false;
 	if (zcs_tt_contiguous(tt))
@@ -371,10 +373,12 @@ static void undo_populate(struct zcs_tt *tt)
 		if (!zcs_e_is_page(blk.entry))
 			continue;
 		if (zcs_tt_contiguous(tt) && was_written(tt, &blk))
-			tt->unmapped = true;
+			some_stay = true;
 		else
 			zcs_tt_free_block(tt, &blk, false);
 	}
+	if (some_stay)
+		zcs_tt_map(tt, 0, tt->nr);
 }
 
 static int fill_all(struct zcs_tt *tt, const struct zcs_request *req)

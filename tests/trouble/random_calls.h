@@ -44,6 +44,7 @@ struct tt {
 	struct zcs_tt *tt;
 	uint64_t nr;
 	bool full[TT_PAGES_MAX]; /* a page or a handle */
+	bool unmapped; /* a fault may have kept pages out of the user map: a touch would sleep */
 	struct content content[TT_PAGES_MAX];
 };
 

@@ -3,6 +3,8 @@
  * Holes that do not trap: a writer there gets memory that the pool has not charged. The bytes
  * belong to the tt if it is populated next, and are gone after a purge; no other tt meets them.
  */
+#include <unistd.h>
+
 #include "tt/tt.h"
 #include "tt_test.h"
 
@@ -189,6 +191,35 @@ static void a_populate_that_fails_throws_nothing_away(void **state)
 		populate_refused(backing, refusals[i], space);
 }
 
+/*
+ * A home whose zap failed once: its pages may hold bytes for life, and stay when a populate is
+ * refused half-way. They stay in the user map too: a thread that reads them does not sleep.
+ */
+static void what_stays_is_mapped(void **state)
+{
+	(void)state;
+	tt_for_each_backing(backing)
+	{
+		struct zcs_pool *pool = zcs_test_pool(backing, 0, 0);
+		struct zcs_tt *tt = home_of(pool);
+
+		zcs_assert_ok(zcs_tt_populate(tt, NULL));
+		zcs_test_fault("madvise_dontneed", 0, 0, EFAULT);
+		zcs_tt_unpopulate(tt);
+		zcs_test_fault_off("madvise_dontneed");
+		zcs_test_fault("folio_alloc", 1, 1, ENOMEM);
+		zcs_assert_is(zcs_tt_populate(tt, NULL), -ENOMEM);
+		zcs_test_fault_off("folio_alloc");
+		assert_true(zcs_tt_slot(tt, 0) != 0);
+		alarm(20);
+		assert_true(zcs_test_is_zero(page(tt, 0), ZCS_PAGE_SIZE));
+		alarm(0);
+		zcs_assert_ok(zcs_tt_populate(tt, NULL));
+		zcs_test_pool_ok(pool);
+		assert_next_is_zero(pool, tt);
+	}
+}
+
 static void restore_refused(enum zcs_backing backing, const char *point, uint64_t space)
 {
 	struct tt_case c;
@@ -249,6 +280,7 @@ int main(void)
 		zcs_test(a_zap_that_failed),
 		zcs_test(a_purge_takes_them),
 		zcs_test(a_populate_that_fails_throws_nothing_away),
+		zcs_test(what_stays_is_mapped),
 		zcs_test(a_restore_that_fails_throws_nothing_away),
 		zcs_test(kept_memory_is_not_given_up),
 	};
