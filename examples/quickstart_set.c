@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-void set_open(struct set *set, enum zcs_backing backing, uint32_t room)
+void set_open(struct set *set, enum zcs_backing backing, const char *store, uint32_t room)
 {
 	struct zcs_pool_params params = ZCS_POOL_PARAMS_INIT;
 
@@ -18,7 +18,7 @@ void set_open(struct set *set, enum zcs_backing backing, uint32_t room)
 	set->room = room;
 	set->tt = alloc(room, sizeof(*set->tt));
 	ZCS_CHECK(zcs_pool_create(&params, &set->pool));
-	ZCS_CHECK(zcs_store_open("mem:", &set->store));
+	ZCS_CHECK(zcs_store_open(store, &set->store));
 }
 
 void *set_add(struct set *set, uint64_t bytes)

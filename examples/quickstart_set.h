@@ -23,8 +23,8 @@ struct set {
 	uint64_t bytes;
 };
 
-/** set_open - make the pool, the "mem:" store, and room for @room tts */
-void set_open(struct set *set, enum zcs_backing backing, uint32_t room);
+/** set_open - make the pool, the store by its spec, and room for @room tts */
+void set_open(struct set *set, enum zcs_backing backing, const char *store, uint32_t room);
 /** set_add - add a populated tt of @bytes with a backup; Return: its address, which stays */
 void *set_add(struct set *set, uint64_t bytes);
 void set_close(struct set *set);

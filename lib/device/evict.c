@@ -167,6 +167,9 @@ int64_t zcs_evict_probe(struct zcs_bo *bo, void *spare)
 	zcs_tt_unlock(bo->tt);
 	if (n > 0)
 		zcs_count(bo->device->probes);
+	/* the store frees it, and asks nobody */
+	if (n > 0 && zcs_store_owns(bo->device->store))
+		zcs_count(bo->device->evicted);
 	return n;
 }
 
