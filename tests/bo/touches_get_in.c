@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "bo_inside.h"
+#include "tt/tt_priv.h"
 
 #define FETCHES 4u
 
