@@ -20,8 +20,8 @@
 #include <string.h>
 
 #include "backup.h"
-#include "common/held.h"
 #include "common/deliver.h"
+#include "common/held.h"
 #include "common/log.h"
 #include "common/probe.h"
 #include "pool/pool.h"

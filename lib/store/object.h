@@ -100,9 +100,7 @@ struct zcs_owner_ops {
  * @busy: the store's thread left work for the holder of the lock
  * @store: reference held
  * @priv: the store's own, if its objects live elsewhere
- * @written: the event: the store holds the bytes of a block that is still INSERTED. The owner
- *	uncharges its pages and frees them. Called with the lock held; must not give it up, nor
- *	allocate
+ * @owner: events for the owner of the pages
  * @pool: the pool of the folios inside, reference held; NULL before the first folio, or with
  *	@foreign
  * @home: of the contiguous tt whose backup this is: index i lies at its page i; else NULL
