@@ -19,52 +19,62 @@ static void fill(struct zcs_backup *backup, struct zcs_pool *pool, uint64_t seed
 	}
 }
 
-static void a_busy_backup_holds_up_no_other(void **state)
+/* A backup whose lock the case holds while its blocks are to be written, and another one. */
+struct setting {
+	struct zcs_pool *pool;
+	struct zcs_store *store;
+	struct zcs_backup *busy, *other;
+};
+
+/* The other backup is written although the thread could not have the busy one. */
+static void open_all(struct setting *s)
 {
-	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
-	struct zcs_store *store = store_test_file(2);
-	struct zcs_backup *busy = zcs_test_backup(store, NR), *other = zcs_test_backup(store, NR);
 	uint64_t begun;
 
-	(void)state;
-	fill(busy, pool, 1);
-	fill(other, pool, 100);
-	zcs_object_lock(&busy->o);
-	zcs_assert_is(store->ops->writeback(&busy->o, 0, NR - 1, &begun), NR);
+	s->pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
+	s->store = store_test_file(2);
+	s->busy = zcs_test_backup(s->store, NR);
+	s->other = zcs_test_backup(s->store, NR);
+	fill(s->busy, s->pool, 1);
+	fill(s->other, s->pool, 100);
+	zcs_object_lock(&s->busy->o);
+	zcs_assert_is(s->store->ops->writeback(&s->busy->o, 0, NR - 1, &begun), NR);
 	zcs_assert_is(begun, NR);
-	zcs_assert_is(zcs_backup_writeback(other, 0, NR - 1, ZCS_WB_WAIT), NR);
-	zcs_assert_is(busy->o.slot_pages, 0);
-	assert_true(busy->o.busy);
-	zcs_object_unlock(&busy->o);
-	store_test_idle(busy);
-	zcs_assert_is(store_test_backup_stats(busy).slot_pages, NR);
-	store_test_backup_done(busy, pool);
-	store_test_backup_done(other, pool);
-	store_test_done(store);
-	zcs_test_pool_done(pool);
+	zcs_assert_is(zcs_backup_writeback(s->other, 0, NR - 1, ZCS_WB_WAIT), NR);
+	zcs_assert_is(s->busy->o.slot_pages, 0);
+	assert_true(s->busy->o.busy);
+}
+
+static void close_all(struct setting *s)
+{
+	store_test_backup_done(s->busy, s->pool);
+	store_test_backup_done(s->other, s->pool);
+	store_test_done(s->store);
+	zcs_test_pool_done(s->pool);
+}
+
+static void a_busy_backup_holds_up_no_other(void **state)
+{
+	struct setting s;
+
+	(void)state;
+	open_all(&s);
+	zcs_object_unlock(&s.busy->o);
+	store_test_idle(s.busy);
+	zcs_assert_is(store_test_backup_stats(s.busy).slot_pages, NR);
+	close_all(&s);
 }
 
 /* A waiter for a transfer gives the lock up as well. */
 static void waiting_gives_the_work_back(void **state)
 {
-	struct zcs_pool *pool = zcs_test_pool(ZCS_BACKING_SMALL, 0, 1);
-	struct zcs_store *store = store_test_file(2);
-	struct zcs_backup *busy = zcs_test_backup(store, NR), *other = zcs_test_backup(store, NR);
-	uint64_t begun;
+	struct setting s;
 
 	(void)state;
-	fill(busy, pool, 1);
-	fill(other, pool, 100);
-	zcs_object_lock(&busy->o);
-	store->ops->writeback(&busy->o, 0, NR - 1, &begun);
-	zcs_assert_is(zcs_backup_writeback(other, 0, NR - 1, ZCS_WB_WAIT), NR);
-	assert_true(busy->o.busy);
-	zcs_assert_is(store->ops->wait(&busy->o, 0, NR - 1), NR);
-	zcs_object_unlock(&busy->o);
-	store_test_backup_done(busy, pool);
-	store_test_backup_done(other, pool);
-	store_test_done(store);
-	zcs_test_pool_done(pool);
+	open_all(&s);
+	zcs_assert_is(s.store->ops->wait(&s.busy->o, 0, NR - 1), NR);
+	zcs_object_unlock(&s.busy->o);
+	close_all(&s);
 }
 
 int main(void)
